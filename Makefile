@@ -1,0 +1,57 @@
+# Everything runs in .venv, which the first target that needs it makes. `make help` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+STEPS ?= 4000
+
+# A checkout that was moved needs its environment made anew: the stamp holds the folder it was made for.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
+.PHONY: $(READY)
+endif
+
+.PHONY: setup fmt check test test-slow test-all demo bench lock clean help
+
+setup: $(READY) ## make .venv with what requirements.lock names
+	@:
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup
+
+fmt: setup ## format, and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+check: setup ## formatting, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
+
+test: setup ## the fast tests, everything but those marked slow
+	@$(BIN)/pytest -m "not slow" $(ARGS)
+
+test-slow: setup ## the tests that kill processes or run for long
+	@$(BIN)/pytest -m slow $(ARGS)
+
+test-all: setup ## all tests
+	@$(BIN)/pytest $(ARGS)
+
+demo: setup ## one session on real code, end to end
+	@$(BIN)/longshift demo $(ARGS)
+
+bench: setup ## what a step costs; STEPS=400 for a short run
+	@$(BIN)/python -m bench.step_overhead --steps $(STEPS) $(ARGS)
+
+lock: setup ## write requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-annotate --quiet --output-file requirements.lock $(ARGS)
+
+clean: ## remove .venv and all caches
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'

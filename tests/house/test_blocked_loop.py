@@ -1,0 +1,51 @@
+"""The watched event loop itself."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.watched_loop import WatchedLoop
+
+
+def test_a_callback_that_blocks_the_loop_is_noted() -> None:
+    blocked_seconds: list[float] = []
+
+    async def block() -> None:
+        time.sleep(0.1)  # noqa: ASYNC251 - the very thing that is to be noticed
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=lambda: WatchedLoop(blocked_seconds, limit_seconds=0.05)) as runner:
+        runner.run(block())
+
+    assert 1 == len(blocked_seconds)
+
+
+def test_waiting_without_blocking_is_not_noted() -> None:
+    blocked_seconds: list[float] = []
+    with asyncio.Runner(loop_factory=lambda: WatchedLoop(blocked_seconds, limit_seconds=0.25)) as runner:
+        runner.run(asyncio.sleep(0.5))
+    assert [] == blocked_seconds
+
+
+def test_time_in_which_the_loop_does_not_run_is_not_noted() -> None:
+    blocked_seconds: list[float] = []
+    with asyncio.Runner(loop_factory=lambda: WatchedLoop(blocked_seconds, limit_seconds=0.25)) as runner:
+        runner.run(asyncio.sleep(0))
+        time.sleep(0.5)
+        runner.run(asyncio.sleep(0))
+    assert [] == blocked_seconds
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file descriptors in /proc")
+def test_a_closed_loop_leaves_no_file_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with asyncio.Runner(loop_factory=lambda: WatchedLoop([])) as runner:
+        runner.run(asyncio.sleep(0))
+    assert before == len(os.listdir("/proc/self/fd"))
+
+
+async def test_asynchronous_tests_run_on_a_watched_loop() -> None:
+    assert isinstance(asyncio.get_running_loop(), WatchedLoop)
