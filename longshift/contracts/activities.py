@@ -1,0 +1,202 @@
+"""The activities, as workflows see them: abstract classes with one input value and one result value each.
+
+`activities/` implements them. Names on the wire are the method names; time-outs and queues stand in
+`workflows/options.py`.
+"""
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.model import HandoffDigest, ModelDigest
+from longshift.contracts.session import SessionStatus
+from longshift.contracts.task import TaskSpec
+from longshift.contracts.tools import RunToolInput, ToolDigest
+from longshift.contracts.transcript import Note, SealedResult
+from longshift.contracts.wire import Wire
+from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
+
+
+class OpenSessionInput(Wire):
+    """The task to keep."""
+
+    task: TaskSpec
+
+
+class OpenAgentInput(Wire):
+    """Writes an agent's first epoch."""
+
+    task_id: str
+    agent: str
+    profile: str
+    workspace: Workspace
+    handoff_from: str = ""
+    """The agent id whose hand-off note starts this one; empty for the first."""
+
+
+class SealInput(Wire):
+    """Closes a step. Results without `text` are read from their objects."""
+
+    agent: str
+    epoch: int
+    step: int
+    results: tuple[SealedResult, ...] = ()
+    notes: tuple[Note, ...] = ()
+    result_bytes: int = 0
+    """Size of the results that stand in their own objects, for the estimate."""
+
+
+class SealDigest(Wire):
+    """What sealing added to the context, as an estimate."""
+
+    added_tokens: int = 0
+
+
+class CallModelInput(Wire):
+    """One model call; the transcript is read from the store."""
+
+    agent: str
+    task_id: str
+    profile: str
+    epoch: int
+    epoch_first_step: int
+    step: int
+    context_tokens: int = 0
+    """The estimate of the prompt's size, to fit the output limit into the window."""
+    notes: tuple[Note, ...] = ()
+    """Messages for the model that go with this call and are kept with its answer."""
+
+
+class WriteHandoffInput(Wire):
+    """Asks the model for a hand-off note over everything up to the last closed step."""
+
+    agent: str
+    task_id: str
+    profile: str
+    epoch: int
+    epoch_first_step: int
+    step: int
+    """The first step that is not closed: the next epoch starts with it."""
+    context_tokens: int = 0
+    final: bool = False
+    """The session ends with it: keep the note, open no further epoch."""
+    changed_files: tuple[str, ...] = ()
+    plan: str = ""
+    """The current plan as text; it survives verbatim."""
+    reason: str = ""
+
+
+class PrepareWorkspaceInput(Wire):
+    """Makes a session's workspace on the host that takes the call."""
+
+    task_id: str
+    generation: int = 1
+
+
+class CheckpointInput(Wire):
+    """Records the tree after a step."""
+
+    workspace: Workspace
+    agent: str
+    step: int
+
+
+class RunChecksInput(Wire):
+    """Runs the declared checks; with `baseline`, takes the measurements before work starts."""
+
+    workspace: Workspace
+    task_id: str
+    agent: str = ""
+    step: int = 0
+    baseline: bool = False
+
+
+class DeliverInput(Wire):
+    """Exports the patch and the report."""
+
+    workspace: Workspace
+    task_id: str
+    status: SessionStatus
+
+
+class ReleaseInput(Wire):
+    """Ends everything that still runs in a workspace."""
+
+    workspace: Workspace
+
+
+class LedgerActivities(ABC):
+    """Short, idempotent bookkeeping in the store; run as local activities."""
+
+    @activity.defn
+    @abstractmethod
+    async def open_session(self, request: OpenSessionInput) -> None:
+        """Keep the task as submitted."""
+
+    @activity.defn
+    @abstractmethod
+    async def open_agent(self, request: OpenAgentInput) -> None:
+        """Write the base of an agent's first epoch."""
+
+    @activity.defn
+    @abstractmethod
+    async def seal(self, request: SealInput) -> SealDigest:
+        """Close a step: the only writer of results' order."""
+
+
+class ModelActivities(ABC):
+    """Calls to model providers."""
+
+    @activity.defn
+    @abstractmethod
+    async def call_model(self, request: CallModelInput) -> ModelDigest:
+        """Ask for the next step; an answer that is already stored is returned without a call."""
+
+    @activity.defn
+    @abstractmethod
+    async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
+        """Ask for a hand-off note and open the next epoch with it."""
+
+
+class ToolActivities(ABC):
+    """Tool calls, on the workspace's host."""
+
+    @activity.defn
+    @abstractmethod
+    async def try_tool(self, request: RunToolInput) -> ToolDigest:
+        """Run the call if it is short: a longer one comes back as RUNNING, to be followed by `run_tool`."""
+
+    @activity.defn
+    @abstractmethod
+    async def run_tool(self, request: RunToolInput) -> ToolDigest:
+        """Run the call, or re-attach to it, to its end."""
+
+
+class WorkspaceActivities(ABC):
+    """The life of a workspace, on its host."""
+
+    @activity.defn
+    @abstractmethod
+    async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
+        """Fetch the source, run the setup, record the base tree."""
+
+    @activity.defn
+    @abstractmethod
+    async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
+        """Record the tree in the shadow repository."""
+
+    @activity.defn
+    @abstractmethod
+    async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
+        """Prove completion: run every declared check, compare protected files."""
+
+    @activity.defn
+    @abstractmethod
+    async def deliver(self, request: DeliverInput) -> DeliveryDigest:
+        """Write patch and report to the store."""
+
+    @activity.defn
+    @abstractmethod
+    async def release_workspace(self, request: ReleaseInput) -> None:
+        """Kill background jobs; the files stay."""

@@ -1,0 +1,181 @@
+"""The agent workflow's input, carried state and report."""
+
+from enum import StrEnum
+
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.model import CallDigest, Usage
+from longshift.contracts.tools import PlanItem, ToolDigest
+from longshift.contracts.transcript import Note
+from longshift.contracts.wire import Wire
+from longshift.contracts.workspace import CheckpointDigest, Workspace
+
+
+class AgentLimits(Wire):
+    """What the agent keeps to, out of the task's budget and the worker's settings."""
+
+    steps: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    compact_at_share: float = 0.85
+    """Of the window."""
+    compact_reserve_tokens: int = 50_000
+    """Compact when less than this is left, where the window is larger than twice the reserve."""
+    history_events: int = 1_000
+    """Continue as new at about this many events, so that a cold worker replays in about a second."""
+
+
+class Phase(StrEnum):
+    """Where the agent stands between two actions."""
+
+    MODEL = "model"
+    """Ask the model for the next step."""
+    TOOLS = "tools"
+    """Run the calls of the current answer."""
+    CHECKS = "checks"
+    """`finish` was called: prove it."""
+    SEAL = "seal"
+    """Write results and notes; the step is then closed."""
+    COMPACT = "compact"
+    HANDOFF = "handoff"
+    """Write the last hand-off note, then end."""
+    PARKED = "parked"
+    """Only a person can help; see `attention`."""
+    WAITING = "waiting"
+    """The provider has to recover; see `attention`."""
+    ENDED = "ended"
+
+
+class AgentOutcome(StrEnum):
+    """How an agent ended."""
+
+    DONE = "done"
+    EXPIRED = "expired"
+    """Time or budget used up; a hand-off note was written."""
+    CANCELLED = "cancelled"
+
+
+class Attention(Wire):
+    """Why a person should look."""
+
+    kind: str
+    """`configuration`, `quota`, `provider`, `refused`, `overflow`, `host`."""
+    text: str
+    since_step: int = 0
+
+
+class AgentState(Wire):
+    """All that an agent carries from action to action and through continue-as-new; bounded in size."""
+
+    version: int = 1
+    agent: str
+    task_id: str
+    profile: str
+    workspace: Workspace
+    limits: AgentLimits = AgentLimits()
+    has_checks: bool = False
+
+    phase: Phase = Phase.MODEL
+    epoch: int = 1
+    epoch_first_step: int = 1
+    step: int = 1
+    """The current step, from 1; a step is closed by its seal."""
+    context_tokens: int = 0
+    window_tokens: int = 0
+    needs_room: bool = False
+    """The provider said overflow: compact before the next call."""
+    overflow_streak: int = 0
+    waits: int = 0
+    """Consecutive waits for the provider."""
+    wait_seconds: float = 0.0
+
+    calls: tuple[CallDigest, ...] = ()
+    last_calls: str = ""
+    """What the step before did, in a line for people."""
+    stop_reason: str = ""
+    results: tuple[ToolDigest, ...] = ()
+    checks: ChecksDigest | None = None
+    """The latest outcome of the checks."""
+    finish_refused: str | None = None
+    """Why the current `finish` is not accepted; becomes its result."""
+    idle_answers: int = 0
+    """Consecutive answers without a call."""
+
+    notes: tuple[Note, ...] = ()
+    """Messages to deliver with the next model call."""
+    plan: tuple[PlanItem, ...] = ()
+    checkpoint: CheckpointDigest | None = None
+    checkpoint_due: bool = False
+    attention: Attention | None = None
+    paused: bool = False
+    """A person holds the agent between two steps."""
+    resume_phase: Phase = Phase.MODEL
+    """Where a parked or waiting agent goes on."""
+
+    wrap_up_noted: bool = False
+    ending: str = ""
+    """Set when time or budget is used up: the reason, for the hand-off and the report."""
+    outcome: AgentOutcome | None = None
+
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    model_calls: int = 0
+    tool_calls: int = 0
+    rejected_calls: int = 0
+    lost_calls: int = 0
+    compactions: int = 0
+    runs: int = 1
+    """Continue-as-new runs so far, this one included."""
+    last_text: str = ""
+    handoff_note: str = ""
+    """Key of the epoch or hand-off that holds the last note, with its first characters."""
+
+
+class AgentInput(Wire):
+    """Starts an agent, or continues it as new."""
+
+    state: AgentState
+
+
+class AgentReport(Wire):
+    """What an agent returns to its session."""
+
+    agent: str
+    outcome: AgentOutcome
+    reason: str = ""
+    steps: int = 0
+    epoch: int = 1
+    last_step: int = 0
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    tool_calls: int = 0
+    rejected_calls: int = 0
+    lost_calls: int = 0
+    compactions: int = 0
+    runs: int = 1
+    checks: ChecksDigest | None = None
+    summary: str = ""
+    """The `finish` summary or the last text, shortened to 2,000 characters."""
+    handoff_note: str = ""
+
+
+class AgentProgress(Wire):
+    """The answer to the agent's `progress` query."""
+
+    agent: str
+    phase: Phase
+    step: int
+    epoch: int
+    context_tokens: int
+    window_tokens: int
+    usage: Usage
+    cost_usd: float
+    tool_calls: int
+    compactions: int
+    runs: int
+    plan: tuple[PlanItem, ...] = ()
+    checks: ChecksDigest | None = None
+    attention: Attention | None = None
+    paused: bool = False
+    next_action: str = ""
+    last_text: str = ""
+    changed_files: int = 0

@@ -1,0 +1,144 @@
+"""The tree of failures outside, with a verdict on retrying each.
+
+    LongshiftError                 kind                retried by the engine
+    ├── BadInput                   bad_input           no   a person mends the named field
+    ├── ProviderError              …                   by kind, see `ProviderFailure`
+    ├── StoreError
+    │   ├── StoreUnavailable       store_unavailable   yes
+    │   └── StoreMissing           store_missing       no   an object that must exist is gone
+    ├── HostError
+    │   ├── WorkspaceFailed        workspace_failed    no   source, setup or checkpoint failed; the text says why
+    │   ├── DiskFull               disk_full           no   refused below the free-space floor
+    │   └── StaleGeneration        stale_generation    no   a newer slot holds this workspace
+    └── EngineError                engine              no   the engine cannot be started or reached
+
+A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ProviderFailure(StrEnum):
+    """Why a provider did not answer, from the providers' own error tables."""
+
+    OVERLOADED = "overloaded"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    """5xx, HTML from a gateway, or a body that makes no sense."""
+    CONNECTION = "connection"
+    """No connection, or it broke."""
+    INCOMPLETE = "incomplete"
+    """The stream ended or stalled before its terminal event."""
+    QUOTA = "quota"
+    OVERFLOW = "overflow"
+    """The prompt is longer than the window."""
+    TOO_LARGE = "too_large"
+    """The body is larger than the endpoint takes."""
+    AUTH = "auth"
+    UNKNOWN_MODEL = "unknown_model"
+    REFUSED = "refused"
+    INVALID = "invalid"
+    """A request the endpoint rejects for any other reason: ours to mend."""
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether trying the same request again soon can help."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {
+        ProviderFailure.OVERLOADED,
+        ProviderFailure.RATE_LIMITED,
+        ProviderFailure.SERVER,
+        ProviderFailure.CONNECTION,
+        ProviderFailure.INCOMPLETE,
+    }
+)
+
+
+class LongshiftError(Exception):
+    """A failure outside of this program; `kind` names it on the wire."""
+
+    kind: ClassVar[str] = "longshift"
+    retryable: ClassVar[bool] = False
+
+
+class BadInput(LongshiftError):
+    """What a person gave cannot be used. The message names the field and the remedy."""
+
+    kind = "bad_input"
+
+
+class ProviderError(LongshiftError):
+    """A model provider did not give an answer."""
+
+    kind = "provider"
+
+    def __init__(
+        self,
+        failure: ProviderFailure,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+        request_id: str = "",
+        window_tokens: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        self.request_id = request_id
+        self.window_tokens = window_tokens
+        """The real window, where an overflow error states it."""
+
+
+class StoreError(LongshiftError):
+    """The object store failed."""
+
+    kind = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The object store cannot be reached or written right now."""
+
+    kind = "store_unavailable"
+    retryable = True
+
+
+class StoreMissing(StoreError):
+    """An object that must exist does not."""
+
+    kind = "store_missing"
+
+
+class HostError(LongshiftError):
+    """A host cannot do what was asked."""
+
+    kind = "host"
+
+
+class WorkspaceFailed(HostError):
+    """A workspace could not be prepared, checkpointed or exported."""
+
+    kind = "workspace_failed"
+
+
+class DiskFull(HostError):
+    """Free space is below the floor."""
+
+    kind = "disk_full"
+
+
+class StaleGeneration(HostError):
+    """The call was scheduled under an older slot than the one that holds the workspace now."""
+
+    kind = "stale_generation"
+
+
+class EngineError(LongshiftError):
+    """The Temporal server cannot be started or reached."""
+
+    kind = "engine"

@@ -1,0 +1,101 @@
+"""Every id, queue name and object key is built here and nowhere else."""
+
+import re
+
+TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
+"""Task ids are part of workflow ids, object keys and folder names: lower case, no slash, at most 100 characters."""
+
+LEAD = "lead"
+"""The name of a session's first agent."""
+
+CONTROL_QUEUE = "longshift-control"
+"""Workflows, and local activities of bookkeeping."""
+MODEL_QUEUE = "longshift-model"
+"""Calls to model providers; any worker may take them."""
+HOSTS_QUEUE = "longshift-hosts"
+"""Work that any host may take: preparing a workspace."""
+
+
+def is_task_id(text: str) -> bool:
+    """Whether `text` can name a task."""
+    return re.fullmatch(TASK_ID_PATTERN, text) is not None
+
+
+def session_workflow_id(task_id: str) -> str:
+    """The workflow id of a task's session."""
+    return f"session/{task_id}"
+
+
+def agent_id(task_id: str, name: str = LEAD, shift: int = 1) -> str:
+    """The id of one agent of a task; `shift` counts the fresh starts after a deadline, from 1."""
+    return f"{task_id}/{name}" if shift == 1 else f"{task_id}/{name}-{shift}"
+
+
+def agent_workflow_id(agent: str) -> str:
+    """The workflow id of an agent."""
+    return f"agent/{agent}"
+
+
+def host_queue(host_id: str) -> str:
+    """The task queue that only the host `host_id` polls."""
+    return f"longshift-host-{host_id}"
+
+
+def task_key(task_id: str) -> str:
+    """Object key of the task as it was submitted."""
+    return f"tasks/{task_id}/task.json"
+
+
+def baseline_key(task_id: str) -> str:
+    """Object key of the measurements taken before work started."""
+    return f"tasks/{task_id}/baseline.json"
+
+
+def rules_key(task_id: str) -> str:
+    """Object key of the repository's own rules for agents, as found when the workspace was made."""
+    return f"tasks/{task_id}/rules.md"
+
+
+def artifact_key(task_id: str, name: str) -> str:
+    """Object key of a deliverable, such as `patch.diff` or `report.json`."""
+    return f"artifacts/{task_id}/{name}"
+
+
+def epoch_prefix(agent: str, epoch: int) -> str:
+    """Object key prefix of one epoch of an agent's transcript."""
+    return f"agents/{agent}/e{epoch:04d}"
+
+
+def base_key(agent: str, epoch: int) -> str:
+    """Object key of what an epoch starts with: system prompt, tools, opening messages."""
+    return f"{epoch_prefix(agent, epoch)}/base.json"
+
+
+def handoff_key(agent: str) -> str:
+    """Object key of an agent's last hand-off note."""
+    return f"agents/{agent}/handoff.json"
+
+
+def answer_key(agent: str, epoch: int, step: int) -> str:
+    """Object key of the model's answer in a step."""
+    return f"{epoch_prefix(agent, epoch)}/s{step:06d}/answer.json"
+
+
+def result_key(agent: str, epoch: int, step: int, index: int) -> str:
+    """Object key of the result of a step's tool call number `index`."""
+    return f"{epoch_prefix(agent, epoch)}/s{step:06d}/result-{index:03d}.json"
+
+
+def seal_key(agent: str, epoch: int, step: int) -> str:
+    """Object key of the seal that closes a step."""
+    return f"{epoch_prefix(agent, epoch)}/s{step:06d}/seal.json"
+
+
+def run_key(agent: str, step: int, index: int) -> str:
+    """The key under which a tool call's process is claimed: the same for every attempt, run and worker."""
+    return f"{agent}/s{step:06d}-{index:03d}"
+
+
+def job_id(step: int, index: int) -> str:
+    """The name by which the model addresses a background job."""
+    return f"job-{step}-{index}"

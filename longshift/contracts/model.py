@@ -1,0 +1,207 @@
+"""Values about model calls: usage, digests of answers, provider profiles."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from longshift.contracts.wire import UserInput, Wire
+
+
+class ToolClass(StrEnum):
+    """How often a call may run."""
+
+    PURE = "pure"
+    """Reads only; may be repeated freely."""
+    IDEMPOTENT = "idempotent"
+    """Repeating it gives the same state."""
+    EFFECT = "effect"
+    """Runs at most once; re-attached or reported as lost after a crash."""
+
+
+class Usage(Wire):
+    """Tokens of one or more model calls, in the split that providers bill."""
+
+    input_tokens: int = 0
+    """Prompt tokens that were neither read from nor written to a cache."""
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The size of the prompt, however it was billed."""
+        return self.input_tokens + self.cached_tokens + self.cache_write_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Everything that counts against a token budget."""
+        return self.prompt_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class CallDigest(Wire):
+    """A tool call as the workflow sees it: no arguments, only what decides and what people read."""
+
+    index: int
+    """Position among the answer's calls, from 0."""
+    call_id: str
+    """The provider's id; opaque, at most 128 characters, never parsed."""
+    name: str
+    tool_class: ToolClass
+    arguments_hash: str
+    """SHA-256 (first 16 hex digits) of the canonical arguments."""
+    summary: str = ""
+    """One line for the Web UI, at most 120 characters."""
+    rejected: bool = False
+    """The call failed the format check; its error result is in the answer record."""
+    repaired: bool = False
+    """The arguments were unambiguously damaged and were repaired."""
+
+
+class ModelOutcome(StrEnum):
+    """How a model call ended, as far as the workflow must know."""
+
+    ANSWERED = "answered"
+    OVERFLOW = "overflow"
+    """The prompt exceeds the provider's window or body limit; nothing was stored."""
+    TRUNCATED = "truncated"
+    """The output limit cut the answer inside a call even with the most room; what was whole is stored."""
+    REFUSED = "refused"
+    """The provider refused on content grounds; a person has to look."""
+    QUOTA = "quota"
+    """Billing quota exhausted: wait and alert, no quick retry."""
+    UNAVAILABLE = "unavailable"
+    """Overload, rate limit or outage lasted longer than one activity may try."""
+    MISCONFIGURED = "misconfigured"
+    """Wrong key, unknown model, unknown profile, bad address: a person has to mend it."""
+
+
+class ModelDigest(Wire):
+    """What the workflow learns of a model call; the answer itself is in the store."""
+
+    outcome: ModelOutcome
+    detail: str = ""
+    """For people: the provider's own words, at most 500 characters."""
+    stop_reason: str = ""
+    calls: tuple[CallDigest, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    context_tokens: int = 0
+    """Prompt plus answer as billed: what the next prompt starts from."""
+    window_tokens: int = 0
+    """The profile's context window, or the smaller one learned from an overflow."""
+    retry_after_seconds: float | None = None
+    text: str = ""
+    """What the answer says, for people: the summary of a `finish`, else its text; at most 1,000 characters."""
+
+
+class HandoffDigest(Wire):
+    """The result of asking the model for a hand-off note and opening the next epoch (or none, at the end)."""
+
+    outcome: ModelOutcome
+    detail: str = ""
+    epoch: int = 0
+    """The epoch that is now current."""
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    context_tokens: int = 0
+    retry_after_seconds: float | None = None
+    note: str = ""
+    """The first 500 characters of the note, for people; the whole is in the store."""
+
+
+class Prices(UserInput):
+    """US dollars per million tokens."""
+
+    input: float = Field(default=0.0, ge=0)
+    cached: float = Field(default=0.0, ge=0)
+    cache_write: float = Field(default=0.0, ge=0)
+    output: float = Field(default=0.0, ge=0)
+
+    def cost_usd(self, usage: Usage) -> float:
+        """What `usage` costs."""
+        return (
+            usage.input_tokens * self.input
+            + usage.cached_tokens * self.cached
+            + usage.cache_write_tokens * self.cache_write
+            + usage.output_tokens * self.output
+        ) / 1_000_000
+
+
+class Limits(UserInput):
+    """An account's limits at the provider; this worker keeps to `share` of them."""
+
+    concurrency: int | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    tokens_per_minute: int | None = Field(default=None, gt=0)
+    share: float = Field(default=1.0, gt=0, le=1)
+    """The part of the account that this worker may use, when several share it."""
+
+
+class ErrorRule(UserInput):
+    """Overrides the built-in error table for one provider; the first rule that matches wins."""
+
+    status: int | None = None
+    type: str | None = None
+    """Exact `error.type`."""
+    pattern: str | None = None
+    """A regular expression searched in the error's message, ignoring case."""
+    kind: Literal[
+        "overloaded",
+        "rate_limited",
+        "quota",
+        "overflow",
+        "too_large",
+        "auth",
+        "unknown_model",
+        "refused",
+        "invalid",
+        "server",
+    ]
+
+
+class ModelProfile(UserInput):
+    """Everything that differs between providers, as data (TOML under `[models.NAME]`)."""
+
+    name: str
+    base_url: str
+    """The part before `path`, such as `https://api.anthropic.com`."""
+    path: str = "/v1/messages"
+    model: str
+    auth: Literal["bearer", "x-api-key", "both", "none"] = "bearer"
+    api_key_env: str = "LONGSHIFT_MODEL_API_KEY"
+    """Name of the environment variable that holds the key; the key itself is never in a profile."""
+    headers: dict[str, str] = {}
+    """Extra request headers, `anthropic-version` among them."""
+    window_tokens: int = Field(gt=0)
+    max_output_tokens: int = Field(gt=0)
+    """Asked for in an ordinary step."""
+    output_limit_tokens: int = Field(gt=0)
+    """The most that the provider allows; used when an answer was cut."""
+    body_limit_bytes: int = Field(default=32_000_000, gt=0)
+    sampling: dict[str, float] = {}
+    """Sent as they stand; empty for endpoints that fix or refuse them."""
+    extra_body: dict[str, Any] = {}
+    """Merged into the request, such as `thinking` or `output_config`."""
+    thinking_replay: Literal["all", "none"] = "all"
+    """Whether historic thinking blocks are sent back."""
+    unsigned_thinking: bool = True
+    """Whether the endpoint accepts thinking blocks without a signature."""
+    cache: Literal["auto", "blocks", "top-level", "none"] = "auto"
+    """`auto`: the provider caches prefixes by itself; `blocks`: cache_control markers; `top-level`: one field."""
+    count_tokens_path: str | None = None
+    prices: Prices = Prices()
+    limits: Limits = Limits()
+    error_rules: tuple[ErrorRule, ...] = ()
+    progress_timeout_seconds: float = Field(default=300, gt=0)
+    """No content for this long (pings do not count) ends the attempt."""
+    request_timeout_seconds: float = Field(default=3_600, gt=0)
+    """The overall limit of one attempt."""

@@ -1,0 +1,24 @@
+"""The search attributes that the Web UI lists and filters sessions by. They are never encrypted."""
+
+STATE = "LongshiftState"
+ATTENTION = "LongshiftAttention"
+REPOSITORY = "LongshiftRepository"
+TENANT = "LongshiftTenant"
+MODEL = "LongshiftModel"
+STEP = "LongshiftStep"
+TOKENS = "LongshiftTokens"
+COST_USD = "LongshiftCostUsd"
+CONTEXT_FILL = "LongshiftContextFill"
+
+SEARCH_ATTRIBUTES: dict[str, str] = {
+    STATE: "Keyword",
+    ATTENTION: "Keyword",
+    REPOSITORY: "Keyword",
+    TENANT: "Keyword",
+    MODEL: "Keyword",
+    STEP: "Int",
+    TOKENS: "Int",
+    COST_USD: "Double",
+    CONTEXT_FILL: "Double",
+}
+"""Name → type, as the engine has to register them."""

@@ -1,0 +1,90 @@
+"""The session workflow's input, updates and status."""
+
+from enum import StrEnum
+
+from longshift.contracts.agent import AgentLimits, AgentReport, Attention
+from longshift.contracts.task import TaskSpec
+from longshift.contracts.wire import Wire
+from longshift.contracts.workspace import DeliveryDigest, Workspace
+
+STEER_MAX_CHARACTERS = 20_000
+"""A steering message travels as an update and a signal, so it is bounded."""
+
+
+class SessionState(StrEnum):
+    """What people see of a session; also the search attribute `LongshiftState`."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    WAITING = "waiting"
+    """For a person or a provider; the clock of active time stands."""
+    DELIVERING = "delivering"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the session has ended."""
+        return self in {SessionState.DONE, SessionState.FAILED, SessionState.CANCELLED, SessionState.EXPIRED}
+
+
+class SessionInput(Wire):
+    """Starts a session."""
+
+    task: TaskSpec
+    profile: str
+    """The model profile in force, resolved when the task was submitted."""
+    limits: AgentLimits = AgentLimits()
+    wrap_up_seconds: float = 900
+    """How long before the deadline the agent is told to wrap up."""
+
+
+class Steer(Wire):
+    """A person's message for the agent."""
+
+    text: str
+    message_id: str = ""
+
+
+class Extend(Wire):
+    """More active time (and with it the right to go on) for a session."""
+
+    active_hours: float
+
+
+class AgentStatus(Wire):
+    """The agent tells its session where it stands; sent on change of `waiting` and every so many steps."""
+
+    agent: str
+    waiting: bool
+    attention: Attention | None = None
+    step: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    context_fill: float = 0.0
+    """Share of the window in use, 0 to 1."""
+
+
+class SessionStatus(Wire):
+    """The answer to the session's `status` query, and its result."""
+
+    task_id: str
+    title: str
+    state: SessionState
+    profile: str
+    reason: str = ""
+    """Why it failed, was cancelled or expired."""
+    attention: Attention | None = None
+    workspace: Workspace | None = None
+    agent: str = ""
+    """The current (or last) agent."""
+    shift: int = 1
+    active_seconds: float = 0.0
+    active_limit_seconds: float = 0.0
+    agents: tuple[AgentReport, ...] = ()
+    """Reports of agents that ended."""
+    delivery: DeliveryDigest | None = None

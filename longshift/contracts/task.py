@@ -1,0 +1,136 @@
+"""A task as a person writes it: what to do, where, how to prove it, and within which limits."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from longshift.contracts.ids import TASK_ID_PATTERN
+from longshift.contracts.wire import UserInput
+
+INSTRUCTIONS_MAX_CHARACTERS = 200_000
+"""A Temporal payload warns at 512 KiB; four bytes a character plus the other fields stay below 1 MiB."""
+
+Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
+
+
+class OnDeadline(StrEnum):
+    """What happens when the active time or the budget is used up and the hand-off note is written."""
+
+    CONTINUE = "continue"
+    """Start a fresh agent from the hand-off note, with a new allowance of active time."""
+    STOP = "stop"
+    """End the session as `expired`."""
+    ASK = "ask"
+    """Hold the session until a person extends or cancels it."""
+
+
+class WorkspaceSource(UserInput):
+    """Where the files come from; exactly one of `git`, `directory`, `archive`, or none for an empty workspace."""
+
+    git: str | None = None
+    """A git URL or a path to a repository; it is cloned."""
+    ref: str | None = None
+    """Branch, tag or commit to check out; only with `git`."""
+    directory: str | None = None
+    """An absolute path; its files are copied, and the original stays untouched."""
+    archive: str | None = None
+    """An absolute path of a `.tar`, `.tar.gz`, `.tar.xz`, `.tar.bz2` or `.zip`; a single top folder is stripped."""
+    allow_dirty: bool = False
+    """Take a directory that is a git work tree with uncommitted changes; off, it is refused."""
+    max_bytes: int = Field(default=4_000_000_000, gt=0)
+    """A source larger than this is refused."""
+
+    @model_validator(mode="after")
+    def _at_most_one_source(self) -> Self:
+        given = [name for name in ("git", "directory", "archive") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"workspace: {' and '.join(given)} are both set; keep one of them")
+        if self.ref is not None and self.git is None:
+            raise ValueError("workspace.ref needs workspace.git; set it or remove ref")
+        return self
+
+
+class Goal(UserInput):
+    """What a measurement has to reach; exactly one of the four."""
+
+    at_most: float | None = None
+    at_least: float | None = None
+    at_most_times_baseline: float | None = None
+    """0.8 means: at most 80 % of the number measured before work started."""
+    at_least_times_baseline: float | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "measure: set exactly one of at_most, at_least, at_most_times_baseline, at_least_times_baseline"
+            )
+        return self
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether the number from before work started is part of the goal."""
+        return self.at_most_times_baseline is not None or self.at_least_times_baseline is not None
+
+
+class Check(UserInput):
+    """One proof of completion, run by the runner: a command that exits 0, or one that prints a number."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[\w .:-]{1,60}$")]
+    run: Command
+    """A bash command, started in the workspace's root."""
+    timeout_seconds: float = Field(default=1_800, gt=0, le=43_200)
+    measure: Goal | None = None
+    """When set, the last number on the last non-empty line of stdout is measured against this goal."""
+    repeats: int = Field(default=1, ge=1, le=101)
+    """How often a measurement is taken; the median counts."""
+
+
+class Budget(UserInput):
+    """Hard limits over the whole session."""
+
+    active_hours: float = Field(default=12.0, gt=0, le=720)
+    """Hours of active time; waiting for people or for a provider does not count."""
+    steps: int | None = Field(default=4_000, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+    """Input, cached and output tokens together."""
+    usd: float | None = Field(default=None, gt=0)
+
+
+class TaskSpec(UserInput):
+    """A task. Markdown front matter or JSON; the Markdown body is `instructions`."""
+
+    id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    instructions: Annotated[str, StringConstraints(min_length=1, max_length=INSTRUCTIONS_MAX_CHARACTERS)]
+    workspace: WorkspaceSource = WorkspaceSource()
+    setup: tuple[Command, ...] = ()
+    """Bash commands that make the workspace ready, in order; one that fails ends the session before any model call."""
+    setup_timeout_seconds: float = Field(default=1_800, gt=0, le=43_200)
+    checks: tuple[Check, ...] = ()
+    protected: tuple[str, ...] = ()
+    """Globs (gitignore syntax) of files that must not change; an edit makes the checks red."""
+    constraints: tuple[str, ...] = ()
+    """Rules that stay in the context verbatim, whatever else is compressed."""
+    model: str | None = None
+    """Name of a model profile; the worker's default when empty."""
+    budget: Budget = Budget()
+    on_deadline: OnDeadline = OnDeadline.STOP
+    tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
+
+    @field_validator("checks")
+    @classmethod
+    def _unique_names(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+        names = [check.name for check in checks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"checks: two are named {name!r}; names must differ")
+        return checks
+
+    @property
+    def repository(self) -> str:
+        """What the Web UI lists the session under: the source of its files."""
+        source = self.workspace
+        return source.git or source.directory or source.archive or "empty"

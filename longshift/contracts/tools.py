@@ -1,0 +1,198 @@
+"""The tools of the first release: their names, classes and arguments, and the digests of their results.
+
+The arguments' pydantic models are the one source of the JSON schemas that the model sees and of the check
+that every call passes before it is stored. Descriptions for the model are `.md` files beside each tool's code.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from longshift.contracts.model import ToolClass
+from longshift.contracts.wire import Wire
+from longshift.contracts.workspace import Workspace
+
+OUTPUT_LIMIT_CHARACTERS = 30_000
+"""Tool output beyond this keeps head and tail, and names the path of the whole."""
+
+Path = Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+
+
+class ToolArguments(BaseModel):
+    """The base of all arguments: unknown keys are refused, numbers in strings are accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BashArguments(ToolArguments):
+    """Arguments of `bash`."""
+
+    command: Annotated[str, StringConstraints(min_length=1, max_length=100_000)] = Field(
+        description="The bash script to run, in a fresh shell in the workspace root."
+    )
+    timeout_seconds: float = Field(
+        default=600, gt=0, le=43_200, description="Seconds after which the whole process group is killed."
+    )
+    background: bool = Field(default=False, description="Return at once with a job id; the job survives this call.")
+
+
+class BashOutputArguments(ToolArguments):
+    """Arguments of `bash_output`."""
+
+    job: str = Field(description="The job id that bash returned.")
+    wait_seconds: float = Field(default=0, ge=0, le=600, description="Wait up to this long for the job to end.")
+
+
+class BashKillArguments(ToolArguments):
+    """Arguments of `bash_kill`."""
+
+    job: str = Field(description="The job id that bash returned.")
+
+
+class ReadFileArguments(ToolArguments):
+    """Arguments of `read_file`."""
+
+    path: Path = Field(description="Path relative to the workspace root, or the absolute path of a stored tool output.")
+    offset: int = Field(default=1, ge=1, description="First line to read, counted from 1.")
+    limit: int = Field(default=2_000, ge=1, le=20_000, description="How many lines to read.")
+
+
+class WriteFileArguments(ToolArguments):
+    """Arguments of `write_file`."""
+
+    path: Path = Field(description="Path relative to the workspace root; missing folders are created.")
+    content: str = Field(description="The whole new content.")
+
+
+class EditFileArguments(ToolArguments):
+    """Arguments of `edit_file`."""
+
+    path: Path = Field(description="Path relative to the workspace root.")
+    old: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="Text to replace, exactly as it stands in the file; must occur once unless replace_all is true."
+    )
+    new: str = Field(description="The replacement.")
+    replace_all: bool = Field(default=False, description="Replace every occurrence.")
+
+
+class GlobArguments(ToolArguments):
+    """Arguments of `glob`."""
+
+    pattern: str = Field(min_length=1, description="A glob such as **/*.py, relative to path.")
+    path: str = Field(default=".", description="Folder to search, relative to the workspace root.")
+
+
+class GrepArguments(ToolArguments):
+    """Arguments of `grep`; ripgrep semantics."""
+
+    pattern: str = Field(min_length=1, description="A regular expression in ripgrep syntax.")
+    path: str = Field(default=".", description="File or folder to search, relative to the workspace root.")
+    glob: str | None = Field(default=None, description="Only files that match this glob.")
+    ignore_case: bool = Field(default=False)
+    context_lines: int = Field(default=0, ge=0, le=20)
+    max_matches: int = Field(default=250, ge=1, le=5_000, description="Matching lines to return at most.")
+
+
+class PlanItemStatus(StrEnum):
+    """The state of one line of the plan."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+
+
+class PlanItem(Wire):
+    """One line of the agent's plan."""
+
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    status: PlanItemStatus = PlanItemStatus.PENDING
+
+
+class UpdatePlanArguments(ToolArguments):
+    """Arguments of `update_plan`."""
+
+    items: tuple[PlanItem, ...] = Field(
+        min_length=1, max_length=50, description="The whole plan, in order; it replaces the previous one."
+    )
+
+
+class FinishArguments(ToolArguments):
+    """Arguments of `finish`."""
+
+    summary: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Field(
+        description="What was done, what was verified and how, and what is left."
+    )
+
+
+TOOL_CLASSES: dict[str, ToolClass] = {
+    "bash": ToolClass.EFFECT,
+    "bash_output": ToolClass.PURE,
+    "bash_kill": ToolClass.IDEMPOTENT,
+    "read_file": ToolClass.PURE,
+    "write_file": ToolClass.IDEMPOTENT,
+    "edit_file": ToolClass.IDEMPOTENT,
+    "glob": ToolClass.PURE,
+    "grep": ToolClass.PURE,
+    "update_plan": ToolClass.IDEMPOTENT,
+    "finish": ToolClass.PURE,
+}
+
+TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
+    "bash": BashArguments,
+    "bash_output": BashOutputArguments,
+    "bash_kill": BashKillArguments,
+    "read_file": ReadFileArguments,
+    "write_file": WriteFileArguments,
+    "edit_file": EditFileArguments,
+    "glob": GlobArguments,
+    "grep": GrepArguments,
+    "update_plan": UpdatePlanArguments,
+    "finish": FinishArguments,
+}
+
+FINISH = "finish"
+"""The call that asks the runner to prove completion; it never reaches a host as a tool."""
+
+
+class ToolStatus(StrEnum):
+    """How far a tool call has come."""
+
+    OK = "ok"
+    ERROR = "error"
+    """The tool failed in a way the model can act on; a value, not an exception."""
+    LOST = "lost"
+    """The command's supervisor died; whether it had effects is unknown. Never run again."""
+    RUNNING = "running"
+    """Only from a quick call: the command goes on, follow it with `run_tool`."""
+    ELSEWHERE = "elsewhere"
+    """Only from a quick call: this worker is not the workspace's host."""
+
+
+class RunToolInput(Wire):
+    """One tool call to run; the arguments are read from the step's answer in the store."""
+
+    agent: str
+    epoch: int
+    step: int
+    index: int
+    name: str
+    tool_class: ToolClass
+    workspace: Workspace
+
+
+class ToolDigest(Wire):
+    """What the workflow learns of a tool's result; the body is in the store under `ids.result_key`."""
+
+    index: int
+    status: ToolStatus
+    result_hash: str = ""
+    """SHA-256 (first 16 hex digits) of the text with volatile parts (times, pids, addresses) normalised."""
+    result_bytes: int = 0
+    changes_workspace: bool = False
+    """The call may have changed files, so a checkpoint is due."""
+    duration_seconds: float = 0.0
+    plan: tuple[PlanItem, ...] | None = None
+    """The new plan, after `update_plan`."""
+    summary: str = ""
+    """One line for people, at most 120 characters."""

@@ -1,0 +1,101 @@
+"""What the store keeps of a conversation: an epoch's base, and per step an answer, results and a seal.
+
+Content blocks are kept as the provider sent them (thinking, text, tool_use, in order), because providers
+demand them back unchanged (`docs/decisions/0002-transcript.md`). Nothing here renders or judges them:
+`policy.transcript` does.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from longshift.contracts.model import CallDigest, Usage
+from longshift.contracts.wire import Wire
+
+Block = dict[str, Any]
+"""One content block of the Messages API, kept as it came."""
+Message = dict[str, Any]
+"""`{"role": "user" | "assistant", "content": [Block, ...]}`"""
+
+
+class Speaker(StrEnum):
+    """Who wrote a message that is not the model's."""
+
+    PERSON = "person"
+    RUNNER = "runner"
+
+
+class Note(Wire):
+    """A message for the model from a person or from the runner."""
+
+    speaker: Speaker
+    text: str
+    message_id: str = ""
+    """The update id of a person's message; empty for the runner's own."""
+
+
+class EpochBase(Wire):
+    """What every request of an epoch starts with; its serialised bytes never change while the epoch lasts."""
+
+    system: str
+    tools: tuple[dict[str, Any], ...]
+    """Tool definitions of the Messages API, sorted by name."""
+    messages: tuple[Message, ...]
+    """Opening messages; ends with a user message."""
+    first_step: int
+    """The step number with which this epoch starts."""
+    handoff: "HandoffRecord | None" = None
+    """The note that this epoch starts from; None in the first."""
+
+
+class AnswerRecord(Wire):
+    """The model's answer in one step, with its calls already checked."""
+
+    content: tuple[Block, ...]
+    """Blocks as received, except that a call with unusable arguments carries `{}`; may be empty."""
+    stop_reason: str
+    calls: tuple[CallDigest, ...]
+    usage: Usage
+    model: str
+    notes: tuple[Note, ...] = ()
+    """Messages that were delivered with the request, before this answer."""
+    rejections: dict[str, str] = {}
+    """Call index (as text) → the error result for the model, for calls that failed the format check."""
+    truncated: bool = False
+    """The output limit cut the answer inside a call; the cut call was left out."""
+    leaked: bool = False
+    """Calls arrived as text (a provider's special tokens leaked); none of them ran."""
+
+
+class HandoffRecord(Wire):
+    """A hand-off note: between two epochs, or at the end of an agent whose time or budget is used up."""
+
+    note: str
+    step: int
+    """The first step that the note does not cover."""
+    reason: str = ""
+    usage: Usage = Usage()
+    """What writing the note cost."""
+
+
+class ResultRecord(Wire):
+    """The result of one tool call, as the model will see it."""
+
+    text: str
+    is_error: bool = False
+
+
+class SealedResult(Wire):
+    """One line of a seal: which result answers which call."""
+
+    call_id: str
+    index: int
+    text: str | None = None
+    """The whole result where no result object was written (rejected or lost calls); else it is in its object."""
+    is_error: bool = False
+
+
+class SealRecord(Wire):
+    """Closes a step: the results in the model's order, then the messages delivered with them."""
+
+    results: tuple[SealedResult, ...] = ()
+    notes: tuple[Note, ...] = ()

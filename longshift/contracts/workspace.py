@@ -1,0 +1,50 @@
+"""Values about workspaces: where a session's files live, and checkpoints of them."""
+
+from longshift.contracts.wire import Wire
+
+
+class Workspace(Wire):
+    """A prepared workspace and the host that holds it. All its tools run on `host_queue`."""
+
+    workspace_id: str
+    """The task id; one workspace per session."""
+    host_id: str
+    host_queue: str
+    root: str
+    """Absolute path of the tree on that host."""
+    generation: int = 1
+    """The fencing token of the slot that granted it; a host refuses calls with an older one."""
+    quick_calls: bool = False
+    """The host's tools are also registered where workflows run, so short calls may go as local activities."""
+    sandbox: str = "none"
+    """The sandbox backend in force, shown on every face."""
+    base_tree: str = ""
+    """Tree hash after setup, before any work."""
+    files: int = 0
+    total_bytes: int = 0
+    rules_file: str = ""
+    """`AGENTS.md` or `CLAUDE.md` when the tree has one; its text is in the store under `ids.rules_key`."""
+
+
+class CheckpointDigest(Wire):
+    """The state of the tree after a step, as recorded in the shadow repository."""
+
+    step: int
+    tree_hash: str
+    commit: str
+    changed_files: tuple[str, ...] = ()
+    """Paths that differ from the base tree; at most 200."""
+    changed_count: int = 0
+    duration_seconds: float = 0.0
+
+
+class DeliveryDigest(Wire):
+    """What a session leaves behind in the store."""
+
+    artifacts: tuple[str, ...] = ()
+    """Object keys."""
+    changed_files: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    diff: str = ""
+    """The first 4,000 characters of the patch, for people; the whole is an artifact."""

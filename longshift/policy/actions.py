@@ -1,0 +1,66 @@
+"""What the loop can ask for. The workflow performs an action and tells `policy.loop` how it went."""
+
+from dataclasses import dataclass
+
+from longshift.contracts.agent import AgentReport
+from longshift.contracts.model import CallDigest
+from longshift.contracts.transcript import Note, SealedResult
+
+
+@dataclass(frozen=True)
+class CallModel:
+    """Ask the model for the current step, delivering these messages first."""
+
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunTools:
+    """Run these calls: the batches in order, the calls of one batch together."""
+
+    batches: tuple[tuple[CallDigest, ...], ...]
+
+
+@dataclass(frozen=True)
+class RunChecks:
+    """Prove that the task is done."""
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Close the step with these results and the runner's word on the answer itself."""
+
+    results: tuple[SealedResult, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Compact:
+    """Ask for a hand-off note and go on from it in a new epoch."""
+
+
+@dataclass(frozen=True)
+class WriteHandoff:
+    """Ask for the last hand-off note; nothing follows."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Let the provider recover, then go on."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Park:
+    """Only a person can help: hold until one resumes, steers or cancels."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The agent has ended."""
+
+    report: AgentReport
+
+
+Action = CallModel | RunTools | RunChecks | Seal | Compact | WriteHandoff | Wait | Park | Finish

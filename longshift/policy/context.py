@@ -1,0 +1,57 @@
+"""When the context needs room, how large an answer may be, and when a budget is used up."""
+
+from math import ceil
+
+from longshift.contracts.agent import AgentState
+from longshift.contracts.model import ModelProfile
+
+BYTES_PER_TOKEN = 4
+"""The usual estimate for text and code; replaced by the provider's `usage` with every answer."""
+MIN_OUTPUT_TOKENS = 1_024
+"""Below this much room for an answer a call makes no sense."""
+
+
+def estimate_tokens(size_bytes: int) -> int:
+    """Tokens of `size_bytes` bytes of JSON, rounded up."""
+    return ceil(size_bytes / BYTES_PER_TOKEN)
+
+
+def compaction_threshold_tokens(window_tokens: int, share: float, reserve_tokens: int) -> int:
+    """The context size from which on it is compacted: a share of the window, or the window less a reserve.
+
+    The reserve counts only where the window is larger than twice the reserve.
+    """
+    by_share = int(window_tokens * share)
+    return min(by_share, window_tokens - reserve_tokens) if window_tokens > 2 * reserve_tokens else by_share
+
+
+def should_compact(state: AgentState) -> bool:
+    """Whether the next model call should wait for a compaction."""
+    if state.step <= state.epoch_first_step or state.window_tokens == 0:
+        return False
+    limits = state.limits
+    threshold = compaction_threshold_tokens(state.window_tokens, limits.compact_at_share, limits.compact_reserve_tokens)
+    return state.needs_room or state.context_tokens >= threshold
+
+
+def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int | None = None) -> int:
+    """How many output tokens to ask for, so that prompt and answer fit the window.
+
+    Providers refuse a request whose prompt plus `max_tokens` exceeds the window. A twentieth of the prompt is kept
+    free, as the estimate of what was added since the last `usage` can be off.
+    """
+    wanted = profile.max_output_tokens if wanted_tokens is None else wanted_tokens
+    room = profile.window_tokens - prompt_tokens - prompt_tokens // 20
+    return max(MIN_OUTPUT_TOKENS, min(wanted, profile.output_limit_tokens, room))
+
+
+def exhausted_budget(state: AgentState) -> str:
+    """Which budget is used up, in words for people; empty when none is."""
+    limits = state.limits
+    if limits.steps is not None and state.step > limits.steps:
+        return f"budget.steps: {limits.steps} steps used"
+    if limits.tokens is not None and state.usage.total_tokens >= limits.tokens:
+        return f"budget.tokens: {state.usage.total_tokens} of {limits.tokens} tokens used"
+    if limits.usd is not None and state.cost_usd >= limits.usd:
+        return f"budget.usd: {state.cost_usd:.2f} of {limits.usd:.2f} dollars used"
+    return ""

@@ -1,0 +1,115 @@
+"""Texts for people in the Web UI: activity summaries (at most 200 characters) and current details (markdown)."""
+
+from longshift.contracts.agent import AgentProgress, AgentState, Phase
+from longshift.contracts.model import CallDigest
+from longshift.contracts.session import SessionStatus
+from longshift.contracts.tools import PlanItem, PlanItemStatus
+
+SUMMARY_LIMIT_CHARACTERS = 200
+DETAILS_LIMIT_CHARACTERS = 8_000
+"""The engine takes 20,000 bytes of details."""
+
+_MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
+
+
+def model_summary(state: AgentState) -> str:
+    """The line of a model call: with what the step before did, as quick calls have no line of their own."""
+    used, window = state.context_tokens // 1000, state.window_tokens // 1000
+    fill = f" · {used}k/{window}k context" if window else ""
+    after = f" · after {state.last_calls}" if state.last_calls else ""
+    return f"step {state.step} · model{fill}{after}"[:SUMMARY_LIMIT_CHARACTERS]
+
+
+def tool_summary(step: int, call: CallDigest) -> str:
+    """The line of a tool call."""
+    return f"step {step} · {call.summary or call.name}"[:SUMMARY_LIMIT_CHARACTERS]
+
+
+_NEXT = {
+    Phase.MODEL: "ask the model",
+    Phase.CHECKS: "run the checks",
+    Phase.SEAL: "close the step",
+    Phase.COMPACT: "compact the context",
+    Phase.HANDOFF: "write the last hand-off note",
+    Phase.PARKED: "wait for a person",
+    Phase.WAITING: "wait for the provider",
+    Phase.ENDED: "nothing, the agent has ended",
+}
+
+
+def next_action(state: AgentState) -> str:
+    """What the agent does next, in a few words."""
+    if state.phase is not Phase.TOOLS:
+        return _NEXT[state.phase]
+    answered = {result.index for result in state.results}
+    return next((call.summary or call.name for call in state.calls if call.index not in answered), "run tools")
+
+
+def plan_text(plan: tuple[PlanItem, ...]) -> str:
+    """The plan as a list with marks: done, in progress, pending."""
+    return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+
+
+def agent_details(progress: AgentProgress) -> str:
+    """The agent's page."""
+    usage = progress.usage
+    rows = [
+        ("phase", "paused" if progress.paused else progress.phase.value),
+        ("next", progress.next_action),
+        ("step", f"{progress.step} (epoch {progress.epoch}, {progress.compactions} compactions, run {progress.runs})"),
+        ("context", _fill(progress)),
+        ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
+        ("cost", f"${progress.cost_usd:.2f}"),
+        ("tool calls", str(progress.tool_calls)),
+        ("files changed", str(progress.changed_files)),
+        ("checks", progress.checks.headline if progress.checks else "not run yet"),
+    ]
+    parts = [_table(rows)]
+    if progress.attention:
+        parts.insert(0, f"**Needs a person ({progress.attention.kind})**: {progress.attention.text[:500]}")
+    if progress.plan:
+        parts.append("### Plan\n" + plan_text(progress.plan))
+    if progress.last_text:
+        parts.append(f"### The agent last said\n> {progress.last_text[:500]}")
+    return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def session_details(status: SessionStatus) -> str:
+    """The session's page."""
+    limit = status.active_limit_seconds
+    rows = [
+        ("state", status.state.value),
+        ("agent", f"`agent/{status.agent}`" if status.agent else "none yet"),
+        ("active time", f"{status.active_seconds / 3600:.1f} of {limit / 3600:.1f} h, shift {status.shift}"),
+        ("model", status.profile),
+    ]
+    if status.workspace:
+        rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
+        rows.append(("sandbox", _sandbox(status.workspace.sandbox)))
+    if status.delivery:
+        rows.append(("artifacts", ", ".join(f"`{key}`" for key in status.delivery.artifacts)))
+    parts = [f"# {status.title}", _table(rows)]
+    if status.attention:
+        parts.insert(1, f"**Needs a person ({status.attention.kind})**: {status.attention.text[:500]}")
+    if status.reason:
+        parts.append(status.reason[:1_000])
+    if status.delivery and status.delivery.diff:
+        parts.append(f"### Changes\n```diff\n{status.delivery.diff[:3_000]}\n```")
+    return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def _sandbox(name: str) -> str:
+    return "none: commands run unsandboxed" if name == "none" else name
+
+
+def _fill(progress: AgentProgress) -> str:
+    if not progress.window_tokens:
+        return "unknown"
+    share = progress.context_tokens / progress.window_tokens
+    bar = "█" * round(share * 20)
+    return f"{bar:░<20} {share:.0%} of {progress.window_tokens:,} tokens"
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    lines = ["| | |", "| --- | --- |", *(f"| {name} | {value.replace('|', '/')} |" for name, value in rows)]
+    return "\n".join(lines)

@@ -1,0 +1,352 @@
+"""The agent loop as a pure state machine: `next_action` says what to do, the `after_…` functions take the outcome.
+
+Everything that moves an `AgentState` lives in this file. A feature becomes a policy function that this file
+calls, an action or an activity; it never becomes a paragraph in here or in the workflow.
+
+    MODEL ──answer──► TOOLS ──results──► [CHECKS] ──► SEAL ──► MODEL (next step) | ENDED
+      │ overflow or little room ► COMPACT ► MODEL      provider down ► WAITING ► back
+      │ time or budget used up  ► HANDOFF ► ENDED      a person has to help ► PARKED ► back
+"""
+
+from longshift.contracts.agent import AgentOutcome, AgentReport, AgentState, Attention, Phase
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass
+from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
+from longshift.contracts.transcript import Note, SealedResult, Speaker
+from longshift.contracts.workspace import CheckpointDigest
+from longshift.policy import context, notes, waiting
+from longshift.policy.actions import (
+    Action,
+    CallModel,
+    Compact,
+    Finish,
+    Park,
+    RunChecks,
+    RunTools,
+    Seal,
+    Wait,
+    WriteHandoff,
+)
+
+MAX_OVERFLOWS = 3
+"""Overflows in a row that compaction may try to cure before a person is called."""
+MAX_NOTES_AT_ONCE = 10
+"""Messages that one model call delivers; keeps its input below a few hundred KB."""
+LAST_CALLS_CHARACTERS = 140
+MAX_HANDOFF_WAITS = 3
+"""How often the last hand-off note may wait for the provider before the session ends without one."""
+
+
+def next_action(state: AgentState) -> Action:
+    """What to do now."""
+    match state.phase:
+        case Phase.MODEL:
+            return CallModel(notes=state.notes[:MAX_NOTES_AT_ONCE])
+        case Phase.COMPACT:
+            return Compact()
+        case Phase.HANDOFF:
+            return WriteHandoff()
+        case Phase.TOOLS:
+            return RunTools(batches(unanswered_calls(state)))
+        case Phase.CHECKS:
+            return RunChecks()
+        case Phase.SEAL:
+            return Seal(results=sealed_results(state), notes=notes.of_answer(state))
+        case Phase.WAITING:
+            return Wait(seconds=state.wait_seconds)
+        case Phase.PARKED:
+            return Park()
+        case Phase.ENDED:
+            return Finish(report=report(state))
+
+
+def batches(calls: tuple[CallDigest, ...]) -> tuple[tuple[CallDigest, ...], ...]:
+    """Neighbouring pure calls run together; everything else runs alone, in the model's order."""
+    grouped: list[tuple[CallDigest, ...]] = []
+    for call in calls:
+        if grouped and call.tool_class is ToolClass.PURE and grouped[-1][-1].tool_class is ToolClass.PURE:
+            grouped[-1] = (*grouped[-1], call)
+        else:
+            grouped.append((call,))
+    return tuple(grouped)
+
+
+def unanswered_calls(state: AgentState) -> tuple[CallDigest, ...]:
+    """The calls of the current answer that still have to run on the host."""
+    answered = {result.index for result in state.results}
+    return tuple(
+        call for call in state.calls if not call.rejected and call.name != FINISH and call.index not in answered
+    )
+
+
+def finish_call(state: AgentState) -> CallDigest | None:
+    """The answer's `finish`, if there is a usable one."""
+    return next((call for call in state.calls if call.name == FINISH and not call.rejected), None)
+
+
+def sealed_results(state: AgentState) -> tuple[SealedResult, ...]:
+    """One line per call, in the model's order."""
+    by_index = {result.index: result for result in state.results}
+    return tuple(_sealed_result(state, call, by_index.get(call.index)) for call in state.calls)
+
+
+def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | None) -> SealedResult:
+    if call.rejected:
+        return SealedResult(call_id=call.call_id, index=call.index, is_error=True)
+    if call.name == FINISH:
+        accepted = state.finish_refused is None
+        text = notes.FINISH_ACCEPTED if accepted else state.finish_refused
+        return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=not accepted)
+    if result is None:
+        return SealedResult(call_id=call.call_id, index=call.index, text=notes.NOT_RUN, is_error=True)
+    return SealedResult(call_id=call.call_id, index=call.index, is_error=result.status is not ToolStatus.OK)
+
+
+def after_model(state: AgentState, asked: CallModel, digest: ModelDigest) -> AgentState:
+    """Take the outcome of `CallModel`."""
+    state = _charged(state, digest)
+    match digest.outcome:
+        case ModelOutcome.ANSWERED | ModelOutcome.TRUNCATED:
+            delivered = state.model_copy(update={"notes": state.notes[len(asked.notes) :]})
+            return _answered(delivered, digest)
+        case ModelOutcome.OVERFLOW:
+            return _overflowed(state, digest)
+        case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
+            return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.MODEL)
+        case ModelOutcome.REFUSED:
+            return park(state, "refused", digest.detail)
+        case ModelOutcome.MISCONFIGURED:
+            return park(state, "configuration", digest.detail)
+
+
+def _charged(state: AgentState, digest: ModelDigest | HandoffDigest) -> AgentState:
+    return state.model_copy(
+        update={
+            "usage": state.usage + digest.usage,
+            "cost_usd": state.cost_usd + digest.cost_usd,
+            "model_calls": state.model_calls + 1,
+        }
+    )
+
+
+def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
+    state = state.model_copy(
+        update={
+            "context_tokens": digest.context_tokens,
+            "window_tokens": digest.window_tokens,
+            "needs_room": False,
+            "overflow_streak": 0,
+            "waits": 0,
+            "attention": None,
+            "calls": digest.calls,
+            "stop_reason": "truncated" if digest.outcome is ModelOutcome.TRUNCATED else digest.stop_reason,
+            "results": (),
+            "finish_refused": None,
+            "idle_answers": 0 if digest.calls else state.idle_answers + 1,
+            "tool_calls": state.tool_calls + len(digest.calls),
+            "rejected_calls": state.rejected_calls + sum(call.rejected for call in digest.calls),
+            "last_text": digest.text or state.last_text,
+        }
+    )
+    return state.model_copy(update={"phase": _phase_of_calls(state)})
+
+
+def _phase_of_calls(state: AgentState) -> Phase:
+    if unanswered_calls(state):
+        return Phase.TOOLS
+    if finish_call(state) is not None:
+        return Phase.CHECKS if state.has_checks else Phase.SEAL
+    return Phase.SEAL
+
+
+def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
+    streak = state.overflow_streak + 1
+    window = digest.window_tokens or state.window_tokens
+    state = state.model_copy(update={"overflow_streak": streak, "window_tokens": window, "needs_room": True})
+    if streak > MAX_OVERFLOWS or state.step == state.epoch_first_step:
+        return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
+    return state.model_copy(update={"phase": Phase.COMPACT})
+
+
+def _waiting(
+    state: AgentState, outcome: ModelOutcome, detail: str, retry_after_seconds: float | None, back: Phase
+) -> AgentState:
+    kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
+    attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
+    return state.model_copy(
+        update={
+            "phase": Phase.WAITING,
+            "resume_phase": back,
+            "waits": state.waits + 1,
+            "wait_seconds": waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds),
+            "attention": attention,
+        }
+    )
+
+
+def park(state: AgentState, kind: str, text: str) -> AgentState:
+    """Hold the agent for a person; the phase it was in is where it goes on."""
+    back = state.resume_phase if state.phase in {Phase.PARKED, Phase.WAITING} else state.phase
+    attention = Attention(kind=kind, text=text[:2_000], since_step=state.step)
+    return state.model_copy(update={"phase": Phase.PARKED, "resume_phase": back, "attention": attention})
+
+
+def resume(state: AgentState) -> AgentState:
+    """A person resumed, or the wait is over: go on where the agent stopped."""
+    if state.phase not in {Phase.PARKED, Phase.WAITING}:
+        return state
+    keep = state.attention if state.phase is Phase.WAITING else None
+    streak = 0 if state.phase is Phase.PARKED else state.overflow_streak
+    return _ended_or(
+        state.model_copy(update={"phase": state.resume_phase, "attention": keep, "overflow_streak": streak})
+    )
+
+
+def after_tool(state: AgentState, digest: ToolDigest) -> AgentState:
+    """Take the result of one call; the phase moves on with the last."""
+    results = (*(result for result in state.results if result.index != digest.index), digest)
+    state = state.model_copy(
+        update={
+            "results": results,
+            "plan": digest.plan if digest.plan is not None else state.plan,
+            "checkpoint_due": state.checkpoint_due or digest.changes_workspace,
+            "lost_calls": state.lost_calls + (digest.status is ToolStatus.LOST),
+        }
+    )
+    return state if unanswered_calls(state) else state.model_copy(update={"phase": _phase_of_calls(state)})
+
+
+def after_checks(state: AgentState, digest: ChecksDigest) -> AgentState:
+    """Take the outcome of the checks that `finish` asked for."""
+    refused = None if digest.passed else notes.finish_refused(digest)
+    return state.model_copy(update={"checks": digest, "finish_refused": refused, "phase": Phase.SEAL})
+
+
+def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
+    """Take the state of the tree."""
+    return state.model_copy(update={"checkpoint": digest})
+
+
+def after_seal(state: AgentState, added_tokens: int) -> AgentState:
+    """The step is closed: open the next one, or end."""
+    is_done = finish_call(state) is not None and state.finish_refused is None
+    state = state.model_copy(
+        update={
+            "step": state.step + 1,
+            "last_calls": "; ".join(call.summary or call.name for call in state.calls)[:LAST_CALLS_CHARACTERS],
+            "context_tokens": state.context_tokens + added_tokens,
+            "calls": (),
+            "results": (),
+            "stop_reason": "",
+            "finish_refused": None,
+            "outcome": AgentOutcome.DONE if is_done else None,
+            "phase": Phase.ENDED if is_done else Phase.MODEL,
+        }
+    )
+    return state if is_done else _ended_or(_within_budget(state))
+
+
+def _within_budget(state: AgentState) -> AgentState:
+    reason = context.exhausted_budget(state)
+    return state.model_copy(update={"ending": reason}) if reason and not state.ending else state
+
+
+def _ended_or(state: AgentState) -> AgentState:
+    """In the MODEL phase: hand off when the end has come, compact when room is short, else go on."""
+    if state.phase is not Phase.MODEL:
+        return state
+    if state.ending:
+        return state.model_copy(update={"phase": Phase.HANDOFF})
+    return state.model_copy(update={"phase": Phase.COMPACT}) if context.should_compact(state) else state
+
+
+def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
+    """Take the outcome of `Compact`."""
+    state = _charged(state, digest)
+    match digest.outcome:
+        case ModelOutcome.ANSWERED:
+            return state.model_copy(
+                update={
+                    "phase": Phase.MODEL,
+                    "epoch": digest.epoch,
+                    "epoch_first_step": state.step,
+                    "context_tokens": digest.context_tokens,
+                    "needs_room": False,
+                    "compactions": state.compactions + 1,
+                    "waits": 0,
+                    "attention": None,
+                    "handoff_note": digest.note,
+                }
+            )
+        case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
+            return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.COMPACT)
+        case _:
+            return park(state, digest.outcome.value, f"compaction failed: {digest.detail}")
+
+
+def after_handoff(state: AgentState, digest: HandoffDigest) -> AgentState:
+    """Take the outcome of `WriteHandoff`; without a note the agent still ends, and the report says so."""
+    state = _charged(state, digest)
+    if digest.outcome in {ModelOutcome.QUOTA, ModelOutcome.UNAVAILABLE} and state.waits < MAX_HANDOFF_WAITS:
+        return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.HANDOFF)
+    written = digest.outcome is ModelOutcome.ANSWERED
+    ending = state.ending if written else f"{state.ending}; no hand-off note: {digest.detail}"
+    return state.model_copy(
+        update={
+            "phase": Phase.ENDED,
+            "outcome": AgentOutcome.EXPIRED,
+            "ending": ending,
+            "handoff_note": digest.note if written else "",
+            "attention": None,
+        }
+    )
+
+
+def take_note(state: AgentState, note: Note) -> AgentState:
+    """A person's or the runner's message, delivered with the next model call; the same one twice is one."""
+    if note.message_id and any(known.message_id == note.message_id for known in state.notes):
+        return state
+    return state.model_copy(update={"notes": (*state.notes, note)})
+
+
+def wrap_up(state: AgentState, remaining_seconds: float) -> AgentState:
+    """Warn once that the end is near."""
+    if state.wrap_up_noted:
+        return state
+    note = Note(speaker=Speaker.RUNNER, text=notes.wrap_up(remaining_seconds))
+    return take_note(state.model_copy(update={"wrap_up_noted": True}), note)
+
+
+def end(state: AgentState, reason: str) -> AgentState:
+    """Time is up: the current step is finished, then the hand-off note is written."""
+    state = state.model_copy(update={"ending": state.ending or reason})
+    if state.phase in {Phase.PARKED, Phase.WAITING} and state.resume_phase is Phase.MODEL:
+        state = state.model_copy(update={"phase": Phase.MODEL})
+    return _ended_or(state)
+
+
+def cancelled(state: AgentState, reason: str) -> AgentState:
+    """A person cancelled."""
+    return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})
+
+
+def report(state: AgentState) -> AgentReport:
+    """What the session learns."""
+    return AgentReport(
+        agent=state.agent,
+        outcome=state.outcome or AgentOutcome.CANCELLED,
+        reason=state.ending,
+        steps=state.step - 1,
+        epoch=state.epoch,
+        last_step=state.step - 1,
+        usage=state.usage,
+        cost_usd=state.cost_usd,
+        tool_calls=state.tool_calls,
+        rejected_calls=state.rejected_calls,
+        lost_calls=state.lost_calls,
+        compactions=state.compactions,
+        runs=state.runs,
+        checks=state.checks,
+        summary=state.last_text[:2_000],
+        handoff_note=state.handoff_note,
+    )

@@ -1,0 +1,71 @@
+"""The runner's own words to the model: every text that is neither the model's, a tool's nor a person's."""
+
+from longshift.contracts.agent import AgentState
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.transcript import Note, Speaker
+
+FINISH_ACCEPTED = "Accepted: every declared check passes. The session ends here."
+NOT_RUN = "No result: the session was stopped before or while this call ran."
+LOST = (
+    "The outcome of this command is unknown: its supervisor died while it ran. It was not run again. "
+    "It may have had none, some or all of its effects: inspect the workspace before you repeat it."
+)
+NO_CALL = (
+    "Your answer contained no tool call, so nothing happened. Go on with the task by calling a tool. "
+    "When the task is complete, call finish; if something blocks you, say in finish what it is."
+)
+TRUNCATED = (
+    "Your answer was cut off by the output limit in the middle of a tool call, and that call was not run. "
+    "Make smaller calls: write large files in several parts."
+)
+CUT = "Your answer was cut off by the output limit. Go on, in shorter answers."
+LEAKED = (
+    "Your tool calls arrived as plain text and were not run. Call tools through the tool interface, "
+    "one well-formed call at a time."
+)
+CHECKS_LIMIT_CHARACTERS = 12_000
+
+
+def of_answer(state: AgentState) -> tuple[Note, ...]:
+    """What the runner has to say about the current answer itself."""
+    text = _about_answer(state)
+    return (Note(speaker=Speaker.RUNNER, text=text),) if text else ()
+
+
+def _about_answer(state: AgentState) -> str:
+    if state.stop_reason == "truncated":
+        return TRUNCATED
+    if state.calls:
+        return ""
+    if state.stop_reason == "leaked":
+        return LEAKED
+    return CUT if state.stop_reason == "max_tokens" else NO_CALL
+
+
+def finish_refused(checks: ChecksDigest) -> str:
+    """The result of a `finish` whose checks are red: the evidence, so that the agent can go on."""
+    lines = [f"Not finished: {checks.headline}. The runner ran the declared checks itself; this is what it saw."]
+    lines += [f"\n[{'green' if result.passed else 'RED'}] {result.name}: {result.detail}" for result in checks.results]
+    if checks.protected_changes:
+        listed = "\n  ".join(checks.protected_changes[:50])
+        lines.append(f"\n[RED] protected files were changed; restore them:\n  {listed}")
+    lines.append("\nMake the red ones green, then call finish again.")
+    text = "\n".join(lines)
+    return text if len(text) <= CHECKS_LIMIT_CHARACTERS else text[:CHECKS_LIMIT_CHARACTERS] + "\n[cut]"
+
+
+def wrap_up(remaining_seconds: float) -> str:
+    """The warning before the end of the session's time."""
+    minutes = max(1, round(remaining_seconds / 60))
+    return (
+        f"About {minutes} minutes of this session are left. Bring the work into a consistent state now: finish or "
+        "revert what is half done, run the checks, and call finish if the task is complete. What is left open will be "
+        "handed over in a note."
+    )
+
+
+def rendered(note: Note) -> str:
+    """A note as the model reads it: people and the runner are told apart."""
+    if note.speaker is Speaker.PERSON:
+        return f"<message-from-person>\n{note.text}\n</message-from-person>"
+    return f"<message-from-runner>\n{note.text}\n</message-from-runner>"

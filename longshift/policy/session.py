@@ -1,0 +1,107 @@
+"""What a session's state allows, when its clock rings, and whether it goes on after its time is used up.
+
+A refusal is a text for the person who asked; an empty text means yes.
+"""
+
+from dataclasses import dataclass
+
+from longshift.contracts.agent import AgentLimits, AgentReport
+from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, SessionInput, SessionState, SessionStatus, Steer
+from longshift.contracts.task import OnDeadline
+from longshift.policy.clock import ActiveClock
+
+MAX_UPDATES = 1_500
+"""The engine takes 2,000 updates per run; beyond this a session only takes resume and cancel."""
+MAX_SHIFTS = 20
+"""How often a session may start afresh from a hand-off note by itself."""
+MAX_EXTENSION_HOURS = 720.0
+
+_TIME_IS_UP = "active time is used up"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What the clock rings for next."""
+
+    name: str
+    in_seconds: float
+
+
+def next_alarm(clock: ActiveClock, now: float, wrap_up_seconds: float, wrapped_up: bool) -> Alarm | None:
+    """The next moment to act on; None while the clock stands.
+
+    A session whose whole time is not longer than twice the warning gets no warning.
+    """
+    if clock.running_since is None:
+        return None
+    remaining = clock.remaining_at(now)
+    if not wrapped_up and clock.limit_seconds > 2 * wrap_up_seconds and remaining > 0:
+        return Alarm("wrap up", max(0.001, remaining - wrap_up_seconds))
+    return Alarm("end", max(0.001, remaining))
+
+
+def time_is_up(used_seconds: float) -> str:
+    """The reason that the agent and the report carry."""
+    return f"budget.active_hours: {_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
+
+
+def is_time(report: AgentReport) -> bool:
+    """Whether it was the time that ran out, and not tokens, dollars or steps."""
+    return _TIME_IS_UP in report.reason
+
+
+def goes_on(on_deadline: OnDeadline, report: AgentReport, shift: int) -> bool:
+    """Whether a fresh agent continues by itself. Only time comes anew: other budgets cover the whole session."""
+    return on_deadline is OnDeadline.CONTINUE and is_time(report) and bool(report.handoff_note) and shift < MAX_SHIFTS
+
+
+def agent_limits(request: SessionInput, earlier: tuple[AgentReport, ...]) -> AgentLimits:
+    """What is left of the task's budget for the next agent."""
+    budget = request.task.budget
+    steps = None if budget.steps is None else max(1, budget.steps - sum(report.steps for report in earlier))
+    tokens = None if budget.tokens is None else budget.tokens - sum(report.usage.total_tokens for report in earlier)
+    usd = None if budget.usd is None else budget.usd - sum(report.cost_usd for report in earlier)
+    return request.limits.model_copy(update={"steps": steps, "tokens": tokens, "usd": usd})
+
+
+def refuse_steer(status: SessionStatus, message: Steer, updates: int) -> str:
+    """Why a message is not taken."""
+    if not message.text.strip():
+        return "text: the message is empty"
+    if len(message.text) > STEER_MAX_CHARACTERS:
+        return f"text: {len(message.text)} characters; at most {STEER_MAX_CHARACTERS}, put more into a file"
+    return _refuse(status, "steer", updates)
+
+
+def refuse_pause(status: SessionStatus, paused: bool, updates: int) -> str:
+    """Why a pause is not taken."""
+    return "the session is paused already" if paused else _refuse(status, "pause", updates)
+
+
+def refuse_resume(status: SessionStatus, paused: bool) -> str:
+    """Why a resume is not taken."""
+    if not paused and status.state is not SessionState.WAITING:
+        return f"the session is {status.state.value}: there is nothing to resume"
+    if status.attention is not None and status.attention.kind == "deadline":
+        return "the session's active time is used up: extend it (longshift extend) or cancel it"
+    return _refuse(status, "resume", 0)
+
+
+def refuse_cancel(status: SessionStatus, reason: str) -> str:
+    """Why a cancel is not taken."""
+    return "the session is being cancelled already" if reason else _refuse(status, "cancel", 0)
+
+
+def refuse_extend(status: SessionStatus, extension: Extend, updates: int) -> str:
+    """Why an extension is not taken."""
+    if not 0 < extension.active_hours <= MAX_EXTENSION_HOURS:
+        return f"active_hours: {extension.active_hours:g} is not between 0 and {MAX_EXTENSION_HOURS:g}"
+    return _refuse(status, "extend", updates)
+
+
+def _refuse(status: SessionStatus, verb: str, updates: int) -> str:
+    if status.state.is_final or status.state is SessionState.DELIVERING:
+        return f"cannot {verb}: the session is {status.state.value}"
+    if updates >= MAX_UPDATES:
+        return f"cannot {verb}: this session has taken {updates} updates; only resume and cancel are left"
+    return ""

@@ -1,0 +1,302 @@
+"""The agent loop as a state machine: what it asks for, and how it takes what happens."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Phase
+from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
+from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.workspace import Workspace
+from longshift.policy import actions, loop, notes
+
+WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
+START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
+
+
+def call(
+    index: int, name: str = "read_file", tool_class: ToolClass = ToolClass.PURE, rejected: bool = False
+) -> CallDigest:
+    return CallDigest(
+        index=index, call_id=f"c{index}", name=name, tool_class=tool_class, arguments_hash="0" * 16, rejected=rejected
+    )
+
+
+def answered(*calls: CallDigest, **fields: object) -> ModelDigest:
+    return ModelDigest.model_validate(
+        {"outcome": ModelOutcome.ANSWERED, "calls": calls, "context_tokens": 100, "window_tokens": 1_000, **fields}
+    )
+
+
+def after_answer(state: AgentState, digest: ModelDigest) -> AgentState:
+    asked = loop.next_action(state)
+    assert isinstance(asked, actions.CallModel)
+    return loop.after_model(state, asked, digest)
+
+
+def done(index: int, **fields: object) -> ToolDigest:
+    return ToolDigest.model_validate({"index": index, "status": ToolStatus.OK, **fields})
+
+
+RED = ChecksDigest(passed=False, results=(CheckResult(name="suite", passed=False, detail="exit code 1"),))
+GREEN = ChecksDigest(passed=True, results=(CheckResult(name="suite", passed=True, detail="exit code 0"),))
+
+
+def test_an_agent_starts_with_a_model_call() -> None:
+    assert actions.CallModel() == loop.next_action(START)
+
+
+def test_neighbouring_pure_calls_run_together_and_effects_in_order() -> None:
+    bash = call(2, "bash", ToolClass.EFFECT)
+    state = after_answer(START, answered(call(0), call(1), bash, call(3)))
+    assert actions.RunTools(((call(0), call(1)), (bash,), (call(3),))) == loop.next_action(state)
+
+
+def test_a_step_is_sealed_in_the_models_order_whatever_the_order_of_results() -> None:
+    state = after_answer(START, answered(call(0), call(1)))
+    state = loop.after_tool(loop.after_tool(state, done(1)), done(0))
+    sealed = loop.next_action(state)
+    assert isinstance(sealed, actions.Seal)
+    assert [result.index for result in sealed.results] == [0, 1]
+
+
+def test_a_rejected_call_never_runs_and_is_sealed_as_an_error() -> None:
+    state = after_answer(START, answered(call(0, rejected=True)))
+    sealed = loop.next_action(state)
+    assert isinstance(sealed, actions.Seal)
+    assert [result.is_error for result in sealed.results] == [True]
+    assert state.rejected_calls == 1
+
+
+def test_a_result_that_arrives_twice_counts_once() -> None:
+    state = after_answer(START, answered(call(0), call(1)))
+    state = loop.after_tool(loop.after_tool(state, done(0)), done(0))
+    assert (call(1),) == loop.unanswered_calls(state)
+
+
+def test_finish_runs_the_checks_and_green_ends_the_agent() -> None:
+    state = after_answer(START, answered(call(0, "finish")))
+    assert actions.RunChecks() == loop.next_action(state)
+    state = loop.after_seal(loop.after_checks(state, GREEN), 10)
+    assert (state.phase, state.outcome) == (Phase.ENDED, AgentOutcome.DONE)
+
+
+def test_red_checks_go_back_to_the_agent_with_their_output() -> None:
+    state = loop.after_checks(after_answer(START, answered(call(0, "finish"))), RED)
+    sealed = loop.next_action(state)
+    assert isinstance(sealed, actions.Seal)
+    assert "exit code 1" in (sealed.results[0].text or "")
+    assert Phase.MODEL is loop.after_seal(state, 10).phase
+
+
+def test_a_finish_after_other_calls_waits_for_them() -> None:
+    state = after_answer(START, answered(call(0, "bash", ToolClass.EFFECT), call(1, "finish")))
+    assert Phase.TOOLS is state.phase
+    assert Phase.CHECKS is loop.after_tool(state, done(0)).phase
+
+
+def test_without_declared_checks_finish_is_taken() -> None:
+    state = after_answer(START.model_copy(update={"has_checks": False}), answered(call(0, "finish")))
+    assert AgentOutcome.DONE is loop.after_seal(state, 0).outcome
+
+
+@pytest.mark.parametrize(
+    ("digest", "text"),
+    [
+        (answered(), notes.NO_CALL),
+        (answered(stop_reason="max_tokens"), notes.CUT),
+        (answered(stop_reason="leaked"), notes.LEAKED),
+        (answered(outcome=ModelOutcome.TRUNCATED, stop_reason="max_tokens"), notes.TRUNCATED),
+    ],
+)
+def test_an_answer_without_a_usable_call_is_answered_by_the_runner(digest: ModelDigest, text: str) -> None:
+    sealed = loop.next_action(after_answer(START, digest))
+    assert actions.Seal(results=(), notes=(Note(speaker=Speaker.RUNNER, text=text),)) == sealed
+
+
+def test_a_persons_message_goes_with_the_next_model_call_once() -> None:
+    note = Note(speaker=Speaker.PERSON, text="use tabs", message_id="u1")
+    state = loop.take_note(loop.take_note(START, note), note)
+    assert actions.CallModel(notes=(note,)) == loop.next_action(state)
+    assert after_answer(state, answered(call(0))).notes == ()
+
+
+def test_a_message_that_arrives_while_the_model_answers_is_kept_for_the_next_call() -> None:
+    asked = actions.CallModel()
+    late = loop.take_note(START, Note(speaker=Speaker.PERSON, text="late", message_id="u2"))
+    state = loop.after_model(late, asked, answered(call(0)))
+    assert late.notes == state.notes
+
+
+def test_an_undelivered_message_survives_an_overflow() -> None:
+    state = loop.take_note(START.model_copy(update={"step": 5}), Note(speaker=Speaker.PERSON, text="x", message_id="u"))
+    assert state.notes == after_answer(state, ModelDigest(outcome=ModelOutcome.OVERFLOW)).notes
+
+
+def test_overflow_compacts_and_goes_on_in_a_new_epoch() -> None:
+    state = after_answer(START.model_copy(update={"step": 5}), ModelDigest(outcome=ModelOutcome.OVERFLOW))
+    assert actions.Compact() == loop.next_action(state)
+    compacted = HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=2, context_tokens=50)
+    state = loop.after_compaction(state, compacted)
+    assert (state.phase, state.epoch, state.epoch_first_step, state.compactions) == (Phase.MODEL, 2, 5, 1)
+
+
+def test_an_overflow_that_compaction_cannot_cure_calls_a_person() -> None:
+    state = after_answer(START, ModelDigest(outcome=ModelOutcome.OVERFLOW, detail="too long"))
+    assert actions.Park() == loop.next_action(state)
+    assert state.attention is not None
+    assert state.attention.kind == "overflow"
+
+
+def test_a_context_near_the_window_is_compacted_before_the_next_call() -> None:
+    state = after_answer(START, answered(call(0, rejected=True), context_tokens=840))
+    assert Phase.COMPACT is loop.after_seal(state, 20).phase
+
+
+def test_a_small_context_is_not_compacted() -> None:
+    state = after_answer(START, answered(call(0, rejected=True), context_tokens=800))
+    assert Phase.MODEL is loop.after_seal(state, 20).phase
+
+
+@pytest.mark.parametrize(("outcome", "kind"), [(ModelOutcome.QUOTA, "quota"), (ModelOutcome.UNAVAILABLE, "provider")])
+def test_provider_trouble_is_waited_out_with_growing_waits_and_one_alert(outcome: ModelOutcome, kind: str) -> None:
+    first = after_answer(START, ModelDigest(outcome=outcome, detail="first"))
+    again = after_answer(loop.resume(first), ModelDigest(outcome=outcome, detail="second"))
+    assert again.wait_seconds > first.wait_seconds
+    assert first.attention == again.attention
+    assert (kind, "first") == (again.attention and again.attention.kind, again.attention and again.attention.text)
+    assert after_answer(loop.resume(again), answered(call(0))).attention is None
+
+
+def test_a_wait_is_never_shorter_than_the_provider_asked() -> None:
+    state = after_answer(START, ModelDigest(outcome=ModelOutcome.UNAVAILABLE, retry_after_seconds=4_000))
+    assert state.wait_seconds == 4_000
+
+
+@pytest.mark.parametrize("outcome", [ModelOutcome.REFUSED, ModelOutcome.MISCONFIGURED])
+def test_what_only_a_person_can_mend_parks_the_agent_and_resume_asks_again(outcome: ModelOutcome) -> None:
+    state = after_answer(START, ModelDigest(outcome=outcome, detail="why"))
+    assert actions.Park() == loop.next_action(state)
+    assert actions.CallModel() == loop.next_action(loop.resume(state))
+
+
+def test_a_failing_host_parks_in_the_phase_it_was_in() -> None:
+    state = after_answer(START, answered(call(0), call(1)))
+    parked = loop.park(loop.after_tool(state, done(0)), "host", "disk full")
+    assert actions.RunTools(((call(1),),)) == loop.next_action(loop.resume(parked))
+
+
+@pytest.mark.parametrize(
+    ("limits", "word"),
+    [
+        (AgentLimits(steps=1), "budget.steps"),
+        (AgentLimits(tokens=100), "budget.tokens"),
+        (AgentLimits(usd=0.5), "budget.usd"),
+    ],
+)
+def test_a_used_up_budget_ends_with_a_handoff_note(limits: AgentLimits, word: str) -> None:
+    digest = answered(call(0, rejected=True), usage=Usage(input_tokens=100), cost_usd=0.5)
+    state = loop.after_seal(after_answer(START.model_copy(update={"limits": limits}), digest), 0)
+    assert actions.WriteHandoff() == loop.next_action(state)
+    state = loop.after_handoff(state, HandoffDigest(outcome=ModelOutcome.ANSWERED, note="so far"))
+    report = loop.report(state)
+    assert (report.outcome, report.handoff_note, word in report.reason) == (AgentOutcome.EXPIRED, "so far", True)
+
+
+def test_a_handoff_that_cannot_be_written_still_ends_the_agent_and_says_so() -> None:
+    state = loop.end(START.model_copy(update={"step": 3}), "time")
+    for _ in range(loop.MAX_HANDOFF_WAITS):
+        state = loop.after_handoff(state, HandoffDigest(outcome=ModelOutcome.UNAVAILABLE, detail="down"))
+        assert Phase.WAITING is state.phase
+        state = loop.resume(state)
+        assert Phase.HANDOFF is state.phase
+    state = loop.after_handoff(state, HandoffDigest(outcome=ModelOutcome.UNAVAILABLE, detail="down"))
+    assert (state.phase, state.ending) == (Phase.ENDED, "time; no hand-off note: down")
+
+
+def test_time_up_during_a_step_lets_the_step_finish() -> None:
+    state = loop.end(after_answer(START, answered(call(0))), "time")
+    assert Phase.TOOLS is state.phase
+    assert Phase.HANDOFF is loop.after_seal(loop.after_tool(state, done(0)), 0).phase
+
+
+def test_time_up_during_a_wait_ends_the_wait() -> None:
+    waiting = after_answer(START, ModelDigest(outcome=ModelOutcome.QUOTA))
+    assert Phase.HANDOFF is loop.end(waiting, "time").phase
+
+
+def test_the_wrap_up_warning_is_given_once() -> None:
+    state = loop.wrap_up(loop.wrap_up(START, 900), 800)
+    assert [notes.wrap_up(900)] == [note.text for note in state.notes]
+
+
+def test_a_changing_call_makes_a_checkpoint_due() -> None:
+    state = after_answer(START, answered(call(0)))
+    assert loop.after_tool(state, done(0, changes_workspace=True)).checkpoint_due
+
+
+def test_a_lost_command_is_counted_and_sealed_as_an_error() -> None:
+    state = loop.after_tool(after_answer(START, answered(call(0))), ToolDigest(index=0, status=ToolStatus.LOST))
+    sealed = loop.next_action(state)
+    assert isinstance(sealed, actions.Seal)
+    assert (state.lost_calls, sealed.results[0].is_error) == (1, True)
+
+
+def test_a_plan_replaces_the_one_before() -> None:
+    plan = (PlanItem(title="one"),)
+    state = loop.after_tool(after_answer(START, answered(call(0))), done(0, plan=plan))
+    assert plan == state.plan
+
+
+OUTCOMES = st.sampled_from(list(ModelOutcome))
+CALLS = st.lists(st.tuples(st.sampled_from(["bash", "read_file", "finish"]), st.booleans()), max_size=4).map(
+    lambda drawn: tuple(
+        replace_class(call(index, name, rejected=rejected)) for index, (name, rejected) in enumerate(drawn)
+    )
+)
+
+
+def replace_class(digest: CallDigest) -> CallDigest:
+    tool_class = ToolClass.EFFECT if digest.name == "bash" else ToolClass.PURE
+    return digest.model_copy(update={"tool_class": tool_class})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> None:
+    """Steps never go back, every sealed call is one of the answer's, and an ended agent asks for nothing more."""
+    state = START.model_copy(update={"limits": AgentLimits(steps=6)})
+    for _ in range(60):
+        action = loop.next_action(state)
+        before = state
+        match action:
+            case actions.CallModel():
+                digest = ModelDigest(
+                    outcome=data.draw(OUTCOMES), calls=data.draw(CALLS), context_tokens=10, window_tokens=1_000
+                )
+                usable = digest.outcome in {ModelOutcome.ANSWERED, ModelOutcome.TRUNCATED}
+                state = loop.after_model(state, action, digest if usable else digest.model_copy(update={"calls": ()}))
+            case actions.RunTools():
+                for batch in action.batches:
+                    for each in batch:
+                        state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK))
+            case actions.RunChecks():
+                state = loop.after_checks(state, data.draw(st.sampled_from([RED, GREEN])))
+            case actions.Seal():
+                assert [each.call_id for each in state.calls] == [result.call_id for result in action.results]
+                state = loop.after_seal(state, 1)
+                assert before.step + 1 == state.step
+            case actions.Compact() | actions.WriteHandoff():
+                digest = HandoffDigest(outcome=data.draw(OUTCOMES), epoch=state.epoch + 1)
+                after = loop.after_compaction if isinstance(action, actions.Compact) else loop.after_handoff
+                state = after(state, digest)
+            case actions.Wait() | actions.Park():
+                state = loop.resume(state)
+                assert state.phase not in {Phase.WAITING, Phase.PARKED}
+            case actions.Finish():
+                assert state.outcome is not None
+                return
+        assert state.step >= before.step
+        assert state.epoch >= before.epoch
