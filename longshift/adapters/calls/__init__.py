@@ -1,0 +1,10 @@
+"""Call-format enforcement: every tool call of an answer is checked, and mended where only one reading exists.
+
+`check_calls` runs before an answer is stored, so that neither the store nor a later request ever holds broken JSON,
+duplicate ids or a name that providers refuse. Running calls, permissions and the transcript are not here.
+"""
+
+from longshift.adapters.calls.answer import CheckedAnswer, check_calls, parse_arguments
+from longshift.adapters.calls.definitions import tool_definitions
+
+__all__ = ["CheckedAnswer", "check_calls", "parse_arguments", "tool_definitions"]

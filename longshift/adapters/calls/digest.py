@@ -1,0 +1,49 @@
+"""What people and the workflow learn of a call without its arguments: a hash and one line."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import orjson
+
+SUMMARY_CHARACTERS = 120
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_SUBJECTS: dict[str, tuple[str, ...]] = {
+    "bash": ("command",),
+    "bash_output": ("job",),
+    "bash_kill": ("job",),
+    "read_file": ("path",),
+    "write_file": ("path",),
+    "edit_file": ("path",),
+    "glob": ("pattern", "path"),
+    "grep": ("pattern", "path"),
+    "finish": ("summary",),
+}
+
+
+def arguments_hash(arguments: object) -> str:
+    """SHA-256 (first 16 hex digits) of the canonical JSON of storable `arguments`."""
+    return text_hash(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
+
+
+def text_hash(text: bytes) -> str:
+    """SHA-256 (first 16 hex digits) of `text`."""
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def call_summary(name: str, arguments: dict[str, Any]) -> str:
+    """One line for people, such as `bash: pytest -q`."""
+    if name == "update_plan":
+        items = cast(Sequence[dict[str, Any]], arguments.get("items", ()))
+        done = sum(item.get("status") == "done" for item in items)
+        return f"update_plan: {done}/{len(items)} done"
+    keys = _SUBJECTS.get(name) or tuple(arguments)[:1]
+    subject = " in ".join(str(arguments[key])[:400] for key in keys if key in arguments)
+    return one_line(f"{name}: {subject}" if subject else name)
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks or control characters, shortened for a list."""
+    line = _SPACE.sub(" ", text).strip()
+    return line if len(line) <= SUMMARY_CHARACTERS else f"{line[: SUMMARY_CHARACTERS - 1]}…"

@@ -1,0 +1,51 @@
+"""What to run: the value that is claimed under a key. How it is run is the supervisor's."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEFAULT_HEAD_BYTES = 64 * 1024 * 1024
+"""Output up to this is kept whole."""
+DEFAULT_TAIL_BYTES = 1024 * 1024
+"""Of longer output, this much of the end is kept besides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """One command, with its whole environment and its limits."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The whole environment: nothing is inherited."""
+    timeout_seconds: float | None = None
+    """Wall clock, time asleep included; None means without end."""
+    grace_seconds: float = 5.0
+    """Between SIGTERM and SIGKILL."""
+    head_bytes: int = DEFAULT_HEAD_BYTES
+    tail_bytes: int = DEFAULT_TAIL_BYTES
+    background: bool = False
+    """The caller does not wait for it; the supervisor makes no difference."""
+
+    def __post_init__(self) -> None:
+        if not self.argv:
+            raise ValueError("argv is empty")
+        if self.head_bytes < 0 or self.tail_bytes < 0 or self.grace_seconds < 0:
+            raise ValueError("head_bytes, tail_bytes and grace_seconds must not be negative")
+
+    def to_json(self) -> bytes:
+        """The form in which it is claimed."""
+        return json.dumps({**asdict(self), "env": dict(self.env)}).encode()
+
+    @classmethod
+    def load(cls, path: Path) -> "CommandSpec | None":
+        """Read a claimed command; None where nothing is claimed. Fields of other releases are ignored."""
+        try:
+            values = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        known: dict[str, Any] = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        known["argv"] = tuple(known["argv"])
+        return cls(**known)

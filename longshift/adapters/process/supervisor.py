@@ -1,0 +1,496 @@
+"""The process that outlives the worker: starts one command, follows it to its end, records how it ended.
+
+Run as `python -IS supervisor.py RUN_DIRECTORY`; stdlib only, one file, one thread. This file owns the format of a run
+directory, and the client imports names and `/proc` readers from here; claiming and judging belong to the client.
+It may be killed at any moment: `started.json` is on disk before the command passes the gate, so a directory without it
+has had no effect, and one with it is never started again. The lock is held for life and proves it, whoever has the pid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False  # `typing` itself would be a tenth of the start-up time
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+SPEC = "spec.json"
+"""The claim: argv, cwd, env, limits."""
+LOCK = "lock"
+"""Held with flock(2) by the supervisor for as long as it lives."""
+STARTED = "started.json"
+"""Who runs the command; written before it may do anything."""
+KILL = "kill"
+"""Its presence asks for an end; its content is the reason."""
+EXIT = "exit.json"
+EXIT_RESERVED = "exit.part"
+"""Becomes `exit.json`: name as long, blocks reserved before the start, so that a full disk loses no exit code."""
+LOST = "lost.json"
+"""Written by a client: the supervisor is gone and the outcome is unknown, for ever."""
+HEAD = "output.txt"
+"""Output from its beginning, up to the cap."""
+TAIL = "output.tail"
+"""`TAIL_HEADER`, then a ring with the last bytes beyond the cap."""
+TAIL_HEADER = struct.Struct("<QQ")
+"""Size of the ring; bytes written into it so far."""
+MARKER = "SUPERVISED_RUN"
+"""Environment variable with the run's nonce: finds what a dead supervisor left behind."""
+
+RESERVED_BYTES = 4_096
+CHUNK_BYTES = 65_536
+LOCK_PATIENCE_SECONDS = 30.0
+KILL_PATIENCE_SECONDS = 10.0
+CHECK_SECONDS = 1.0
+"""How often the kill file is looked for when no signal announces it."""
+OOM_SCORE = 900
+"""The kernel takes the command first when memory runs out, not the supervisor or the worker."""
+EXEC_FAILED = 127
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+REQUEST_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+RESET_SIGNALS = (*REQUEST_SIGNALS, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGQUIT, signal.SIGUSR1)
+"""Those that Python, this file or whoever started the worker may have set to be handled or ignored."""
+
+
+def now_seconds() -> float:
+    """Seconds since boot, time asleep included; a changed wall clock does not matter."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """The kernel's id of the current boot."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def process_stat(pid: int) -> tuple[int, int] | None:
+    """Parent pid and start time in clock ticks since boot; None for a process that is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
+        return None
+    return int(fields[1]), int(fields[19])
+
+
+def descendants(ancestor: int) -> list[int]:
+    """Pids of all living processes below `ancestor`."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        stat = process_stat(int(name)) if name.isdigit() else None
+        if stat is not None:
+            children.setdefault(stat[0], []).append(int(name))
+    found: list[int] = []
+    pending = [ancestor]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found += below
+        pending += below
+    return found
+
+
+def sync_directory(path: str) -> None:
+    """Make names created in a directory survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Output:
+    """Keeps the beginning of the output in a file and its end in a ring; never more memory than a chunk."""
+
+    def __init__(self, head_bytes: int, tail_bytes: int) -> None:
+        self.total_bytes = 0
+        self.io_errno = 0
+        self._room_bytes = head_bytes
+        self._head = os.open(HEAD, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._tail = os.open(TAIL, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._ring_bytes = self._reserve_ring(tail_bytes)
+        self._ring_total_bytes = 0
+
+    def keep(self, data: bytes) -> None:
+        """Append to the head while there is room, then to the ring; what can be kept nowhere is only counted."""
+        self.total_bytes += len(data)
+        if self._room_bytes > 0:
+            data = data[self._append(data[: self._room_bytes]) :]
+        if data and self._ring_bytes > 0:
+            self._write_ring(data)
+
+    def close(self) -> None:
+        """Put everything on disk, and give back the ring's space if it was not needed."""
+        for descriptor, written_bytes in ((self._head, self.total_bytes), (self._tail, self._ring_total_bytes)):
+            try:
+                if written_bytes > 0:
+                    os.fdatasync(descriptor)
+            except OSError as error:
+                self._fail(error)
+        if self._ring_total_bytes == 0:
+            with contextlib.suppress(OSError):  # its absence must not cost the exit code
+                os.unlink(TAIL)
+
+    def _append(self, data: bytes) -> int:
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._head, data[written:] if written else data)
+            self._room_bytes -= written
+        except OSError as error:
+            # Full disk, quota, size limit or a broken device: from here on the reserved ring keeps the end.
+            self._fail(error)
+            self._room_bytes = 0
+        return written
+
+    def _write_ring(self, data: bytes) -> None:
+        start = self._ring_total_bytes
+        self._ring_total_bytes += len(data)
+        kept = data[-self._ring_bytes :]
+        position = (start + len(data) - len(kept)) % self._ring_bytes
+        first = kept[: self._ring_bytes - position]
+        try:
+            os.pwrite(self._tail, first, TAIL_HEADER.size + position)
+            if len(first) < len(kept):
+                os.pwrite(self._tail, kept[len(first) :], TAIL_HEADER.size)
+            os.pwrite(self._tail, TAIL_HEADER.pack(self._ring_bytes, self._ring_total_bytes), 0)
+        except OSError as error:
+            self._fail(error)
+
+    def _reserve_ring(self, tail_bytes: int) -> int:
+        if tail_bytes > 0:
+            with contextlib.suppress(OSError):  # no space for it: then only the head is kept
+                os.posix_fallocate(self._tail, 0, TAIL_HEADER.size + tail_bytes)
+                os.pwrite(self._tail, TAIL_HEADER.pack(tail_bytes, 0), 0)
+                return tail_bytes
+        return 0
+
+    def _fail(self, error: OSError) -> None:
+        self.io_errno = self.io_errno or error.errno or errno.EIO
+
+
+class Supervision:
+    """One command from the gate to its last descendant."""
+
+    def __init__(self, spec: dict[str, Any], output: Output, wake: int) -> None:
+        self.exit_code: int | None = None
+        self.timed_out = False
+        self.killed_reason: str | None = None
+        self.survivors = 0
+        self.signalled = 0
+        self._timeout_seconds: float | None = spec["timeout_seconds"]
+        self._grace_seconds: float = spec["grace_seconds"]
+        self._output = output
+        self._wake = wake
+        self._child = 0
+        self._is_childless = False
+        self._deadline_seconds = float("inf")
+        self._kill_at_seconds: float | None = None
+        self._next_check_seconds = 0.0
+
+    def follow(self, child: int, pipe: int, started_seconds: float) -> None:
+        """Pump output, enforce the time-out and requests, until the command and everything below it is gone."""
+        self._child = child
+        if self._timeout_seconds is not None:
+            self._deadline_seconds = started_seconds + self._timeout_seconds
+        os.set_blocking(pipe, False)
+        poller = select.poll()
+        poller.register(self._wake, select.POLLIN)
+        poller.register(pipe, select.POLLIN)
+        while not self._is_over():
+            for descriptor, _ in poller.poll(self._pause_milliseconds()):
+                if descriptor == self._wake:
+                    _ = os.read(self._wake, 4_096)
+                    self._reap()
+                elif not self._pump(pipe):
+                    poller.unregister(pipe)
+            self._check_requests()
+        self._kill_rest()
+        while self._pump(pipe, until_empty=True):
+            continue
+
+    def _is_over(self) -> bool:
+        if self._kill_at_seconds is None:
+            return self.exit_code is not None
+        return self._is_childless or now_seconds() >= self._kill_at_seconds
+
+    def _pause_milliseconds(self) -> float:
+        end_seconds = self._deadline_seconds if self._kill_at_seconds is None else self._kill_at_seconds
+        return max(0.0, min(CHECK_SECONDS, end_seconds - now_seconds()) * 1_000 + 1)
+
+    def _pump(self, pipe: int, *, until_empty: bool = False) -> bool:
+        """Take one chunk; False at the end of the output (or, `until_empty`, when nothing is there)."""
+        try:
+            data = os.read(pipe, CHUNK_BYTES)
+        except BlockingIOError:
+            return not until_empty
+        self._output.keep(data)
+        return bool(data)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._is_childless = True
+                return
+            if pid == 0:
+                return
+            if pid == self._child:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+
+    def _check_requests(self) -> None:
+        now = now_seconds()
+        if self._kill_at_seconds is not None or self.exit_code is not None:
+            return
+        if self.signalled or now >= self._next_check_seconds:
+            self._next_check_seconds = now + CHECK_SECONDS
+            self.killed_reason = kill_request() or (f"signal {self.signalled}" if self.signalled else None)
+        self.timed_out = self.killed_reason is None and now >= self._deadline_seconds
+        if self.timed_out or self.killed_reason is not None:
+            self._kill_at_seconds = now + self._grace_seconds
+            self._signal_all(signal.SIGTERM)
+            self._signal_all(signal.SIGCONT)  # a stopped process takes the SIGTERM only when it goes on
+
+    def _signal_all(self, number: int) -> None:
+        """Signal every descendant once: the command's group in one stroke, those that left it one by one."""
+        group = 0
+        if self.exit_code is None:
+            # Only while the leader is not reaped: until then nobody else can have its pid, and so the group's id.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child, number)
+                group = self._child
+        for pid in descendants(os.getpid()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getpgid(pid) != group:
+                    os.kill(pid, number)
+
+    def _kill_rest(self) -> None:
+        """Kill whatever is left below: orphans come to this process, as it is their subreaper."""
+        self._reap()
+        deadline = now_seconds() + KILL_PATIENCE_SECONDS
+        while not self._is_childless and now_seconds() < deadline:
+            self._signal_all(signal.SIGKILL)
+            if select.select([self._wake], [], [], 0.01)[0]:
+                _ = os.read(self._wake, 4_096)
+            self._reap()
+        self.survivors = 0 if self._is_childless else len(descendants(os.getpid()))
+
+
+def kill_request() -> str | None:
+    """The reason in the kill file; None without one."""
+    try:
+        with open(KILL, encoding="utf-8", errors="replace") as file:
+            return file.read(500) or "killed"
+    except FileNotFoundError:
+        return None
+
+
+def take_lock() -> int | None:
+    """Become the run's only supervisor; None when it has started already or another supervisor is about to."""
+    deadline = now_seconds() + LOCK_PATIENCE_SECONDS
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_mine = True
+        except BlockingIOError:
+            is_mine = False
+        # Read after the attempt: whoever held the lock before may have started the command.
+        if any(os.path.exists(name) for name in (STARTED, EXIT, LOST)) or now_seconds() > deadline:
+            return None
+        if is_mine:
+            return lock
+        time.sleep(0.005)
+
+
+def reserve_exit() -> int:
+    """Reserve the blocks of the exit record while there still is space.
+
+    Raises: OSError, when there is none: then nothing must be started.
+    """
+    descriptor = os.open(EXIT_RESERVED, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
+    os.fsync(descriptor)
+    return descriptor
+
+
+def record_exit(reserved: int, record: dict[str, Any]) -> None:
+    """Turn the reserved file into `exit.json`."""
+    data = json.dumps(record, ensure_ascii=False).encode()  # the reason fits the reserved blocks in any script
+    os.pwrite(reserved, data, 0)
+    os.ftruncate(reserved, len(data))
+    os.fsync(reserved)
+    os.rename(EXIT_RESERVED, EXIT)
+    sync_directory(".")
+
+
+def record_started(record: dict[str, Any]) -> None:
+    """Write `started.json` so that it is either absent or whole, and survives a power cut."""
+    part = STARTED + ".part"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, json.dumps(record).encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(part, STARTED)
+    sync_directory(".")
+
+
+def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, umask: int, prctl: Any) -> NoReturn:
+    """In the child: wait at the gate, then become the command; failing that, say why in the output and exit 127."""
+    doing = "cannot prepare the command"
+    try:
+        for number in RESET_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        raise_oom_score()
+        if os.read(gate, 1) != b"g":
+            os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
+        os.umask(umask)
+        doing = f"cannot enter the working directory {spec['cwd']}"
+        os.chdir(spec["cwd"])
+        doing = f"cannot run {spec['argv'][0]!r}"
+        os.execvpe(spec["argv"][0], spec["argv"], {**spec["env"], MARKER: nonce})
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        os.write(2, f"{doing}: {reason}\n".encode(errors="replace"))
+    finally:
+        os._exit(EXEC_FAILED)
+
+
+def raise_oom_score() -> None:
+    """Offer this process to the kernel first; a host that forbids it changes nothing else."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+            score = max(int(file.read()), OOM_SCORE)
+            file.seek(0)
+            file.write(str(score))
+    except OSError:
+        return
+
+
+def supervise(handshake: int, umask: int) -> None:
+    """Take the run, start the command, follow it, record its end.
+
+    Raises: OSError, before anything is started, when the run directory cannot be written.
+    """
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    lock = take_lock()
+    if lock is None:
+        return
+    with open(SPEC, encoding="utf-8") as file:
+        spec: dict[str, Any] = json.load(file)
+    reserved = reserve_exit()
+    wake, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    output = Output(spec["head_bytes"], spec["tail_bytes"])
+    supervision = Supervision(spec, output, wake)
+    listen(supervision, wake_write)
+    child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
+    started_seconds = now_seconds()
+    # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
+    supervision.killed_reason = kill_request()
+    if supervision.killed_reason is None:
+        os.write(gate, b"g")
+    os.close(gate)
+    os.close(handshake)
+    if supervision.killed_reason is None:
+        supervision.follow(child, pipe, started_seconds)
+    output.close()
+    code = supervision.exit_code
+    record_exit(
+        reserved,
+        {
+            "exit_code": code if code is not None and code >= 0 else None,
+            "signal": -code if code is not None and code < 0 else None,
+            "timed_out": supervision.timed_out,
+            "killed_reason": supervision.killed_reason,
+            "duration_seconds": round(now_seconds() - started_seconds, 6),
+            "total_bytes": output.total_bytes,
+            "io_errno": output.io_errno or None,
+            "survivors": supervision.survivors,
+        },
+    )
+
+
+def listen(supervision: Supervision, wake_write: int) -> None:
+    """Turn signals into bytes in the wake pipe, and note the ones that ask for an end."""
+
+    def note(number: int, _frame: object) -> None:
+        if number != signal.SIGCHLD:
+            supervision.signalled = number
+
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    for number in (*REQUEST_SIGNALS, signal.SIGCHLD):
+        signal.signal(number, note)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def fork_command(spec: dict[str, Any], private: tuple[int, ...], umask: int, prctl: Any) -> tuple[int, int, int]:
+    """Fork the child up to the gate and put its start on record; gives its pid, its output and the gate."""
+    nonce = os.urandom(16).hex()
+    gate_read, gate = os.pipe()
+    pipe, pipe_write = os.pipe()
+    supervisor = os.getpid()
+    child = os.fork()
+    if child == 0:
+        for descriptor in (*private, gate):  # first of all: a copy of the lock would pass for a living supervisor
+            os.close(descriptor)
+        become_command(spec, nonce, gate_read, pipe_write, umask, prctl)
+    os.close(gate_read)
+    os.close(pipe_write)
+    record_started(
+        {
+            "pid": child,
+            "starttime": (process_stat(child) or (0, 0))[1],
+            "supervisor_pid": supervisor,
+            "supervisor_starttime": (process_stat(supervisor) or (0, 0))[1],
+            "boot_id": boot_id(),
+            "boot_seconds": now_seconds(),
+            "nonce": nonce,
+        }
+    )
+    return child, pipe, gate
+
+
+def main(run_directory: str) -> NoReturn:
+    """Leave the starter's session, then supervise; complaints before the start go to the starter's pipe."""
+    if os.fork() != 0:
+        os._exit(0)
+    os.setsid()
+    umask = os.umask(0o077)
+    handshake = os.dup(1)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    try:
+        os.chdir(run_directory)
+        supervise(handshake, umask)
+    except OSError as error:
+        if not os.path.exists(STARTED):
+            name = errno.errorcode.get(error.errno or 0, "EIO")
+            os.write(handshake, f"{name} {error}".encode(errors="replace"))
+        raise
+    os._exit(0)  # nothing is buffered; taking the interpreter down would only delay the release of the lock
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,161 @@
+"""Copying a directory, the original untouched: its files, hidden ones too, and a repository that stands on its own.
+
+A `.git` that is only a pointer (a linked work tree, a submodule) becomes a real repository in the copy, because
+otherwise a commit in the workspace would be one in the original.
+"""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from longshift.adapters.workspace.git import GitCall, RunGit
+from longshift.adapters.workspace.git_environment import hardened_environment
+from longshift.adapters.workspace.quota import Quota, in_thread
+from longshift.contracts.errors import BadInput
+from longshift.contracts.task import WorkspaceSource
+
+SHOWN_CHANGES = 5
+_KINDS = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+_NOT_COPIED = frozenset({"worktrees", "index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock"})
+"""At the top of a git directory: what belongs to other work trees, or to a git that runs at this moment."""
+
+
+async def copy_directory(source: WorkspaceSource, into: Path, *, skip: Path | None, run: RunGit) -> None:
+    """Copy `source.directory` to `into`, without the folder `skip` inside of it.
+
+    Raises:
+        BadInput: it is missing, too large, has uncommitted changes, or holds something that is not a file.
+    """
+    origin, skip = _resolved(Path(source.directory or ""), skip)
+    if not source.allow_dirty and (origin / ".git").exists():
+        await _refuse_uncommitted(origin, skip, run)
+    quota = Quota("directory", source.max_bytes)
+    await in_thread(lambda: _copy(origin, into, skip, quota), quota)
+
+
+def _resolved(origin: Path, skip: Path | None) -> tuple[Path, Path | None]:
+    if not origin.is_dir():
+        raise BadInput(f"workspace.directory: {origin} is not a directory on this host; give an existing one")
+    origin, skip = origin.resolve(), skip.resolve() if skip is not None else None
+    if origin == skip:
+        raise BadInput(f"workspace.directory: {origin} is the runner's own data directory; give another one")
+    return origin, skip
+
+
+async def _refuse_uncommitted(origin: Path, skip: Path | None, run: RunGit) -> None:
+    """Look for uncommitted changes without running anything that the repository names, or writing to it."""
+    listed = await run(
+        GitCall(
+            ("config", "--null", "--name-only", "--get-regexp", r"^filter\."),
+            origin,
+            hardened_environment(),
+        )
+    )
+    drivers = {name.rpartition(".")[0] for name in listed.names}
+    silenced = {f"{driver}.{key}": "" for driver in sorted(drivers) for key in ("clean", "smudge", "process")}
+    silenced |= {f"{driver}.required": "false" for driver in drivers}
+    paths = ["."]
+    if skip is not None and skip.is_relative_to(origin):
+        paths.append(f":(exclude,literal){skip.relative_to(origin)}")
+    command = ("status", "--porcelain", "-z", "--untracked-files=normal", "--no-renames", "--ignore-submodules=all")
+    result = await run(GitCall((*command, "--", *paths), origin, hardened_environment(silenced), timeout_seconds=600))
+    if result.exit_code != 0:
+        raise BadInput(
+            f"workspace.directory: git cannot read the repository in {origin} ({result.stderr.strip()[-500:]}); "
+            "repair it, or set workspace.allow_dirty to take the files as they are"
+        )
+    changes = [name[3:] for name in result.names]
+    if changes:
+        more = f" and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+        raise BadInput(
+            f"workspace.directory: {origin} has uncommitted changes ({', '.join(changes[:SHOWN_CHANGES])}{more}); "
+            "commit or stash them, or set workspace.allow_dirty to take the files as they are"
+        )
+
+
+def _copy(origin: Path, into: Path, skip: Path | None, quota: Quota) -> None:
+    into.mkdir(parents=True)
+    for entry in _entries(origin, quota):
+        if Path(entry.path) == skip:
+            continue
+        if entry.name == ".git":
+            _copy_repository(Path(entry.path), into / ".git", quota)
+        else:
+            _copy_entry(entry, into / entry.name, skip, quota)
+    _copy_attributes(origin, into)
+
+
+def _copy_repository(origin: Path, into: Path, quota: Quota) -> None:
+    """Copy a git directory, or the one that a `.git` file or link points to, as one that stands on its own."""
+    git_dir = _pointed_to(origin)
+    common_file = git_dir / "commondir"
+    common = (git_dir / common_file.read_text().strip()).resolve() if common_file.is_file() else git_dir
+    if not (common / "objects").is_dir():
+        raise BadInput(
+            f"workspace.directory: {origin} points to {git_dir}, which is not a repository; repair it or remove it"
+        )
+    into.mkdir()
+    for entry in _entries(common, quota):
+        if entry.name not in _NOT_COPIED:
+            _copy_entry(entry, into / entry.name, None, quota, is_repository=True)
+    if common != git_dir:
+        for name in ("HEAD", "index"):
+            if (git_dir / name).is_file():
+                shutil.copyfile(git_dir / name, into / name)
+    alternates = common / "objects" / "info" / "alternates"
+    if alternates.is_file():
+        lines = [line for line in alternates.read_text().splitlines() if line and not line.startswith("#")]
+        absolute = (os.path.normpath(common / "objects" / line) for line in lines)
+        (into / "objects" / "info" / "alternates").write_text("".join(f"{line}\n" for line in absolute))
+
+
+def _pointed_to(origin: Path) -> Path:
+    if origin.is_dir():
+        return origin.resolve()
+    text = origin.read_text(errors="replace").strip() if origin.is_file() else ""
+    if not text.startswith("gitdir:"):
+        raise BadInput(f"workspace.directory: {origin} is neither a repository nor points to one; remove it")
+    return (origin.parent / text.removeprefix("gitdir:").strip()).resolve()
+
+
+def _entries(folder: Path, quota: Quota) -> list[os.DirEntry[str]]:
+    quota.take(0)
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _copy_entry(
+    entry: os.DirEntry[str], into: Path, skip: Path | None, quota: Quota, *, is_repository: bool = False
+) -> None:
+    status = entry.stat(follow_symlinks=False)
+    if entry.is_symlink():
+        quota.take(0, members=1)
+        into.symlink_to(os.readlink(entry.path))
+    elif entry.is_dir(follow_symlinks=False):
+        if Path(entry.path) == skip:
+            return
+        quota.take(0, members=1)
+        into.mkdir()
+        for child in _entries(Path(entry.path), quota):
+            _copy_entry(child, into / child.name, skip, quota, is_repository=is_repository)
+        _copy_attributes(Path(entry.path), into)
+    elif stat.S_ISREG(status.st_mode):
+        quota.take(status.st_size, members=1)
+        shutil.copyfile(entry.path, into, follow_symlinks=False)
+        _copy_attributes(Path(entry.path), into)
+    elif not is_repository:
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+        raise BadInput(f"workspace.directory: {entry.path} is {kind}; remove it or give another directory")
+
+
+def _copy_attributes(origin: Path, into: Path) -> None:
+    """Times and permissions, but always enough of them for the owner to work with the copy, and no set-uid bit."""
+    status = origin.stat()
+    into.chmod(stat.S_IMODE(status.st_mode) & 0o777 | (0o700 if stat.S_ISDIR(status.st_mode) else 0o600))
+    os.utime(into, ns=(status.st_atime_ns, status.st_mtime_ns))

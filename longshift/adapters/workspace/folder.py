@@ -1,0 +1,98 @@
+"""The layout of one workspace on a host, and its record of being ready. Nothing here decides when it is."""
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from longshift.contracts.wire import Wire
+from longshift.contracts.workspace import Workspace
+
+
+class Ready(Wire):
+    """What `ready.json` says: written last, so a workspace without it is not ready."""
+
+    workspace: Workspace
+    protected: tuple[str, ...] = ()
+    """The task's protected globs."""
+    left_out: tuple[str, ...] = ()
+    """Files of the source that checkpoints do not cover."""
+
+
+class SetupProgress(Wire):
+    """What `setup.json` says."""
+
+    attempt: int = 1
+    """Counts from 1; a new one starts when a setup command was lost, from a freshly fetched tree."""
+    is_discarded: bool = False
+    """What the attempt before has left is still to be removed."""
+
+
+@dataclass(frozen=True)
+class WorkspaceFolder:
+    """The paths of one workspace."""
+
+    path: Path
+
+    @property
+    def tree(self) -> Path:
+        """The files: all that the agent works on."""
+        return self.path / "tree"
+
+    @property
+    def shadow(self) -> Path:
+        """The shadow repository."""
+        return self.path / "shadow.git"
+
+    @property
+    def home(self) -> Path:
+        """`HOME` of commands: beside the tree, so that caches are not part of it."""
+        return self.path / "home"
+
+    @property
+    def prepare_lock(self) -> Path:
+        """Held while the workspace is prepared."""
+        return self.path / "prepare.lock"
+
+    def checks_file(self, key_prefix: str) -> Path:
+        """What is known so far of one run of the checks."""
+        return self.path / "checks" / f"{key_prefix.replace('/', '~')}.json"
+
+    def ready(self) -> Ready | None:
+        """The record of being ready, or nothing."""
+        text = read_file(self.path / "ready.json")
+        return Ready.model_validate_json(text) if text else None
+
+    def write_ready(self, ready: Ready) -> None:
+        """Record that the workspace is ready."""
+        replace_file(self.path / "ready.json", ready.model_dump_json(indent=1).encode())
+
+    def setup_progress(self) -> SetupProgress:
+        """How often the setup was begun."""
+        text = read_file(self.path / "setup.json")
+        return SetupProgress.model_validate_json(text) if text else SetupProgress()
+
+    def write_setup_progress(self, progress: SetupProgress) -> None:
+        """Record how often the setup was begun."""
+        replace_file(self.path / "setup.json", progress.model_dump_json().encode())
+
+
+def replace_file(path: Path, body: bytes) -> None:
+    """Write a file whole or not at all, and force it to disk."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with part.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file, none when it is not there."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

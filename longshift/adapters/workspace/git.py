@@ -1,0 +1,165 @@
+"""How git is run: one function for every call, and what its failures mean. Which commands are run, callers know."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longshift.contracts.errors import DiskFull, LongshiftError, WorkspaceFailed
+
+NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded")
+STDERR_LIMIT_BYTES = 64_000
+CHUNK_BYTES = 262_144
+
+
+@dataclass(frozen=True)
+class GitCall:
+    """One run of git. Frozen and free of handles (but for `keep_open`), so that a sandbox can run it as well."""
+
+    arguments: tuple[str, ...]
+    """Without the leading `git`."""
+    cwd: Path
+    environment: Mapping[str, str]
+    stdin: bytes = b""
+    timeout_seconds: float = 300.0
+    output_limit_bytes: int = 1_000_000_000
+    """The call is ended when stdout grows beyond this."""
+    keep_open: tuple[int, ...] = ()
+    """File descriptors that git inherits: a lock held through one lasts until git has ended, whatever befalls us."""
+
+
+@dataclass(frozen=True)
+class GitResult:
+    """How a call ended."""
+
+    arguments: tuple[str, ...]
+    exit_code: int
+    stdout: bytes = b""
+    stderr: str = ""
+    timed_out: bool = False
+    is_cut: bool = False
+    """Stdout went beyond the limit; what is here is its beginning."""
+
+    @property
+    def text(self) -> str:
+        """Stdout without the line end."""
+        return os.fsdecode(self.stdout).strip()
+
+    @property
+    def names(self) -> list[str]:
+        """Stdout of a `-z` command as a list; names are decoded so that they can be given back unchanged."""
+        return [os.fsdecode(name) for name in self.stdout.split(b"\0") if name]
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether git ran out of space."""
+        return any(text in self.stderr for text in NO_SPACE_TEXTS)
+
+    def failure(self) -> LongshiftError:
+        """This result as an exception of the tree."""
+        what = f"git {' '.join(self.arguments[:3])}"
+        if self.is_disk_full:
+            return DiskFull(f"the disk is full: {what}: {self.stderr.strip()[-500:]}")
+        if self.timed_out:
+            return WorkspaceFailed(f"{what} took too long and was ended")
+        if self.is_cut:
+            return WorkspaceFailed(f"{what} printed more than its limit and was ended")
+        return WorkspaceFailed(f"{what} failed with exit code {self.exit_code}: {self.stderr.strip()[-1_500:]}")
+
+
+RunGit = Callable[[GitCall], Awaitable[GitResult]]
+"""Runs one call. `run_git` runs it on the host; another one may run it inside a sandbox."""
+
+
+@dataclass
+class _Pump:
+    """Reads one stream up to a limit."""
+
+    limit_bytes: int
+    chunks: list[bytes] = field(default_factory=list[bytes])
+    total_bytes: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        return self.total_bytes > self.limit_bytes
+
+    async def read(self, stream: asyncio.StreamReader, on_excess: Callable[[], None]) -> None:
+        while chunk := await stream.read(CHUNK_BYTES):
+            before, self.total_bytes = self.total_bytes, self.total_bytes + len(chunk)
+            if before <= self.limit_bytes:
+                self.chunks.append(chunk[: self.limit_bytes - before])
+            if self.is_cut:
+                on_excess()
+
+
+async def run_git(call: GitCall) -> GitResult:
+    """Run git on the host, without a terminal, in its own process group; a non-zero exit is a result, not an error.
+
+    Raises:
+        WorkspaceFailed: git is not installed.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            *call.arguments,
+            cwd=call.cwd,
+            env=dict(call.environment),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=call.keep_open,
+        )
+    except FileNotFoundError as error:
+        if not call.cwd.is_dir():
+            raise WorkspaceFailed(f"{call.cwd} is gone") from error
+        raise WorkspaceFailed("git is not installed on this host; install git 2.31 or later") from error
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    end = _group_killer(process.pid)
+    out, err = _Pump(call.output_limit_bytes), _Pump(STDERR_LIMIT_BYTES)
+    timed_out = False
+    try:
+        async with asyncio.timeout(call.timeout_seconds):
+            await asyncio.gather(
+                _feed(process.stdin, call.stdin),
+                out.read(process.stdout, on_excess=end),
+                err.read(process.stderr, on_excess=lambda: None),
+                process.wait(),
+            )
+    except TimeoutError:
+        timed_out = True
+    finally:
+        if process.returncode is None:
+            end()
+            await process.wait()
+    return GitResult(
+        arguments=call.arguments,
+        exit_code=process.returncode if process.returncode is not None else -1,
+        stdout=b"".join(out.chunks),
+        stderr=b"".join(err.chunks).decode(errors="replace"),
+        timed_out=timed_out,
+        is_cut=out.is_cut,
+    )
+
+
+def _group_killer(pid: int) -> Callable[[], None]:
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+    return end
+
+
+async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
+    """Write all of `data`; git may end before it has read everything."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        stdin.write(data)
+        await stdin.drain()
+    stdin.close()
+    with suppress(BrokenPipeError, ConnectionResetError):
+        await stdin.wait_closed()

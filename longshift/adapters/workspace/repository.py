@@ -1,0 +1,106 @@
+"""The bare repository behind a shadow: its lock, its rules, and git calls on it. What to record is not decided here."""
+
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
+from longshift.adapters.workspace.git_environment import hardened_environment
+from longshift.adapters.workspace.ignore import NOISE
+from longshift.adapters.workspace.lock import locked
+
+BASE_REF = "refs/heads/base"
+CHECKPOINTS_REF = "refs/heads/checkpoints"
+LOOSE_OBJECTS_LIMIT = 20_000
+_LOCKS = ("index.lock", "HEAD.lock", "config.lock", f"{BASE_REF}.lock", f"{CHECKPOINTS_REF}.lock")
+_ATTRIBUTES = "* -text -ident !eol !filter !working-tree-encoding !diff !merge\n"
+"""Outranks every `.gitattributes`: no conversion of content, no driver."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Git on one shadow repository, while its lock is held."""
+
+    git_dir: Path
+    tree: Path
+    run: RunGit
+    descriptor: int
+
+    async def __call__(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        check: bool = True,
+        git_dir: Path | None = None,
+        timeout_seconds: float = 300.0,
+    ) -> GitResult:
+        """Run git on the tree; with `check`, anything but success is raised.
+
+        Raises:
+            WorkspaceFailed: git failed.
+            DiskFull: there is no space left.
+        """
+        environment = {
+            **hardened_environment(),
+            "GIT_DIR": os.fspath(git_dir or self.git_dir),
+            "GIT_WORK_TREE": os.fspath(self.tree),
+        }
+        call = GitCall(arguments, self.tree, environment, stdin, timeout_seconds, keep_open=(self.descriptor,))
+        result = await self.run(call)
+        if check and (result.exit_code != 0 or result.is_cut):
+            raise result.failure()
+        return result
+
+    async def create(self) -> None:
+        """Make the repository; one that is there stays."""
+        arguments = ("init", "--quiet", "--bare", "--template=", "--object-format=sha1", os.fspath(self.git_dir))
+        result = await self.run(GitCall(arguments, self.git_dir, hardened_environment(), keep_open=(self.descriptor,)))
+        if result.exit_code != 0:
+            raise result.failure()
+        info = self.git_dir / "info"
+        info.mkdir(exist_ok=True)
+        (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
+        own = ""
+        with suppress(OSError):
+            own = os.fsdecode((self.tree / ".git" / "info" / "exclude").read_bytes())
+        _write_rules(info / "exclude", [*NOISE, *own.splitlines()])
+
+    @property
+    def base_rules(self) -> Path:
+        """The ignore rules as they were before work started, in one file."""
+        return self.git_dir / "base-exclude"
+
+    def write_base_rules(self, rules: Iterable[str] | None) -> None:
+        """Keep the ignore rules of the base tree; None stands for a time when nothing but noise is ignored."""
+        own = os.fsdecode((self.git_dir / "info" / "exclude").read_bytes()).splitlines()
+        _write_rules(self.base_rules, NOISE if rules is None else [*own, *rules])
+
+    async def last_checkpoint(self) -> tuple[str, str] | None:
+        """Tree and commit of the last checkpoint."""
+        shown = await self("log", "-1", "--format=%T %H", CHECKPOINTS_REF, "--", check=False)
+        tree, _, commit = shown.text.partition(" ")
+        return (tree, commit) if shown.exit_code == 0 and commit else None
+
+    def is_due_for_packing(self) -> bool:
+        """Judge all loose objects by one of their 256 folders, as git does."""
+        sample = self.git_dir / "objects" / "17"
+        return sample.is_dir() and 256 * len(os.listdir(sample)) > LOOSE_OBJECTS_LIMIT
+
+
+def _write_rules(path: Path, rules: Iterable[str]) -> None:
+    path.write_bytes(b"".join(os.fsencode(rule) + b"\n" for rule in rules))
+
+
+@asynccontextmanager
+async def held(git_dir: Path, tree: Path, run: RunGit) -> AsyncGenerator[Repository]:
+    """Hold the repository's lock.
+
+    Every git call inherits the lock. So once it is ours no git is at work here, and a lock file of git's own
+    was left behind by one that was killed.
+    """
+    async with locked(git_dir / "longshift.lock") as descriptor:
+        for name in _LOCKS:
+            (git_dir / name).unlink(missing_ok=True)
+        yield Repository(git_dir, tree, run, descriptor)

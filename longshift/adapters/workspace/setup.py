@@ -1,0 +1,84 @@
+"""Running a task's setup commands, each at most once per fetched tree, across crashes of the worker."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+
+from longshift.adapters.process.command_spec import CommandSpec
+from longshift.adapters.process.run_state import Finished, Lost, NotStarted, Running
+from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.workspace.folder import SetupProgress, WorkspaceFolder
+from longshift.contracts.errors import WorkspaceFailed
+
+ATTEMPTS = 3
+OUTPUT_CHARACTERS = 3_000
+
+
+class SetupLost(Exception):
+    """The supervisor of a setup command died, so what the command has done is unknown."""
+
+
+async def run_setup(
+    runner: ProcessRunner,
+    task_id: str,
+    attempt: int,
+    commands: Sequence[tuple[str, CommandSpec]],
+    on_progress: Callable[[str], None],
+) -> None:
+    """Run the commands in order; one that has ended is not run again, one that runs is waited for.
+
+    Raises:
+        WorkspaceFailed: a command failed; the text has its exit code and the end of its output.
+        SetupLost: what a command has done is unknown.
+    """
+    folder = "setup" if attempt == 1 else f"setup-{attempt}"
+    for index, (command, spec) in enumerate(commands):
+        key = f"{task_id}/{folder}/{index:03d}"
+        on_progress(f"setup command {index + 1} of {len(commands)}: {command[:100]}")
+        state = await runner.start(key, spec)
+        if isinstance(state, Running | NotStarted):
+            state = await runner.wait(key)
+        if isinstance(state, Lost):
+            raise SetupLost(f"setup command {index + 1} of {len(commands)} ({command!r}): {state.why}")
+        if not isinstance(state, Finished) or state.exit_code != 0 or state.timed_out:
+            end = runner.output(key, OUTPUT_CHARACTERS).text.strip()
+            raise WorkspaceFailed(
+                f"setup command {index + 1} of {len(commands)} {_ending(state)}: {command}\n{end or '(no output)'}"
+            )
+
+
+def _ending(state: Finished | NotStarted | Running) -> str:
+    if not isinstance(state, Finished):
+        return "did not start"
+    if state.timed_out:
+        return f"was ended after {state.duration_seconds:.0f} seconds (setup_timeout_seconds)"
+    if state.killed_reason is not None:
+        return f"was ended: {state.killed_reason}"
+    if state.exit_code is None:
+        return f"was ended by signal {state.signal}"
+    return f"failed with exit code {state.exit_code}"
+
+
+def begin_again(folder: WorkspaceFolder, lost: SetupLost) -> None:
+    """Give up a tree whose setup is in an unknown state, so that the next attempt starts from its source.
+
+    Raises:
+        WorkspaceFailed: it happened too often.
+    """
+    progress = folder.setup_progress()
+    if progress.attempt >= ATTEMPTS:
+        raise WorkspaceFailed(f"the setup was lost {ATTEMPTS} times; the last time: {lost}") from lost
+    folder.write_setup_progress(SetupProgress(attempt=progress.attempt + 1, is_discarded=True))
+
+
+def discard(folder: WorkspaceFolder) -> None:
+    """Remove what a lost attempt has left."""
+    progress = folder.setup_progress()
+    if not progress.is_discarded:
+        return
+    for path in (folder.tree, folder.shadow, folder.home):
+        if path.exists():
+            gone = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+            path.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+    folder.write_setup_progress(SetupProgress(attempt=progress.attempt))

@@ -1,0 +1,195 @@
+"""The shadow repository: the state of a workspace's files, kept in a bare git directory outside of the tree.
+
+The user's own repository (its index, its HEAD, its configuration) is neither used nor changed. What is covered:
+
+* every file that the ignore rules leave;
+* ignored files that the user's repository tracks;
+* ignored files that match a protected glob, if they were there before work started or if the rules of that time
+  did not ignore them: what a test run caches beside protected tests is no change of them;
+* nested repositories (submodules, vendored clones) as plain files.
+
+What is not: the content of any `.git`, empty folders, modes other than the executable bit, sockets and pipes, files
+that cannot be read, and new files beyond `huge_bytes`; the last two are reported as left out.
+"""
+
+import asyncio
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from longshift.adapters.workspace.candidates import sorted_out
+from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.ignore import flattened
+from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS, Index
+from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
+from longshift.contracts.errors import WorkspaceFailed
+
+HUGE_BYTES = 100_000_000
+ATTEMPTS = 3
+
+
+class Snapshot(NamedTuple):
+    """The files at one moment."""
+
+    tree: str
+    left_out: tuple[str, ...] = ()
+    """Files that are not covered although no rule excludes them: huge, unreadable, or with an impossible name."""
+
+
+class Checkpoint(NamedTuple):
+    """A snapshot that was recorded."""
+
+    tree: str
+    commit: str
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """The shadow repository of one workspace. Every method holds the workspace's lock: calls queue up."""
+
+    git_dir: Path
+    tree: Path
+    protected: tuple[str, ...] = ()
+    """Globs (gitignore syntax) of files that are covered even where an ignore rule was added for them."""
+    run: RunGit = run_git
+    huge_bytes: int = HUGE_BYTES
+
+    async def create(self) -> None:
+        """Make the repository and take up what the user's own repository tracks; call it before anybody works here."""
+        self.git_dir.mkdir(parents=True, exist_ok=True)
+        async with self._held() as git:
+            await git.create()
+            await self._index(git).add(await self._user_tracked(git))
+
+    async def record_base(self) -> Snapshot:
+        """Record the state before work starts: what all changes are measured against."""
+        async with self._held() as git:
+            git.write_base_rules(None)
+            snapshot = await self._snapshot(git, with_protected=True)
+            listed = (await git("ls-tree", "-r", "-z", "--name-only", snapshot.tree)).names
+            names = [name for name in listed if name.rpartition("/")[2] == ".gitignore"]
+            texts = {name: (await git("cat-file", "blob", f"{snapshot.tree}:{name}")).stdout for name in names}
+            git.write_base_rules(flattened({name: os.fsdecode(text) for name, text in texts.items()}))
+            commit = (await git("commit-tree", snapshot.tree, "-m", "base")).text
+            await git("update-ref", BASE_REF, commit)
+            await git("update-ref", CHECKPOINTS_REF, commit)
+            return snapshot
+
+    async def snapshot(self, *, with_protected: bool = False) -> Snapshot:
+        """The files as they are now; `with_protected` also looks for protected files that are ignored."""
+        async with self._held() as git:
+            return await self._snapshot(git, with_protected=with_protected)
+
+    async def tree_hash(self) -> str:
+        """The hash of the files as they are now."""
+        return (await self.snapshot()).tree
+
+    async def checkpoint(self, message: str) -> Checkpoint:
+        """Record the files as they are now; without a change this is the last checkpoint again."""
+        async with self._held() as git:
+            tree, left_out = await self._snapshot(git)
+            last = await git.last_checkpoint()
+            if last is not None and last[0] == tree:
+                return Checkpoint(tree, last[1], left_out)
+            parent = ("-p", last[1]) if last is not None else ()
+            commit = (await git("commit-tree", tree, *parent, "-F", "-", stdin=message.encode())).text
+            await git("update-ref", CHECKPOINTS_REF, commit)
+            if git.is_due_for_packing():
+                await git("repack", "-d", "-l", "-q", timeout_seconds=LONG_TIMEOUT_SECONDS)
+            return Checkpoint(tree, commit, left_out)
+
+    async def changed_files(self, since_tree: str, *, to_tree: str = "", kinds: str = "") -> list[str]:
+        """The paths that differ from `since_tree`, sorted; `to_tree` is by default what the files are now.
+
+        `kinds` are letters of `git diff --diff-filter`: `a` leaves out files that were added.
+        """
+        async with self._held() as git:
+            to_tree = to_tree or (await self._snapshot(git)).tree
+            return await _changed(git, since_tree, to_tree, *((f"--diff-filter={kinds}",) if kinds else ()))
+
+    async def diff(self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = ()) -> tuple[bytes, str]:
+        """The patch for `git apply`, and its numstat; paths of `without` are in neither."""
+        paths = ("--", ".", *(f":(exclude,literal,top){path}" for path in without)) if without else ()
+        async with self._held() as git:
+            to_tree = to_tree or (await self._snapshot(git)).tree
+            rest = ("--no-ext-diff", "--no-textconv", "--no-color", since_tree, to_tree, *paths)
+            patch = ("diff-tree", "-r", "-p", "--binary", "--full-index", "-M", *rest)
+            numbers = ("diff-tree", "-r", "--numstat", "--no-renames", *rest)
+            return (
+                (await git(*patch, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout,
+                (await git(*numbers, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout.decode(errors="replace"),
+            )
+
+    async def sizes(self, tree: str) -> dict[str, int]:
+        """The files of a tree and their sizes in bytes."""
+        async with self._held() as git:
+            rows = (line.split("\t", 1) for line in (await git("ls-tree", "-r", "-l", "-z", tree)).names)
+            return {name: int(head.split()[3]) for head, name in rows}
+
+    async def restore(self, tree: str) -> None:
+        """Make the covered files what they were in `tree`; ignored and left-out files stay as they are.
+
+        Raises:
+            WorkspaceFailed: `tree` is not one of this workspace, or a file cannot be written.
+        """
+        async with self._held() as git:
+            now = (await self._snapshot(git)).tree
+            if now == tree:
+                return
+            written = await _changed(git, now, tree, "--diff-filter=d")
+            await asyncio.to_thread(_make_way, self.tree, written)
+            await git("read-tree", "--reset", "-u", tree, timeout_seconds=LONG_TIMEOUT_SECONDS)
+
+    def _held(self) -> AbstractAsyncContextManager[Repository]:
+        return held(self.git_dir, self.tree, self.run)
+
+    def _index(self, git: Repository) -> Index:
+        return Index(git, self.protected, self.huge_bytes)
+
+    async def _snapshot(self, git: Repository, *, with_protected: bool = False) -> Snapshot:
+        index = self._index(git)
+        for attempt in range(1, ATTEMPTS + 1):
+            tolerant = attempt == ATTEMPTS
+            left_out = await index.update(tolerant=tolerant)
+            more = await index.update_protected(tolerant=tolerant) if with_protected else []
+            if left_out is not None and more is not None:
+                return Snapshot((await git("write-tree")).text, tuple(sorted({*left_out, *more})))
+        raise WorkspaceFailed(f"{self.tree}: the files change faster than they can be read")
+
+    async def _user_tracked(self, git: Repository) -> list[str]:
+        """What the user's repository tracks and has checked out, without links to other repositories."""
+        own = self.tree / ".git"
+        if own.is_symlink() or not own.is_dir():
+            return []
+        listed = await git("ls-files", "-z", "--stage", git_dir=own, check=False)
+        rows = (line.split("\t", 1) for line in listed.names)
+        names = sorted({name for head, name in rows if not head.startswith("160000")})
+        return sorted_out(self.tree, names, sys.maxsize).additions
+
+
+async def _changed(git: Repository, since_tree: str, to_tree: str, *options: str) -> list[str]:
+    return (await git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *options, since_tree, to_tree)).names
+
+
+def _make_way(tree: Path, names: Sequence[str]) -> None:
+    """Remove what is not covered and stands where a file has to go: a folder of ignored files, a file as a parent."""
+    for name in names:
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            path = tree.joinpath(*parts[:depth])
+            try:
+                is_folder = stat.S_ISDIR(path.lstat().st_mode)
+            except FileNotFoundError:
+                break
+            if depth == len(parts) and is_folder:
+                shutil.rmtree(path)
+            elif depth < len(parts) and not is_folder:
+                path.unlink()
+                break
