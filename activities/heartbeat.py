@@ -1,0 +1,38 @@
+"""Heartbeats that carry progress, sent from the event loop: a blocked loop stops them, as it should."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from temporalio import activity
+
+
+class Progress:
+    """The latest line of progress; the next heartbeat carries it."""
+
+    def __init__(self) -> None:
+        self.line = "started"
+
+    def report(self, line: str) -> None:
+        """Replace the line."""
+        self.line = line
+
+
+@asynccontextmanager
+async def heartbeating(progress: Progress) -> AsyncGenerator[None]:
+    """Send a heartbeat three times per heartbeat time-out for as long as the block runs."""
+    timeout = activity.info().heartbeat_timeout
+    if timeout is None or activity.info().is_local:
+        yield
+        return
+    ticker = asyncio.create_task(_tick(progress, timeout.total_seconds() / 3))
+    try:
+        yield
+    finally:
+        ticker.cancel()
+
+
+async def _tick(progress: Progress, interval_seconds: float) -> None:
+    while True:
+        activity.heartbeat(progress.line)
+        await asyncio.sleep(interval_seconds)

@@ -1,0 +1,114 @@
+"""The life of a workspace on its host: prepare, checkpoint, prove, deliver, release."""
+
+import asyncio
+
+import orjson
+from temporalio import activity
+
+from activities.cancellation import is_cancelled_by_the_workflow
+from activities.heartbeat import Progress, heartbeating
+from longshift.adapters.store import Store
+from longshift.adapters.workspace import Checks, Workspaces
+from longshift.contracts import ids
+from longshift.contracts.activities import (
+    CheckpointInput,
+    DeliverInput,
+    PrepareWorkspaceInput,
+    ReleaseInput,
+    RunChecksInput,
+    WorkspaceActivities,
+)
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.task import TaskSpec
+from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
+
+DIFF_LIMIT_CHARACTERS = 4_000
+
+
+class WorkspaceLife(WorkspaceActivities):
+    """Works on the workspaces of this host."""
+
+    def __init__(self, workspaces: Workspaces, checks: Checks, store: Store) -> None:
+        self._workspaces = workspaces
+        self._checks = checks
+        self._store = store
+
+    @activity.defn
+    async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
+        """Fetch the source, run the setup, record the base tree."""
+        task = await self._task(request.task_id)
+        progress = Progress()
+        async with heartbeating(progress):
+            try:
+                workspace = await self._workspaces.prepare(task, request.generation, progress.report)
+            except asyncio.CancelledError:
+                if is_cancelled_by_the_workflow():
+                    await self._workspaces.abandon(task.id)
+                raise
+            rules = await self._workspaces.rules_text(workspace)
+        if rules:
+            await self._store.create(ids.rules_key(task.id), rules.encode())
+        return workspace
+
+    @activity.defn
+    async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
+        """Record the tree after a step."""
+        async with heartbeating(Progress()):
+            return await self._workspaces.checkpoint(request.workspace, request.step)
+
+    @activity.defn
+    async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
+        """Run every declared check and compare the protected files."""
+        task = await self._task(request.task_id)
+        progress = Progress()
+        async with heartbeating(progress):
+            baseline = await self._baseline(request.task_id)
+            digest = await self._checks.run(
+                task,
+                request.workspace,
+                baseline=baseline,
+                takes_baseline=request.baseline,
+                key_prefix=_run_prefix(request),
+                on_progress=progress.report,
+            )
+        if request.baseline:
+            body = orjson.dumps({result.name: result.value for result in digest.results})
+            await self._store.create(ids.baseline_key(request.task_id), body)
+        return digest
+
+    @activity.defn
+    async def deliver(self, request: DeliverInput) -> DeliveryDigest:
+        """Write patch and report to the store; what a first attempt wrote stays."""
+        async with heartbeating(Progress()):
+            patch, counts = await self._workspaces.export(request.workspace)
+            names = ids.artifact_key(request.task_id, "patch.diff"), ids.artifact_key(request.task_id, "report.json")
+            patch = await self._store.create(names[0], patch)
+            digest = DeliveryDigest(
+                artifacts=names,
+                changed_files=counts.files,
+                insertions=counts.insertions,
+                deletions=counts.deletions,
+                diff=patch[: 4 * DIFF_LIMIT_CHARACTERS].decode(errors="replace")[:DIFF_LIMIT_CHARACTERS],
+            )
+            report = request.status.model_copy(update={"delivery": digest})
+            await self._store.create(names[1], orjson.dumps(report.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+            await self._store.settled()
+        return digest
+
+    @activity.defn
+    async def release_workspace(self, request: ReleaseInput) -> None:
+        """Kill what still runs; the files stay for people to look at."""
+        async with heartbeating(Progress()):
+            await self._workspaces.release(request.workspace)
+
+    async def _task(self, task_id: str) -> TaskSpec:
+        return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+
+    async def _baseline(self, task_id: str) -> dict[str, float]:
+        body = await self._store.find(ids.baseline_key(task_id))
+        return orjson.loads(body) if body else {}
+
+
+def _run_prefix(request: RunChecksInput) -> str:
+    """The key under which the checks' processes are claimed: the same for every attempt."""
+    return f"{request.task_id}/baseline" if request.baseline else f"{request.agent}/s{request.step:06d}-checks"

@@ -1,0 +1,118 @@
+# The SDK's own types are partial.
+# pyright: reportUnknownMemberType=false
+"""Keeps the histories of a release: `python -m tests.replay.record VERSION`, from a tree whose tests pass.
+
+Plays every way a session can go with scripted activities on a real dev server, and writes each workflow's last run to
+`histories/VERSION~name.json`. Kept files are never rewritten: a new release adds its own.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from temporalio.client import Client
+
+from longshift.contracts import ids
+from longshift.contracts.agent import AgentLimits
+from longshift.contracts.model import ModelOutcome
+from longshift.contracts.session import Steer
+from longshift.contracts.tools import ToolStatus
+from tests.workflows.conftest import Running, a_task, dev_server, scripted_worker, start
+from tests.workflows.scripted import Script, digest_of
+from workflows.session import Session
+
+FOLDER = Path(__file__).parent / "histories"
+REPOSITORY = Path(__file__).parents[2]
+
+
+async def keep(client: Client, workflow_id: str, name: str) -> None:
+    """Write the history of a workflow's last run."""
+    path = FOLDER / f"{name}.json"
+    if path.exists():
+        raise SystemExit(f"{path} is kept already; histories are never rewritten")
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    path.write_text(history.to_json().replace(str(REPOSITORY), "/repository"))
+
+
+async def steered_paused_resumed(running: Running) -> None:
+    """People's updates while the model answers."""
+    await running.script.model_asked.wait()
+    await running.handle.execute_update(Session.steer, Steer(text="use tabs"), id="s1")
+    await running.handle.execute_update(Session.pause)
+    assert running.script.hold_model is not None
+    running.script.hold_model.set()
+    await asyncio.sleep(0.5)
+    await running.handle.execute_update(Session.resume)
+
+
+async def cancelled(running: Running) -> None:
+    """A cancel while a command runs."""
+    await running.script.tool_started.wait()
+    await running.handle.execute_update(Session.cancel, "wrong task")
+
+
+async def mended(running: Running) -> None:
+    """A person mends a configuration error."""
+    await running.script.model_asked.wait()
+    await asyncio.sleep(1)
+    await running.handle.execute_update(Session.resume)
+
+
+async def untouched(_running: Running) -> None:
+    """Nobody interferes."""
+
+
+def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
+    """Every way to go: the script, the task's fields, the agent's limits, and what people do."""
+    statuses = iter([ToolStatus.RUNNING, ToolStatus.OK, ToolStatus.OK])
+    finish, plain = digest_of("finish"), AgentLimits()
+    wrong_key = digest_of(outcome=ModelOutcome.MISCONFIGURED, detail="auth: wrong key")
+    overflow = digest_of(outcome=ModelOutcome.OVERFLOW)
+    reads = [digest_of("read_file")] * 6
+    return {
+        "plain": (Script([digest_of("read_file", "grep"), digest_of("bash"), finish]), {}, plain, untouched),
+        "red-checks": (Script([finish, digest_of("bash"), finish], checks=[False, True]), {}, plain, untouched),
+        "quick-calls": (
+            Script([digest_of("bash"), finish], quick_calls=True, tool=lambda request: next(statuses)),
+            {},
+            plain,
+            untouched,
+        ),
+        "continued": (Script([*reads, finish]), {}, AgentLimits(history_events=20), untouched),
+        "people": (
+            Script([digest_of("read_file"), finish], hold_model=asyncio.Event()),
+            {},
+            plain,
+            steered_paused_resumed,
+        ),
+        "cancelled": (Script([digest_of("bash")], hold_tools=asyncio.Event()), {}, plain, cancelled),
+        "configuration": (Script([wrong_key, finish]), {}, plain, mended),
+        "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
+        "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2}}, plain, untouched),
+        "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
+        "deadline": (
+            Script([digest_of("read_file")]),
+            {"budget": {"active_hours": 1 / 3600}},
+            plain,
+            untouched,
+        ),
+    }
+
+
+async def record(version: str) -> None:
+    """Play and keep every case."""
+    async with dev_server() as environment:
+        for name, (script, fields, limits, people) in cases().items():
+            task = a_task(f"{name}-{version}".replace("+", "-"), **fields)
+            async with scripted_worker(environment.client, script, task.id):
+                running = await start(environment.client, script, task, limits=limits)
+                await people(running)  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportCallIssue]  # one of the above
+                await running.result()
+            await keep(environment.client, ids.session_workflow_id(task.id), f"{version}~session-{name}")
+            if name != "setup-failed":
+                agent = ids.agent_workflow_id(ids.agent_id(task.id))
+                await keep(environment.client, agent, f"{version}~agent-{name}")
+
+
+if __name__ == "__main__":
+    asyncio.run(record(sys.argv[1]))

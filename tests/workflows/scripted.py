@@ -1,0 +1,173 @@
+"""Activities that play a script, so that a workflow test decides every outcome and sees every call."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from temporalio import activity
+
+from longshift.contracts.activities import (
+    CallModelInput,
+    CheckpointInput,
+    DeliverInput,
+    LedgerActivities,
+    ModelActivities,
+    OpenAgentInput,
+    OpenSessionInput,
+    PrepareWorkspaceInput,
+    ReleaseInput,
+    RunChecksInput,
+    SealDigest,
+    SealInput,
+    ToolActivities,
+    WorkspaceActivities,
+    WriteHandoffInput,
+)
+from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.errors import WorkspaceFailed
+from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.tools import TOOL_CLASSES, RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
+
+
+def digest_of(*names: str, **fields: object) -> ModelDigest:
+    """An answer that calls these tools."""
+    calls = tuple(
+        CallDigest(index=i, call_id=f"c{i}", name=name, tool_class=TOOL_CLASSES[name], arguments_hash="0", summary=name)
+        for i, name in enumerate(names)
+    )
+    usage = Usage(input_tokens=10, output_tokens=5)
+    given = {"outcome": ModelOutcome.ANSWERED, "calls": calls, "usage": usage, "window_tokens": 100_000, **fields}
+    return ModelDigest.model_validate(given)
+
+
+@dataclass
+class Script:
+    """What happens: one model outcome per call (the last repeats), and what every activity was asked."""
+
+    answers: list[ModelDigest]
+    checks: list[bool] = field(default_factory=lambda: [True])
+    tool: Callable[[RunToolInput], ToolStatus] = lambda request: ToolStatus.OK
+    quick_calls: bool = False
+    setup_fails: str = ""
+    model_seconds: float = 0.0
+    hold_tools: asyncio.Event | None = None
+    """When set, tool calls wait for it."""
+    asked: list[CallModelInput] = field(default_factory=list[CallModelInput])
+    tools: list[RunToolInput] = field(default_factory=list[RunToolInput])
+    seals: list[SealInput] = field(default_factory=list[SealInput])
+    handoffs: list[WriteHandoffInput] = field(default_factory=list[WriteHandoffInput])
+    checkpoints: list[CheckpointInput] = field(default_factory=list[CheckpointInput])
+    checks_run: list[RunChecksInput] = field(default_factory=list[RunChecksInput])
+    opened: list[OpenAgentInput] = field(default_factory=list[OpenAgentInput])
+    delivered: list[DeliverInput] = field(default_factory=list[DeliverInput])
+    released: int = 0
+    killed: int = 0
+    tool_started: asyncio.Event = field(default_factory=asyncio.Event)
+    model_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    hold_model: asyncio.Event | None = None
+    sealed: asyncio.Event = field(default_factory=asyncio.Event)
+    reopened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ScriptedLedger(LedgerActivities):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @activity.defn
+    async def open_session(self, request: OpenSessionInput) -> None: ...
+
+    @activity.defn
+    async def open_agent(self, request: OpenAgentInput) -> None:
+        self._script.opened.append(request)
+        if len(self._script.opened) > 1:
+            self._script.reopened.set()
+
+    @activity.defn
+    async def seal(self, request: SealInput) -> SealDigest:
+        self._script.seals.append(request)
+        self._script.sealed.set()
+        return SealDigest(added_tokens=1)
+
+
+class ScriptedModels(ModelActivities):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @activity.defn
+    async def call_model(self, request: CallModelInput) -> ModelDigest:
+        script = self._script
+        script.asked.append(request)
+        script.model_asked.set()
+        if script.hold_model is not None:
+            await script.hold_model.wait()
+        return script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+
+    @activity.defn
+    async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
+        self._script.handoffs.append(request)
+        epoch = request.epoch if request.final else request.epoch + 1
+        return HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=epoch, context_tokens=100, note="so far")
+
+
+class ScriptedTools(ToolActivities):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @activity.defn
+    async def try_tool(self, request: RunToolInput) -> ToolDigest:
+        return await self._run(request)
+
+    @activity.defn
+    async def run_tool(self, request: RunToolInput) -> ToolDigest:
+        return await self._run(request)
+
+    async def _run(self, request: RunToolInput) -> ToolDigest:
+        script = self._script
+        script.tools.append(request)
+        script.tool_started.set()
+        if script.hold_tools is not None:
+            try:
+                while not script.hold_tools.is_set():
+                    activity.heartbeat()
+                    await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                script.killed += 1
+                raise
+        status = script.tool(request)
+        changes = request.tool_class is not ToolClass.PURE
+        return ToolDigest(index=request.index, status=status, changes_workspace=changes, result_bytes=4)
+
+
+class ScriptedWorkspaces(WorkspaceActivities):
+    def __init__(self, script: Script, host_queue: str) -> None:
+        self._script = script
+        self._host_queue = host_queue
+
+    @activity.defn
+    async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
+        if self._script.setup_fails:
+            raise WorkspaceFailed(self._script.setup_fails)
+        quick = self._script.quick_calls
+        task = request.task_id
+        return Workspace(workspace_id=task, host_id="h", host_queue=self._host_queue, root="/w", quick_calls=quick)
+
+    @activity.defn
+    async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
+        self._script.checkpoints.append(request)
+        return CheckpointDigest(step=request.step, tree_hash=f"t{request.step}", commit="c", changed_count=1)
+
+    @activity.defn
+    async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
+        self._script.checks_run.append(request)
+        passed = self._script.checks.pop(0) if len(self._script.checks) > 1 else self._script.checks[0]
+        return ChecksDigest(passed=passed, results=(CheckResult(name="suite", passed=passed, detail="exit code"),))
+
+    @activity.defn
+    async def deliver(self, request: DeliverInput) -> DeliveryDigest:
+        self._script.delivered.append(request)
+        return DeliveryDigest(artifacts=("artifacts/x/patch.diff",))
+
+    @activity.defn
+    async def release_workspace(self, request: ReleaseInput) -> None:
+        self._script.released += 1

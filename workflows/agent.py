@@ -1,0 +1,329 @@
+"""The loop of one agent, for the lead and for every sub-agent alike.
+
+It asks `policy.loop` what to do, does it through an activity, and tells the policy how it went. It must not grow:
+a feature is a pure decision in `policy`, an activity or an interceptor. Bodies never pass through here.
+"""
+
+import asyncio
+import contextlib
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from longshift.contracts.activities import (
+    CallModelInput,
+    CheckpointInput,
+    LedgerActivities,
+    ModelActivities,
+    RunChecksInput,
+    SealInput,
+    ToolActivities,
+    WorkspaceActivities,
+    WriteHandoffInput,
+)
+from longshift.contracts.agent import AgentInput, AgentProgress, AgentReport, AgentState, Phase
+from longshift.contracts.model import CallDigest
+from longshift.contracts.session import AgentStatus
+from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.transcript import Note
+from longshift.policy import actions, describe, loop
+from workflows import options, signals
+from workflows.failures import in_words
+
+REPORT_EVERY_STEPS = 25
+"""How often the session hears of steps, tokens and cost."""
+
+
+@workflow.defn(name="Agent")
+class Agent:
+    """One agent, from its first step to its report."""
+
+    @workflow.init
+    def __init__(self, request: AgentInput) -> None:
+        self._state: AgentState = request.state
+        self._checkpoint: asyncio.Task[None] | None = None
+        self._woken = False
+        self._reported_waiting = False
+
+    @workflow.run
+    async def run(self, request: AgentInput) -> AgentReport:
+        """Perform actions until the agent has ended; continue as new between two steps."""
+        self._describe()
+        try:
+            while self._state.phase is not Phase.ENDED:
+                await self._between_actions()
+                await self._perform(loop.next_action(self._state))
+                self._describe()
+        except BaseException as error:
+            if not is_cancelled_exception(error):
+                raise
+            await self._close_cancelled()
+        await self._checkpointed()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return loop.report(self._state)
+
+    async def _between_actions(self) -> None:
+        if self._state.phase is not Phase.MODEL:
+            return
+        if self._state.paused:
+            await workflow.wait_condition(lambda: not self._state.paused)
+        info = workflow.info()
+        grown = info.get_current_history_length() >= self._state.limits.history_events
+        if grown or info.is_continue_as_new_suggested():
+            await self._checkpointed()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            state = self._state.model_copy(update={"runs": self._state.runs + 1})
+            workflow.continue_as_new(AgentInput(state=state))
+
+    async def _perform(self, action: actions.Action) -> None:
+        try:
+            match action:
+                case actions.CallModel():
+                    await self._call_model(action)
+                case actions.RunTools():
+                    await self._run_tools(action)
+                case actions.RunChecks():
+                    await self._run_checks()
+                case actions.Seal():
+                    await self._seal(action)
+                case actions.Compact() | actions.WriteHandoff():
+                    await self._write_handoff(final=isinstance(action, actions.WriteHandoff))
+                case actions.Wait():
+                    await self._hold(action.seconds)
+                case actions.Park():
+                    await self._hold(None)
+                case actions.Finish():
+                    pass
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            self._state = loop.park(self._state, "host", in_words(error))
+
+    async def _call_model(self, action: actions.CallModel) -> None:
+        state = self._state
+        self._start_checkpoint()
+        request = CallModelInput(
+            agent=state.agent,
+            task_id=state.task_id,
+            profile=state.profile,
+            epoch=state.epoch,
+            epoch_first_step=state.epoch_first_step,
+            step=state.step,
+            context_tokens=state.context_tokens,
+            notes=action.notes,
+        )
+        digest = await workflow.execute_activity_method(
+            ModelActivities.call_model,
+            request,
+            summary=describe.model_summary(state),
+            **options.MODEL,
+        )
+        self._state = loop.after_model(self._state, action, digest)
+
+    async def _run_tools(self, action: actions.RunTools) -> None:
+        await self._checkpointed()
+        for batch in action.batches:
+            ended = await asyncio.gather(*(self._run_tool(call) for call in batch), return_exceptions=True)
+            for failure in ended:
+                if failure is not None:
+                    raise failure
+
+    async def _run_tool(self, call: CallDigest) -> None:
+        request = RunToolInput(
+            agent=self._state.agent,
+            epoch=self._state.epoch,
+            step=self._state.step,
+            index=call.index,
+            name=call.name,
+            tool_class=call.tool_class,
+            workspace=self._state.workspace,
+        )
+        summary = describe.tool_summary(self._state.step, call)
+        digest = await self._try_tool(request, summary) or await workflow.execute_activity_method(
+            ToolActivities.run_tool, request, summary=summary, **options.run_tool(request.workspace.host_queue)
+        )
+        self._state = loop.after_tool(self._state, digest)
+
+    async def _try_tool(self, request: RunToolInput, summary: str) -> ToolDigest | None:
+        if not request.workspace.quick_calls:
+            return None
+        try:
+            digest = await workflow.execute_local_activity_method(
+                ToolActivities.try_tool, request, summary=summary, **options.TRY_TOOL
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return None
+        return None if digest.status in {ToolStatus.RUNNING, ToolStatus.ELSEWHERE} else digest
+
+    async def _run_checks(self) -> None:
+        await self._checkpointed()
+        state = self._state
+        digest = await workflow.execute_activity_method(
+            WorkspaceActivities.run_checks,
+            RunChecksInput(workspace=state.workspace, task_id=state.task_id, agent=state.agent, step=state.step),
+            summary=f"step {state.step} · checks",
+            **options.run_checks(state.workspace.host_queue),
+        )
+        self._state = loop.after_checks(self._state, digest)
+
+    async def _seal(self, action: actions.Seal) -> None:
+        state = self._state
+        request = SealInput(
+            agent=state.agent,
+            epoch=state.epoch,
+            step=state.step,
+            results=action.results,
+            notes=action.notes,
+            result_bytes=sum(result.result_bytes for result in state.results),
+        )
+        digest = await workflow.execute_local_activity_method(
+            LedgerActivities.seal, request, summary=f"step {state.step} · seal", **options.LEDGER
+        )
+        self._state = loop.after_seal(self._state, digest.added_tokens)
+        if state.step % REPORT_EVERY_STEPS == 0:
+            await self._report()
+
+    async def _write_handoff(self, *, final: bool) -> None:
+        state = self._state
+        self._start_checkpoint()
+        await self._checkpointed()
+        checkpoint = self._state.checkpoint
+        request = WriteHandoffInput(
+            agent=state.agent,
+            task_id=state.task_id,
+            profile=state.profile,
+            epoch=state.epoch,
+            epoch_first_step=state.epoch_first_step,
+            step=state.step,
+            context_tokens=state.context_tokens,
+            final=final,
+            changed_files=checkpoint.changed_files if checkpoint else (),
+            plan=describe.plan_text(state.plan),
+            reason=state.ending,
+        )
+        digest = await workflow.execute_activity_method(
+            ModelActivities.write_handoff,
+            request,
+            summary=f"step {state.step} · {'last hand-off note' if final else 'compaction'}",
+            **options.MODEL,
+        )
+        after = loop.after_handoff if final else loop.after_compaction
+        self._state = after(self._state, digest)
+
+    async def _hold(self, seconds: float | None) -> None:
+        """Wait for the provider (`seconds`) or for a person (None); either way a person's word ends it."""
+        self._woken = False
+        phase = self._state.phase
+        await self._report()
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._woken or self._state.phase is not phase,
+                timeout=seconds,
+                timeout_summary=f"waiting for the provider, {seconds:.0f} s" if seconds else None,
+            )
+        self._state = loop.resume(self._state)
+        await self._report()
+
+    def _start_checkpoint(self) -> None:
+        """Record the tree while the model thinks; awaited before anything may change it again."""
+        if self._state.checkpoint_due and self._checkpoint is None:
+            self._state = self._state.model_copy(update={"checkpoint_due": False})
+            self._checkpoint = asyncio.create_task(self._take_checkpoint(self._state.step - 1))
+
+    async def _take_checkpoint(self, step: int) -> None:
+        workspace = self._state.workspace
+        digest = await workflow.execute_activity_method(
+            WorkspaceActivities.checkpoint,
+            CheckpointInput(workspace=workspace, agent=self._state.agent, step=step),
+            summary=f"step {step} · checkpoint",
+            **options.housekeeping(workspace.host_queue),
+        )
+        self._state = loop.after_checkpoint(self._state, digest)
+
+    async def _checkpointed(self) -> None:
+        task, self._checkpoint = self._checkpoint, None
+        if task is not None:
+            await task
+
+    async def _close_cancelled(self) -> None:
+        """Close the open step, so that the transcript ends sound; its running calls have been killed by now."""
+        self._state = loop.cancelled(self._state, self._state.ending or "cancelled")
+        if self._state.calls:
+            action = actions.Seal(results=loop.sealed_results(self._state), notes=())
+            await self._seal_only(action)
+
+    async def _seal_only(self, action: actions.Seal) -> None:
+        state = self._state
+        request = SealInput(agent=state.agent, epoch=state.epoch, step=state.step, results=action.results)
+        await workflow.execute_local_activity_method(LedgerActivities.seal, request, **options.LEDGER)
+
+    async def _report(self) -> None:
+        """Tell the session where this agent stands."""
+        state = self._state
+        waiting = state.phase in {Phase.PARKED, Phase.WAITING}
+        status = AgentStatus(
+            agent=state.agent,
+            waiting=waiting,
+            attention=state.attention,
+            step=state.step,
+            tokens=state.usage.total_tokens,
+            cost_usd=round(state.cost_usd, 4),
+            context_fill=round(state.context_tokens / state.window_tokens, 3) if state.window_tokens else 0.0,
+        )
+        await signals.to_parent(status)
+
+    def _describe(self) -> None:
+        workflow.set_current_details(describe.agent_details(self.progress()))
+
+    @workflow.signal
+    def deliver_note(self, note: Note) -> None:
+        """A message for the model; it goes with the next model call."""
+        self._state = loop.take_note(self._state, note)
+        self._woken = True
+
+    @workflow.signal
+    def set_paused(self, paused: bool) -> None:
+        """Hold between two steps, or go on."""
+        self._state = self._state.model_copy(update={"paused": paused})
+
+    @workflow.signal
+    def wake(self) -> None:
+        """Go on from a wait or from a place where a person was needed."""
+        self._woken = True
+
+    @workflow.signal
+    def wrap_up(self, remaining_seconds: float) -> None:
+        """The end of the session's time is near."""
+        self._state = loop.wrap_up(self._state, remaining_seconds)
+
+    @workflow.signal
+    def end(self, reason: str) -> None:
+        """The session's time is up: finish the step, hand off, report."""
+        self._state = loop.end(self._state, reason)
+
+    @workflow.query
+    def progress(self) -> AgentProgress:
+        """Where the agent stands."""
+        state = self._state
+        return AgentProgress(
+            agent=state.agent,
+            phase=state.phase,
+            step=state.step,
+            epoch=state.epoch,
+            context_tokens=state.context_tokens,
+            window_tokens=state.window_tokens,
+            usage=state.usage,
+            cost_usd=state.cost_usd,
+            tool_calls=state.tool_calls,
+            compactions=state.compactions,
+            runs=state.runs,
+            plan=state.plan,
+            checks=state.checks,
+            attention=state.attention,
+            paused=state.paused,
+            next_action=describe.next_action(state),
+            last_text=state.last_text,
+            changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
+        )

@@ -1,0 +1,61 @@
+"""Search attributes from workflows. Each upsert is one event, so they change with a state, not with a step."""
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from longshift.contracts import search
+from longshift.contracts.agent import Attention
+from longshift.contracts.session import AgentStatus, SessionInput, SessionState
+
+_STATE = SearchAttributeKey.for_keyword(search.STATE)
+_ATTENTION = SearchAttributeKey.for_keyword(search.ATTENTION)
+_REPOSITORY = SearchAttributeKey.for_keyword(search.REPOSITORY)
+_TENANT = SearchAttributeKey.for_keyword(search.TENANT)
+_MODEL = SearchAttributeKey.for_keyword(search.MODEL)
+_STEP = SearchAttributeKey.for_int(search.STEP)
+_TOKENS = SearchAttributeKey.for_int(search.TOKENS)
+_COST_USD = SearchAttributeKey.for_float(search.COST_USD)
+_CONTEXT_FILL = SearchAttributeKey.for_float(search.CONTEXT_FILL)
+
+KEYWORD_LIMIT_CHARACTERS = 200
+
+
+def of_session(request: SessionInput) -> TypedSearchAttributes:
+    """What a session is listed under from its start."""
+    return TypedSearchAttributes([SearchAttributePair(_STATE, SessionState.QUEUED.value), *_common(request)])
+
+
+def of_agent(request: SessionInput) -> TypedSearchAttributes:
+    """What an agent is listed under."""
+    return TypedSearchAttributes(_common(request))
+
+
+def _common(request: SessionInput) -> list[SearchAttributePair[str]]:
+    return [
+        SearchAttributePair(_REPOSITORY, request.task.repository[-KEYWORD_LIMIT_CHARACTERS:]),
+        SearchAttributePair(_TENANT, request.task.tenant),
+        SearchAttributePair(_MODEL, request.profile),
+    ]
+
+
+def upsert_state(state: SessionState, attention: Attention | None) -> None:
+    """The session took a state."""
+    kind = attention.kind if attention else None
+    workflow.upsert_search_attributes(  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+        [
+            _STATE.value_set(state.value),
+            _ATTENTION.value_set(kind) if kind else _ATTENTION.value_unset(),
+        ]
+    )
+
+
+def upsert_progress(status: AgentStatus) -> None:
+    """An agent told where it stands."""
+    workflow.upsert_search_attributes(  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+        [
+            _STEP.value_set(status.step),
+            _TOKENS.value_set(status.tokens),
+            _COST_USD.value_set(status.cost_usd),
+            _CONTEXT_FILL.value_set(status.context_fill),
+        ]
+    )

@@ -1,0 +1,29 @@
+"""Signals between a session and its agents. A receiver that has ended is no error: there is nothing left to tell."""
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+from longshift.contracts import ids
+from longshift.contracts.session import AgentStatus
+
+
+async def to_parent(status: AgentStatus) -> None:
+    """Tell the session where an agent stands; an agent without a session tells nobody."""
+    parent = workflow.info().parent
+    if parent is not None:
+        await _send(parent.workflow_id, "agent_status", status)
+
+
+async def to_agent(agent: str, name: str, value: object | None = None) -> None:
+    """Send the signal `name` to an agent."""
+    await _send(ids.agent_workflow_id(agent), name, value)
+
+
+async def _send(workflow_id: str, name: str, value: object | None) -> None:
+    handle = workflow.get_external_workflow_handle(workflow_id)
+    try:
+        await (handle.signal(name) if value is None else handle.signal(name, value))
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        workflow.logger.info("signal %s to %s had no receiver: %s", name, workflow_id, error)
