@@ -1,0 +1,107 @@
+"""`steer`, `pause`, `resume`, `cancel`, `extend`: what people tell a session. Whether it fits, the session decides."""
+
+import sys
+import uuid
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCStatusCode
+
+from longshift.cli.command import TaskId, command
+from longshift.cli.exit_codes import ExitCode
+from longshift.cli.failures import NO_WORKER, SessionRefused, WorkerAbsent, in_words
+from longshift.cli.invocation import Invocation
+from longshift.cli.session_view import read_session
+from longshift.cli.terminal_text import clean
+from longshift.contracts import ids
+from longshift.contracts.errors import BadInput
+from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, Steer
+
+ANSWER_SECONDS = 20.0
+
+Message = Annotated[str, typer.Argument(metavar="TEXT", help="The message; - reads it from standard input.")]
+Reason = Annotated[str, typer.Option("--reason", help="Kept in the session's report.")]
+Hours = Annotated[float, typer.Option("--hours", min=0.01, max=720, help="Active hours to add.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands onto the command line."""
+
+    @command(app, "steer")
+    async def steer(run: Invocation, task_id: TaskId, text: Message) -> int:
+        """Send the agent a message; it is delivered with its next model call."""
+        if text == "-":
+            text = sys.stdin.read(STEER_MAX_CHARACTERS + 1)
+        if not text.strip():
+            raise BadInput("TEXT: the message is empty; write what the agent should know")
+        return await _tell(run, task_id, "steer", Steer(text=text))
+
+    @command(app, "pause")
+    async def pause(run: Invocation, task_id: TaskId) -> int:
+        """Hold a session after its current step; the clock stands."""
+        return await _tell(run, task_id, "pause")
+
+    @command(app, "resume")
+    async def resume(run: Invocation, task_id: TaskId) -> int:
+        """Go on after a pause, or when what the session waited for is mended."""
+        return await _tell(run, task_id, "resume")
+
+    @command(app, "cancel")
+    async def cancel(run: Invocation, task_id: TaskId, reason: Reason = "") -> int:
+        """End a session: running commands are killed, what there is gets delivered."""
+        try:
+            return await _tell(run, task_id, "cancel", reason)
+        except WorkerAbsent:
+            return await _cancel_later(run, task_id)
+
+    @command(app, "extend")
+    async def extend(run: Invocation, task_id: TaskId, hours: Hours) -> int:
+        """Give a session more active time."""
+        return await _tell(run, task_id, "extend", Extend(active_hours=hours))
+
+
+async def _tell(run: Invocation, task_id: str, verb: str, *given: Any) -> int:
+    client = await run.client()
+    answer = await _update(client, task_id, verb, given)
+    run.out.document({"task_id": task_id, "action": verb, "answer": answer}, Text(f"{task_id}: {clean(answer)}"))
+    return ExitCode.OK
+
+
+async def _update(client: Client, task_id: str, verb: str, given: tuple[Any, ...]) -> str:
+    """The session's answer.
+
+    Raises:
+        SessionRefused: the session does not take it now; the message is its own.
+        SessionMissing: there is no such session.
+        WorkerAbsent: nobody took it.
+    """
+    handle = client.get_workflow_handle(ids.session_workflow_id(task_id))
+    wait = timedelta(seconds=ANSWER_SECONDS)
+    try:
+        # With an id of its own the request stays one decision, however often the SDK sends it.
+        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+            verb, args=given, id=uuid.uuid4().hex, result_type=str, rpc_timeout=wait
+        )
+    except WorkflowUpdateFailedError as error:
+        raise SessionRefused(in_words(error.cause)) from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise WorkerAbsent(
+            f"nobody took it within {ANSWER_SECONDS:.0f} seconds, so it counts as not sent: {NO_WORKER}, then try again"
+        ) from None
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        view = await read_session(client, task_id)
+        raise SessionRefused(f"cannot {verb}: the session is {view.status.state.value}") from None
+
+
+async def _cancel_later(run: Invocation, task_id: str) -> int:
+    """No worker runs: the engine keeps the wish until one does."""
+    client = await run.client()
+    await client.get_workflow_handle(ids.session_workflow_id(task_id)).cancel()
+    answer = f"the engine keeps the cancellation for the next worker ({NO_WORKER})"
+    run.out.document({"task_id": task_id, "action": "cancel", "answer": answer}, Text(f"{task_id}: {answer}"))
+    return ExitCode.OK

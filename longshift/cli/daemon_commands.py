@@ -1,0 +1,126 @@
+"""`up` and `worker`: the processes that do the work. How they are kept running is `daemon`'s."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.text import Text
+
+import longshift
+from longshift.cli import render
+from longshift.cli.command import command
+from longshift.cli.exit_codes import ExitCode
+from longshift.cli.fleet import wait_for_worker
+from longshift.cli.invocation import Invocation
+from longshift.connect import connect
+from longshift.daemon import Daemon, daemon
+from longshift.telemetry import configure_logging
+
+READY_SECONDS = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands onto the command line."""
+
+    @command(app, "up")
+    async def up(run: Invocation) -> int:
+        """Start the embedded engine (unless an external one is configured) and a worker, and keep both running."""
+        settings = run.settings
+        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        if settings.uses_external_engine:
+            await connect(settings)  # an engine that is not there is said at once, not by a worker that starts again
+        return await _until_told(_keep_up(run))
+
+    @command(app, "worker")
+    def worker(run: Invocation) -> int:
+        """Start only a worker, for an engine that runs already."""
+        environment = {**os.environ, **worker_environment(run)}
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, "-m", "worker"], environment)
+
+
+def worker_environment(run: Invocation) -> dict[str, str]:
+    """What a worker needs beyond this process's environment: the command line's settings, and where the code is.
+
+    Without the last, `-m worker` would take a `worker.py` of the folder that this was started in.
+    """
+    code = str(Path(longshift.__file__).parents[1])
+    more = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([code, more] if more else [code])
+    return {**run.environment(), "PYTHONSAFEPATH": "1", "PYTHONPATH": path}
+
+
+async def _until_told(body: Coroutine[Any, Any, None]) -> int:
+    """Run until SIGTERM, SIGINT or SIGHUP, then end politely; a second signal ends everything at once."""
+    task = asyncio.create_task(body)
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if told:
+            # The kernel ends the engine with this process; commands go on under their supervisors.
+            os._exit(ExitCode.INTERRUPTED)
+        told = True
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    return ExitCode.OK
+
+
+async def _keep_up(run: Invocation) -> None:
+    out = run.out
+    async with daemon(run.settings, worker_environment(run)) as running:
+        data = _facts(run, running)
+        out.event({"event": "up", **data}, *_banner(run, running))
+        if await wait_for_worker(run, READY_SECONDS):
+            ready = Text.assemble(("ready", "bold green"), ": submit with `longshift run TASK`; Ctrl-C stops")
+            out.event({"event": "ready", **data}, ready)
+        else:
+            text = f"no worker after {READY_SECONDS:.0f} seconds; its log above says why"
+            out.event({"event": "not_ready", **data}, Text(text, style="red"))
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            out.event({"event": "stopping"}, Text("stopping; commands that still run go on under their supervisors"))
+
+
+def _facts(run: Invocation, running: Daemon) -> dict[str, object]:
+    settings, engine = run.settings, running.engine
+    return {
+        "address": engine.address if engine else os.environ.get("TEMPORAL_ADDRESS", "external"),
+        "ui_url": engine.ui_url if engine else "",
+        "data_dir": settings.data_dir,
+        "store_url": settings.store_url,
+        "sandbox": settings.sandbox,
+        "model_profile": settings.model_profile,
+        "has_model": settings.has_model,
+    }
+
+
+def _banner(run: Invocation, running: Daemon) -> list[Text]:
+    settings, facts = run.settings, _facts(run, running)
+    model = Text(settings.model_profile)
+    if not settings.has_model:
+        variable = settings.profiles()[settings.model_profile].api_key_env
+        model.append(f" – no key: set {variable}, or sessions wait for one", style="yellow")
+    rows: list[tuple[str, Text]] = [
+        ("engine", Text(str(facts["address"]))),
+        ("Web UI", Text(str(facts["ui_url"]) or "–")),
+        ("data", Text(str(settings.data_dir))),
+        ("store", Text(settings.store_url)),
+        ("model", model),
+        ("sandbox", render.sandbox(settings.sandbox)),
+    ]
+    return [Text.assemble((f"{name:<9}", "dim"), value) for name, value in rows]

@@ -1,0 +1,104 @@
+"""Follows a session to its end and says what happens as it happens. What counts as an event is a pure function."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+from temporalio.client import Client
+
+from longshift.cli import render, render_transcript
+from longshift.cli.engine_link import EngineLink
+from longshift.cli.exit_codes import ExitCode, of_state
+from longshift.cli.invocation import Invocation
+from longshift.cli.session_view import SessionView, read_session
+from longshift.cli.transcript_reader import Entry, TranscriptReader
+from longshift.contracts.errors import StoreError
+from longshift.contracts.session import SessionState
+
+POLL_SECONDS = 1.0
+BY_THEMSELVES = frozenset({"provider", "quota"})
+"""Kinds of attention that pass without a person."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a follower is told."""
+
+    data: dict[str, Any]
+    lines: tuple[Text, ...]
+
+
+def changes(before: SessionView | None, now: SessionView) -> list[Event]:
+    """What is new in `now`: state, attention, checks, and whether anybody answers at all."""
+    found: list[Event] = []
+    status, old = now.status, before.status if before else None
+    if old is None or old.state is not status.state:
+        line = Text.assemble("● ", (status.state.value, render.STATE_STYLES[status.state]))
+        data = {"event": "state", "task_id": status.task_id, "state": status.state, "reason": status.reason}
+        found.append(Event(data, (line,)))
+    if status.attention and (old is None or old.attention != status.attention):
+        data = {"event": "attention", "task_id": status.task_id, **status.attention.model_dump(mode="json")}
+        found.append(Event(data, (render.attention(status),)))
+    checks = now.progress.checks if now.progress else None
+    known = before.progress.checks if before and before.progress else None
+    if checks and checks != known:
+        data = {"event": "checks", "task_id": status.task_id, **checks.model_dump(mode="json")}
+        found.append(Event(data, (Text(f"checks: {checks.headline}", style="bold"), render.checks(checks))))
+    if now.remark and (before is None or before.remark != now.remark):
+        data = {"event": "remark", "task_id": status.task_id, "text": now.remark}
+        found.append(Event(data, (Text(now.remark, style="yellow"),)))
+    return found
+
+
+def needs_person(view: SessionView) -> bool:
+    """Whether the session stands still until somebody does something."""
+    status = view.status
+    if status.state is SessionState.PAUSED:
+        return True
+    waits = status.state is SessionState.WAITING and status.attention is not None
+    return waits and status.attention is not None and status.attention.kind not in BY_THEMSELVES
+
+
+class Transcript:
+    """The reader, with patience: a store that is away is mentioned once and asked again."""
+
+    def __init__(self, run: Invocation, reader: TranscriptReader) -> None:
+        self._run = run
+        self._reader = reader
+        self._is_away = False
+
+    async def news(self) -> list[Entry]:
+        """What came since the last call."""
+        try:
+            found = await self._reader.rest()
+        except StoreError as error:
+            if not self._is_away:
+                self._run.out.remark(f"the store does not answer ({error}); steps are not shown", style="yellow")
+            self._is_away = True
+            return []
+        self._is_away = False
+        return found
+
+
+async def follow(run: Invocation, client: Client, task_id: str, *, wait_for_people: bool = True) -> ExitCode:
+    """Say what happens until the session has ended; gives the exit code of its outcome."""
+    link = EngineLink(run, client)
+    transcript = Transcript(run, TranscriptReader(run.store, task_id))
+    before: SessionView | None = None
+    while True:
+        now = await link.ask(lambda client: read_session(client, task_id))
+        for entry in await transcript.news():
+            run.out.event(render_transcript.document(entry), *render_transcript.brief(entry))
+        if now is None:
+            continue
+        for event in changes(before, now):
+            run.out.event(event.data, *event.lines)
+        before = now
+        if now.status.state.is_final and now.closed_at is not None:
+            run.out.event({"event": "ended", **now.document("")}, Text(), render.session(now))
+            return of_state(now.status.state)
+        if not wait_for_people and needs_person(now):
+            run.out.remark(f"the session waits for a person; `longshift status {task_id}` says for what")
+            return ExitCode.NEEDS_PERSON
+        await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,225 @@
+"""A session's status for people: from wire values to what a terminal shows. Pure functions; nothing is asked here."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from longshift.cli.session_view import SessionView
+from longshift.cli.terminal_text import clean, one_line
+from longshift.contracts.agent import AgentProgress
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.session import SessionState, SessionStatus
+from longshift.contracts.task import Budget
+from longshift.contracts.tools import PlanItem, PlanItemStatus
+
+BAR_CELLS = 20
+STATE_STYLES = {
+    SessionState.QUEUED: "dim",
+    SessionState.PREPARING: "cyan",
+    SessionState.RUNNING: "cyan",
+    SessionState.PAUSED: "yellow",
+    SessionState.WAITING: "yellow",
+    SessionState.DELIVERING: "cyan",
+    SessionState.DONE: "green",
+    SessionState.FAILED: "red",
+    SessionState.CANCELLED: "dim",
+    SessionState.EXPIRED: "magenta",
+}
+_PLAN_MARKS = {
+    PlanItemStatus.PENDING: ("☐", ""),
+    PlanItemStatus.IN_PROGRESS: ("▸", "bold cyan"),
+    PlanItemStatus.DONE: ("✔", "dim"),
+}
+
+Row = tuple[str, RenderableType]
+
+
+def session(
+    view: SessionView,
+    *,
+    url: str = "",
+    budget: Budget | None = None,
+    actions: Sequence[Text] = (),
+    plan_limit: int = 50,
+) -> Group:
+    """The whole page of a session: `status` prints it once, `watch` again and again."""
+    status, progress = view.status, view.progress
+    parts: list[RenderableType] = [headline(status)]
+    if status.attention:
+        parts.append(attention(status))
+    if status.reason:
+        parts.append(Text(clean(status.reason[:1_000]), style="red" if status.state is SessionState.FAILED else ""))
+    if view.remark:
+        parts.append(Text(view.remark, style="yellow"))
+    parts.append(_table(_rows(view, budget, url)))
+    if progress and progress.plan:
+        parts += [Text("plan", style="bold"), plan(progress.plan, plan_limit)]
+    found = _checks(view)
+    if found:
+        parts += [Text.assemble(("checks  ", "bold"), found.headline), checks(found)]
+    if actions:
+        parts += [Text("last actions", style="bold"), *actions]
+    elif progress and progress.last_text:
+        parts.append(Text.assemble(("the agent last said  ", "bold"), one_line(progress.last_text, 500)))
+    return Group(*parts)
+
+
+def headline(status: SessionStatus) -> Text:
+    """Id, state and title."""
+    state = Text(f" {status.state.value} ", style=f"reverse {STATE_STYLES[status.state]}")
+    return Text.assemble((clean(status.task_id), "bold"), " ", state, f" {one_line(status.title)}")
+
+
+def attention(status: SessionStatus) -> Text:
+    """Why a person should look, and what that person can do."""
+    assert status.attention is not None
+    kind, task_id = status.attention.kind, status.task_id
+    hints = {
+        "provider": "it goes on by itself when the provider is back",
+        "quota": f"it tries again by itself; `longshift resume {task_id}` does so at once",
+        "deadline": f"`longshift extend {task_id} --hours H`, or `longshift cancel {task_id}`",
+    }
+    hint = hints.get(kind, f"mend it, then `longshift resume {task_id}`; or `longshift cancel {task_id}`")
+    who = "waits for the provider" if kind in {"provider", "quota"} else "needs a person"
+    text = clean(status.attention.text[:1_000])
+    return Text.assemble((f"{who} ({clean(kind)}): ", "bold yellow"), text, (f"\n  {hint}", "dim"))
+
+
+def bar(share: float) -> Text:
+    """A bar that turns yellow and red as it fills."""
+    share = min(1.0, max(0.0, share))
+    style = "red" if share >= 0.9 else "yellow" if share >= 0.75 else "green"
+    filled = round(share * BAR_CELLS)
+    return Text.assemble(("█" * filled, style), ("░" * (BAR_CELLS - filled), "dim"), f" {share:.0%}")
+
+
+def plan(items: Sequence[PlanItem], limit: int) -> Text:
+    """The plan with marks; where it is too long, what is done goes first, then the end."""
+    shown = list(items)
+    done = [item for item in shown if item.status is PlanItemStatus.DONE]
+    hidden_done = max(0, min(len(done) - 1, len(shown) - limit))
+    for item in done[:hidden_done]:
+        shown.remove(item)
+    cut, shown = shown[limit:], shown[:limit]
+    lines = [Text(f"  … {hidden_done} done before", style="dim")] if hidden_done else []
+    for item in shown:
+        mark, style = _PLAN_MARKS[item.status]
+        lines.append(Text(f"  {mark} {one_line(item.title)}", style=style))
+    if cut:
+        lines.append(Text(f"  … {len(cut)} more", style="dim"))
+    return Text("\n").join(lines)
+
+
+def checks(digest: ChecksDigest) -> Text:
+    """Every check with the first line of its evidence; red ones with more of it."""
+    lines: list[Text] = []
+    for result in digest.results:
+        mark, style = ("✔", "green") if result.passed else ("✗", "red")
+        lines.append(Text.assemble((f"  {mark} {clean(result.name)}", style), f"  {one_line(result.detail, 120)}"))
+    changed = digest.protected_changes[:10]
+    lines += [Text(f"  ✗ protected file changed: {clean(path)}", style="red") for path in changed]
+    return Text("\n").join(lines)
+
+
+def duration(seconds: float) -> str:
+    """`4 s`, `3 min`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(at: datetime | None) -> str:
+    """A time in the local zone, to the second."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+
+
+def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
+    status, progress = view.status, view.progress
+    rows: list[Row] = []
+    if progress:
+        rows += _progress_rows(progress)
+    elif status.agents:
+        last = status.agents[-1]
+        rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {last.compactions} compactions"))
+    rows += _budget_rows(view, budget)
+    if status.workspace:
+        rows.append(("workspace", Text(f"{status.workspace.root} on {status.workspace.host_id}")))
+        rows.append(("sandbox", sandbox(status.workspace.sandbox)))
+    if status.delivery:
+        delivery = status.delivery
+        counted = f"{delivery.changed_files} files, +{delivery.insertions} −{delivery.deletions}"
+        rows.append(("delivered", f"{counted}: longshift artifacts {status.task_id}"))
+    if status.profile:
+        rows.append(("model", clean(status.profile)))
+    if view.started_at:
+        took = (view.closed_at - view.started_at) if view.closed_at else None
+        rows.append(("started", moment(view.started_at) + (f", took {_took(took)}" if took else "")))
+    if url:
+        rows.append(("Web UI", Text(url, no_wrap=True, overflow="fold")))
+    return rows
+
+
+def _took(span: timedelta) -> str:
+    return duration(span.total_seconds())
+
+
+def _progress_rows(progress: AgentProgress) -> list[Row]:
+    usage = progress.usage
+    phase = "paused" if progress.paused else progress.phase.value
+    rows: list[Row] = [
+        ("now", f"step {progress.step}, {phase}; next: {one_line(progress.next_action, 120)}"),
+        ("work", f"{progress.tool_calls} tool calls, {progress.changed_files} files changed"),
+    ]
+    if progress.window_tokens:
+        share = progress.context_tokens / progress.window_tokens
+        counted = f" of {progress.window_tokens:,} tokens, {progress.compactions} compactions"
+        rows.append(("context", Text.assemble(bar(share), counted)))
+    counted = f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"
+    rows.append(("tokens", counted))
+    return rows
+
+
+def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
+    status, progress = view.status, view.progress
+    steps = sum(report.steps for report in status.agents) + (progress.step - 1 if progress else 0)
+    tokens = sum(each.usage.total_tokens for each in (*status.agents, *([progress] if progress else [])))
+    usd = sum(each.cost_usd for each in (*status.agents, *([progress] if progress else [])))
+    rows: list[Row] = []
+    if status.active_limit_seconds:
+        share = status.active_seconds / status.active_limit_seconds
+        used = f" {duration(status.active_seconds)} of {duration(status.active_limit_seconds)}"
+        shift = f", shift {status.shift}" if status.shift > 1 else ""
+        rows.append(("active time", Text.assemble(bar(share), used + shift)))
+    if budget and budget.steps:
+        rows.append(("steps", Text.assemble(bar(steps / budget.steps), f" {steps:,} of {budget.steps:,}")))
+    if budget and budget.tokens:
+        rows.append(("token limit", Text.assemble(bar(tokens / budget.tokens), f" {tokens:,} of {budget.tokens:,}")))
+    if budget and budget.usd:
+        rows.append(("cost", Text.assemble(bar(usd / budget.usd), f" ${usd:.2f} of ${budget.usd:.2f}")))
+    elif usd or progress or status.agents:
+        rows.append(("cost", f"${usd:.2f}"))
+    return rows
+
+
+def sandbox(name: str) -> Text:
+    """The sandbox in force, with a warning when there is none."""
+    return Text("none – commands run unsandboxed", style="bold yellow") if name == "none" else Text(clean(name))
+
+
+def _checks(view: SessionView) -> ChecksDigest | None:
+    if view.progress:
+        return view.progress.checks
+    return view.status.agents[-1].checks if view.status.agents else None
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    for name, value in rows:
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,144 @@
+"""Entries of a transcript, whole (`logs`), in a line or two (`run`, `watch`), and as JSON. Pure functions."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.text import Text
+
+from longshift.cli.terminal_text import clean, one_line
+from longshift.cli.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry
+from longshift.contracts.transcript import Block, Note, Speaker
+from longshift.policy import answers
+
+ARGUMENT_CHARACTERS = 2_000
+RESULT_LINES = 40
+"""A longer result keeps its head and its tail; `--full` shows all of it."""
+
+
+def full(entry: Entry, *, all_lines: bool = False) -> list[Text]:
+    """The entry as it stands in the transcript."""
+    match entry:
+        case OpeningEntry():
+            return [_rule(f"{entry.agent} · epoch {entry.epoch}, from step {entry.base.first_step}"), *_opening(entry)]
+        case AnswerEntry():
+            usage = entry.answer.usage
+            spent = f"{usage.prompt_tokens:,} tokens in ({usage.cached_tokens:,} cached), {usage.output_tokens:,} out"
+            head = _rule(f"step {entry.step} · {entry.answer.stop_reason} · {spent}")
+            return [head, *map(_note, entry.answer.notes), *_answer(entry)]
+        case HandoffEntry():
+            return [_rule(f"{entry.agent} · hand-off: {entry.record.reason}"), Text(clean(entry.record.note))]
+        case _:
+            lines = [line for result in entry.results for line in _result(result, all_lines)]
+            return [*lines, *map(_note, entry.notes)]
+
+
+def brief(entry: Entry) -> list[Text]:
+    """What happened, in a line for each thing."""
+    match entry:
+        case OpeningEntry():
+            return [] if entry.epoch == 1 else [Text(f"context compacted: epoch {entry.epoch}", style="magenta")]
+        case AnswerEntry():
+            said = one_line(answers.text_of(entry.answer.content))
+            head = Text.assemble((f"step {entry.step}", "bold"), f"  {said}" if said else "")
+            running = [Text(f"  → {one_line(call.summary or call.name)}", style="dim") for call in entry.answer.calls]
+            return [*_brief_notes(entry.answer.notes), head, *running]
+        case HandoffEntry():
+            return [Text(f"hand-off note written: {one_line(entry.record.reason)}", style="magenta")]
+        case _:
+            return [*map(_brief_result, entry.results), *_brief_notes(entry.notes)]
+
+
+def document(entry: Entry) -> dict[str, Any]:
+    """The JSON form of an entry."""
+    match entry:
+        case OpeningEntry():
+            own: dict[str, Any] = {"epoch": entry.epoch, "messages": entry.base.messages}
+            own["first_step"] = entry.base.first_step
+            return {"event": "opening", "agent": entry.agent, **own}
+        case AnswerEntry():
+            place = {"epoch": entry.epoch, "step": entry.step}
+            return {"event": "answer", "agent": entry.agent, **place, **entry.answer.model_dump(mode="json")}
+        case HandoffEntry():
+            return {"event": "handoff", "agent": entry.agent, **entry.record.model_dump(mode="json")}
+        case _:
+            results = [asdict(result) for result in entry.results]
+            notes = [note.model_dump(mode="json") for note in entry.notes]
+            place = {"epoch": entry.epoch, "step": entry.step}
+            return {"event": "seal", "agent": entry.agent, **place, "results": results, "notes": notes}
+
+
+def _opening(entry: OpeningEntry) -> list[Text]:
+    texts = [str(block.get("text", "")) for message in entry.base.messages for block in message["content"]]
+    return [Text(clean("\n".join(texts)), style="dim")]
+
+
+def _answer(entry: AnswerEntry) -> list[Text]:
+    answer = entry.answer
+    lines = [line for block in answer.content for line in _block(block)]
+    for index, reason in answer.rejections.items():
+        lines.append(Text(f"✗ call {index} was not run: {clean(reason)}", style="red"))
+    if answer.truncated:
+        lines.append(Text("✗ cut off by the output limit inside a call, which was left out", style="yellow"))
+    if answer.leaked:
+        lines.append(Text("✗ calls arrived as text; none of them ran", style="yellow"))
+    return lines
+
+
+def _block(block: Block) -> list[Text]:
+    kind = block.get("type")
+    if kind == "text":
+        return [Text(clean(str(block.get("text", ""))))]
+    if kind == "thinking":
+        return [Text(clean(str(block.get("thinking", ""))), style="dim italic")]
+    if kind == "tool_use":
+        return [_call(str(block.get("name", "")), block.get("input"))]
+    return [Text(f"[{clean(str(kind))}]", style="dim")]
+
+
+def _call(name: str, arguments: Any) -> Text:
+    text = Text.assemble(("→ ", "cyan"), (clean(name), "bold cyan"))
+    if not isinstance(arguments, dict):
+        return text
+    for key, value in arguments.items():  # pyright: ignore[reportUnknownVariableType]  # whatever the model wrote
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if len(shown) > ARGUMENT_CHARACTERS:
+            shown = f"{shown[:ARGUMENT_CHARACTERS]}… ({len(shown):,} characters)"
+        joint = "\n" if "\n" in shown else " "
+        text.append(f"\n    {clean(str(key))}:{joint}{_indented(clean(shown), joint)}")  # pyright: ignore[reportUnknownArgumentType]  # as above
+    return text
+
+
+def _indented(text: str, joint: str) -> str:
+    return "\n".join(f"      {line}" for line in text.splitlines()) if joint == "\n" else text
+
+
+def _result(result: CallResult, all_lines: bool) -> list[Text]:
+    style = "red" if result.is_error else "green"
+    head = Text.assemble(("✗ " if result.is_error else "✓ ", style), (one_line(result.summary or result.name), style))
+    lines = clean(result.text).splitlines()
+    if not all_lines and len(lines) > RESULT_LINES:
+        left_out = len(lines) - RESULT_LINES
+        half = RESULT_LINES // 2
+        lines = [*lines[:half], f"… {left_out:,} lines left out (--full shows them) …", *lines[-half:]]
+    return [head, *([Text("\n".join(f"    {line}" for line in lines))] if lines else [])]
+
+
+def _brief_result(result: CallResult) -> Text:
+    mark, style = ("✗", "red") if result.is_error else ("✓", "green")
+    said = f"  {one_line(result.text, 100)}" if result.is_error else ""
+    return Text.assemble((f"  {mark} ", style), one_line(result.summary or result.name, 100), (said, style))
+
+
+def _note(note: Note) -> Text:
+    who = "a person" if note.speaker is Speaker.PERSON else "the runner"
+    return Text.assemble((f"message from {who}: ", "bold yellow"), clean(note.text))
+
+
+def _brief_notes(notes: tuple[Note, ...]) -> list[Text]:
+    people = [note for note in notes if note.speaker is Speaker.PERSON]
+    return [Text(f"message from a person: {one_line(note.text)}", style="yellow") for note in people]
+
+
+def _rule(title: str) -> Text:
+    return Text(f"── {clean(title)} ──", style="bold")

@@ -1,0 +1,148 @@
+"""One session as the engine and its workflows tell it, with the best that is known when no worker answers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+)
+from temporalio.service import RPCStatusCode
+
+from longshift.adapters.engine import read_address
+from longshift.cli import search_keys
+from longshift.cli.failures import NO_WORKER, SessionMissing, in_words
+from longshift.contracts import ids
+from longshift.contracts.agent import AgentProgress, Attention
+from longshift.contracts.session import SessionState, SessionStatus
+from longshift.settings import Settings
+
+ANSWER_SECONDS = 5.0
+"""A worker that has to replay a session answers within a second or two."""
+WORKFLOW_TYPE = "Session"
+_SILENT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION})
+"""How a query fails when there is an engine, but no worker."""
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """What is known of a session at one moment."""
+
+    status: SessionStatus
+    progress: AgentProgress | None = None
+    """The current agent's own words; None when it has none or nobody answers."""
+    started_at: datetime | None = None
+    closed_at: datetime | None = None
+    run_id: str = ""
+    remark: str = ""
+    """Why the rest is not the session's own answer."""
+
+    def document(self, url: str) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "status": self.status,
+            "progress": self.progress,
+            "started_at": self.started_at,
+            "closed_at": self.closed_at,
+            "url": url,
+            "remark": self.remark,
+        }
+
+
+async def read_session(client: Client, task_id: str) -> SessionView:
+    """The session of a task.
+
+    Raises:
+        SessionMissing: there is none.
+        RPCError: the engine does not answer.
+    """
+    handle = client.get_workflow_handle(ids.session_workflow_id(task_id), result_type=SessionStatus)
+    try:
+        about = await handle.describe(rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise SessionMissing(
+                f"no session has the id {task_id!r}; `longshift list` shows the ones there are"
+            ) from None
+        raise
+    known = _known(task_id, await _title(about), about)
+    if about.status is not WorkflowExecutionStatus.RUNNING:
+        try:
+            return _view(about, await handle.result())
+        except WorkflowFailureError as error:
+            name = about.status.name.lower().replace("_", " ") if about.status else "ended"
+            reason = f"{name} in the engine: {in_words(error.cause)}"
+            return _view(about, known.model_copy(update={"reason": reason}))
+    status = await _ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
+    if status is None:
+        return _view(about, known, remark=f"{NO_WORKER}; this is what the engine knows")
+    progress = None
+    if status.agent and not any(report.agent == status.agent for report in status.agents):
+        progress = await _ask(client, ids.agent_workflow_id(status.agent), "progress", AgentProgress)
+    return _view(about, status, progress=progress)
+
+
+def web_url(settings: Settings, view: SessionView | None = None, namespace: str = "default") -> str:
+    """The page of a session in the embedded engine's Web UI, or its list; empty where there is none."""
+    address = None if settings.uses_external_engine else read_address(settings.data_dir)
+    if address is None or not address.ui_url:
+        return ""
+    page = f"{address.ui_url}/namespaces/{namespace}/workflows"
+    if view is None:
+        return page
+    workflow_id = quote(ids.session_workflow_id(view.status.task_id), safe="")
+    return f"{page}/{workflow_id}" + (f"/{view.run_id}/history" if view.run_id else "")
+
+
+def listed_state(execution: WorkflowExecution) -> SessionState:
+    """The state by the search attribute; for sessions that the engine itself ended, by how it did."""
+    if execution.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
+        return SessionState.FAILED
+    found = execution.typed_search_attributes.get(search_keys.STATE)
+    if found in set(SessionState):
+        return SessionState(found)
+    if execution.status is WorkflowExecutionStatus.CANCELED:
+        return SessionState.CANCELLED
+    return SessionState.FAILED if execution.status is WorkflowExecutionStatus.FAILED else SessionState.QUEUED
+
+
+async def _ask(client: Client, workflow_id: str, query: str, answer: type[Any]) -> Any:
+    """A query's answer, or None when nobody gives one."""
+    handle = client.get_workflow_handle(workflow_id)
+    try:
+        return await handle.query(query, result_type=answer, rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+    except WorkflowQueryFailedError:
+        return None
+    except RPCError as error:
+        if error.status in _SILENT or error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _title(about: WorkflowExecutionDescription) -> str:
+    return await about.static_summary() or about.id.removeprefix("session/")
+
+
+def _known(task_id: str, title: str, about: WorkflowExecution) -> SessionStatus:
+    found = about.typed_search_attributes
+    kind = found.get(search_keys.ATTENTION)
+    return SessionStatus(
+        task_id=task_id,
+        title=title,
+        state=listed_state(about),
+        profile=found.get(search_keys.MODEL) or "",
+        attention=Attention(kind=kind, text="see the Web UI, or ask again when a worker runs") if kind else None,
+    )
+
+
+def _view(about: WorkflowExecution, status: SessionStatus, **more: Any) -> SessionView:
+    return SessionView(
+        status=status, started_at=about.start_time, closed_at=about.close_time, run_id=about.run_id, **more
+    )

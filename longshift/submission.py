@@ -1,0 +1,76 @@
+"""Hands a task to the engine: once per task id, whoever asks and however often."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from longshift.contracts import ids
+from longshift.contracts.errors import BadInput
+from longshift.contracts.session import SessionInput, SessionStatus
+from longshift.contracts.task import TaskSpec
+from longshift.settings import Settings
+from longshift.taskfile import task_hash
+from workflows import attributes, options
+from workflows.session import Session
+
+HASH_MEMO = "task_hash"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A session that the engine holds."""
+
+    handle: WorkflowHandle[Session, SessionStatus]
+    is_new: bool
+    """False when the same task had been submitted before."""
+
+
+async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submission:
+    """Start the task's session, or find the one that the same task already has.
+
+    Raises:
+        BadInput: the id belongs to another task, or the model profile is unknown.
+    """
+    profile = task.model or settings.model_profile
+    known = settings.profiles()
+    if profile not in known:
+        raise BadInput(f"model: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    request = SessionInput(
+        task=task,
+        profile=profile,
+        limits=settings.agent_limits(task.budget),
+        wrap_up_seconds=settings.wrap_up_seconds,
+    )
+    digest = task_hash(task)
+    try:
+        handle = await client.start_workflow(
+            Session.run,
+            request,
+            id=ids.session_workflow_id(task.id),
+            task_queue=ids.CONTROL_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
+            memo={HASH_MEMO: digest},
+            search_attributes=attributes.of_session(request),
+            static_summary=task.title[:200],
+            static_details=task.instructions[:4_000],
+        )
+    except WorkflowAlreadyStartedError:
+        return await _found(client, task, digest)
+    return Submission(handle, is_new=True)
+
+
+async def _found(client: Client, task: TaskSpec, digest: str) -> Submission:
+    handle = client.get_workflow_handle_for(Session.run, ids.session_workflow_id(task.id))
+    description = await handle.describe()
+    if await description.memo_value(HASH_MEMO, None) != digest:
+        state = description.status.name.lower() if description.status else "known"
+        raise BadInput(
+            f"id: {task.id!r} belongs to another task, which is {state} (see `longshift status {task.id}`); "
+            "give this one another id"
+        )
+    return Submission(handle, is_new=False)
