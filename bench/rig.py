@@ -1,0 +1,93 @@
+"""What the benches share: the embedded engine, a model and the worker, each in a process of its own."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
+from longshift.contracts.search import SEARCH_ATTRIBUTES
+
+REPOSITORY = Path(__file__).parents[1]
+PROFILE = """\
+[models.bench]
+extends = "kimi-k2.6"
+base_url = "{base_url}"
+api_key_env = "LONGSHIFT_MODEL_API_KEY"
+window_tokens = {window_tokens}
+limits = {{ concurrency = 1000, requests_per_minute = 10000000, tokens_per_minute = 1000000000000 }}
+"""
+
+
+@asynccontextmanager
+async def engine(data_dir: Path) -> AsyncGenerator[Client]:
+    """The embedded engine as `longshift up` starts it, and a client."""
+    embedded = EmbeddedEngine(data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+    address = await embedded.start()
+    try:
+        yield await Client.connect(address.address, data_converter=pydantic_data_converter)
+    finally:
+        await embedded.stop()
+
+
+@asynccontextmanager
+async def zero_model(steps: int, path: str, port: int) -> AsyncGenerator[str]:
+    """The model that costs nothing, in its own process; gives its base URL."""
+    given = ["--steps", str(steps), "--path", path, "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.zero_model", *given, cwd=REPOSITORY)
+    base_url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                await requests(base_url)
+                break
+            await asyncio.sleep(0.05)
+        yield base_url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+class WorkerProcess:
+    """`python -m worker` on the given data directory."""
+
+    def __init__(self, data_dir: Path, address: str, extra: Mapping[str, str]) -> None:
+        self._env = {
+            **os.environ,
+            "LONGSHIFT_DATA_DIR": str(data_dir),
+            "TEMPORAL_ADDRESS": address,
+            "LONGSHIFT_MODEL_API_KEY": "none",
+            **extra,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it polls a second or so later."""
+        self._process = subprocess.Popen([sys.executable, "-m", "worker"], cwd=REPOSITORY, env=self._env)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def rss_mb(self) -> float:
+        """The most memory it has held so far, in MB."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+
+
+async def requests(base_url: str, *, wait_for: int = 0) -> list[dict[str, float]]:
+    """What the model recorded, once it is at least `wait_for` requests."""
+    async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
+        return (await http.get("/control/requests", params={"wait_for": wait_for})).json()["requests"]

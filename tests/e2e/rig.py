@@ -1,0 +1,132 @@
+"""A whole Longshift on loopback for tests that kill things: real engine, worker process, scripted model over HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
+from longshift.adapters.scripted_model import Policy, ScriptedModel
+from longshift.adapters.store import Transcripts, open_store
+from longshift.contracts import ids
+from longshift.contracts.agent import AgentLimits
+from longshift.contracts.search import SEARCH_ATTRIBUTES
+from longshift.contracts.session import SessionInput, SessionStatus
+from longshift.contracts.task import TaskSpec
+from workflows.session import Session
+
+REPOSITORY = Path(__file__).parents[2]
+KEY = "sk-test-1234567890"
+PROFILE = """\
+[models.scripted]
+extends = "kimi-k2.6"
+base_url = "{base_url}"
+api_key_env = "LONGSHIFT_MODEL_API_KEY"
+limits = {{ concurrency = 100, requests_per_minute = 1000000, tokens_per_minute = 1000000000 }}
+"""
+
+
+@dataclass
+class Rig:
+    """One data directory with its engine, its worker and its model; each can be killed and started again."""
+
+    data_dir: Path
+    model: ScriptedModel
+    engine: EmbeddedEngine
+    client: Client
+    worker_key: str = KEY
+    worker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def source(self) -> Path:
+        """The folder that tasks copy their workspace from."""
+        return self.data_dir / "source"
+
+    def tree(self, task_id: str) -> Path:
+        """A session's files."""
+        return self.data_dir / "workspaces" / task_id / "tree"
+
+    def start_worker(self) -> None:
+        """Start a worker in a process group of its own."""
+        environment = {
+            **os.environ,
+            "LONGSHIFT_DATA_DIR": str(self.data_dir),
+            "LONGSHIFT_MODEL_PROFILES": str([str(self.data_dir / "models.toml")]).replace("'", '"'),
+            "LONGSHIFT_MODEL_PROFILE": "scripted",
+            "LONGSHIFT_MODEL_API_KEY": self.worker_key,
+            "TEMPORAL_ADDRESS": self.client.service_client.config.target_host,
+        }
+        with (self.data_dir / "worker.log").open("ab") as log:
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "worker"],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill_worker(self) -> None:
+        """kill -9 of the worker's whole process group."""
+        assert self.worker is not None
+        os.killpg(self.worker.pid, signal.SIGKILL)
+        self.worker.wait()
+
+    async def kill_engine(self) -> None:
+        """kill -9 of the server; its supervision starts it again on the same port with its data."""
+        pid = orjson.loads((self.data_dir / "engine.json").read_bytes())["pid"]
+        os.kill(pid, signal.SIGKILL)
+
+    async def submit(self, task_id: str, **fields: object) -> WorkflowHandle[Session, SessionStatus]:
+        """Start a session on a copy of `source`."""
+        given = {
+            "id": task_id,
+            "title": task_id,
+            "instructions": "Do what the script says.",
+            "workspace": {"directory": str(self.source)},
+            **fields,
+        }
+        task = TaskSpec.model_validate(given)
+        request = SessionInput(task=task, profile="scripted", limits=AgentLimits())
+        return await self.client.start_workflow(
+            Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
+        )
+
+    async def transcript(self, task_id: str) -> list[object]:
+        """The lead's conversation as the next request would carry it, without the paths of this test's folder."""
+        store = open_store(f"file://{self.data_dir}/store")
+        agent = ids.agent_id(task_id)
+        seals = [key for key in await store.list(f"agents/{agent}/e0001") if key.endswith("seal.json")]
+        view = await Transcripts(store).view(agent, 1, len(seals) + 1)
+        text = b"[" + b",".join(view.messages) + b"]"
+        return orjson.loads(text.replace(str(self.data_dir).encode(), b"DATA").replace(task_id.encode(), b"TASK"))
+
+
+@asynccontextmanager
+async def rig(
+    data_dir: Path, policy: Policy, *, worker_key: str = KEY, profile: str = "", **model: object
+) -> AsyncGenerator[Rig]:
+    """Everything started but the worker; all of it ends with the block."""
+    (data_dir / "source").mkdir(parents=True)
+    async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
+        (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
+        engine = EmbeddedEngine(data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+        address = await engine.start()
+        built = None
+        try:
+            client = await Client.connect(address.address, data_converter=pydantic_data_converter)
+            built = Rig(data_dir=data_dir, model=scripted, engine=engine, client=client, worker_key=worker_key)
+            built.start_worker()
+            yield built
+        finally:
+            if built is not None and built.worker is not None and built.worker.poll() is None:
+                built.kill_worker()
+            await engine.stop()

@@ -1,0 +1,137 @@
+"""The command line as people use it: one daemon, tasks from files, and every process of it may die."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from longshift.adapters.scripted_model import Script, ScriptedCall, ScriptedModel, Turn
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
+
+LONGSHIFT = str(Path(sys.executable).parent / "longshift")
+TASK = """\
+---
+id: {task_id}
+title: Two lines
+workspace: {{directory: ./source}}
+checks:
+  - {{name: twice, run: test $(wc -l < a.txt) = 2}}
+---
+Make a.txt have two lines.
+"""
+SCRIPT = Script(
+    turns=(
+        Turn(text="looking", calls=(ScriptedCall(name="read_file", input={"path": "a.txt"}),)),
+        Turn(calls=(ScriptedCall(name="bash", input={"command": "echo again >> a.txt"}),)),
+        Turn(calls=(ScriptedCall(name="finish", input={"summary": "Two lines."}),)),
+    )
+)
+
+
+@pytest_asyncio.fixture
+async def environment(tmp_path: Path) -> AsyncGenerator[Mapping[str, str]]:
+    """A data directory and a model for the commands of one test."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.txt").write_text("hello\n")
+    async with ScriptedModel(SCRIPT, key="k") as model:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGSHIFT_", "TEMPORAL_"))}
+        yield {
+            **kept,
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+            "LONGSHIFT_DATA_DIR": str(tmp_path / "data"),
+            "LONGSHIFT_MODEL_BASE_URL": model.base_url,
+            "LONGSHIFT_MODEL_API_KEY": "k",
+        }
+
+
+def task_file(folder: Path, task_id: str, text: str = TASK) -> str:
+    path = folder / f"{task_id}.md"
+    path.write_text(text.format(task_id=task_id))
+    return str(path)
+
+
+async def longshift(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command to its end: exit code, stdout, stderr."""
+    process = await asyncio_subprocess(environment, *arguments)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def asyncio_subprocess(environment: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        LONGSHIFT, *arguments, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+async def up(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """`longshift up`, once it is ready."""
+    process = await asyncio_subprocess(environment, "up", "--json")
+    assert process.stdout is not None
+    while json.loads(await process.stdout.readline())["event"] != "ready":
+        pass
+    return process
+
+
+async def stop(process: asyncio.subprocess.Process) -> int:
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    return process.returncode or 0
+
+
+async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_path: Path) -> None:
+    daemon = await up(environment)
+    try:
+        code, out, _ = await longshift(environment, "run", task_file(tmp_path, "first"), "--json")
+        events = [json.loads(line) for line in out.splitlines()]
+        assert (0, "done") == (code, [event["state"] for event in events if "state" in event][-1])
+
+        code, out, _ = await longshift(environment, "list", "--json")
+        assert (0, True) == (code, "first" in out)
+        code, out, _ = await longshift(environment, "status", "first", "--json")
+        assert (0, "done") == (code, json.loads(out)["status"]["state"])
+        code, out, _ = await longshift(environment, "logs", "first")
+        assert (0, True, True) == (code, "echo again >> a.txt" in out, "Two lines." in out)
+        code, out, _ = await longshift(environment, "artifacts", "first", "--get", "patch.diff")
+        assert (0, True) == (code, "+again" in out)
+        code, _, err = await longshift(environment, "steer", "first", "too late")
+        assert (1, True) == (code, "done" in err or "completed" in err), err
+        code, _, err = await longshift(environment, "status", "nothing")
+        assert (2, True) == (code, "nothing" in err)
+
+        code, _, err = await longshift(environment, "submit", task_file(tmp_path, "first", TASK + "And more."))
+        assert (2, True) == (code, "another task" in err)
+        code, _, err = await longshift(environment, "up")
+        assert (2, True) == (code, "in use by process" in err)
+        code, _, _ = await longshift(environment, "doctor", "--json")
+        assert 0 == code
+    finally:
+        assert 0 == await stop(daemon)
+
+
+async def test_a_daemon_that_is_killed_and_started_again_goes_on(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    slow = TASK.replace("checks:", "setup: [sleep 3]\nchecks:")
+    daemon = await up(environment)
+    assert 0 == (await longshift(environment, "submit", task_file(tmp_path, "second", slow)))[0]
+    daemon.kill()
+    await daemon.communicate()
+    daemon = await up(environment)
+    try:
+        code, out, err = await longshift(environment, "run", task_file(tmp_path, "second", slow))
+        assert (0, True) == (code, "done" in out), err
+    finally:
+        assert 0 == await stop(daemon)
+
+
+async def test_without_a_daemon_the_remedy_is_named(environment: Mapping[str, str], tmp_path: Path) -> None:
+    code, _, err = await longshift(environment, "run", task_file(tmp_path, "third"))
+    assert (3, True) == (code, "longshift up" in err)
