@@ -7,11 +7,11 @@ from longshift.adapters.calls import tool_definitions
 from longshift.adapters.store import Store, Transcripts
 from longshift.adapters.tools import Toolbox
 from longshift.contracts import ids
-from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenSessionInput, SealDigest, SealInput
+from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenSessionInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import TOOL_ARGUMENTS
-from longshift.contracts.transcript import EpochBase, HandoffRecord, SealRecord
-from longshift.policy import context, prompt
+from longshift.contracts.transcript import EpochBase, HandoffRecord, SealInput
+from longshift.policy import prompt
 
 
 class Ledger(LedgerActivities):
@@ -44,10 +44,7 @@ class Ledger(LedgerActivities):
         await self._store.settled()
 
     @activity.defn
-    async def seal(self, request: SealInput) -> SealDigest:
+    async def seal(self, request: SealInput) -> None:
         """Close a step."""
-        record = SealRecord(results=request.results, notes=request.notes)
-        stored = await self._transcripts.put_seal(request.agent, request.epoch, request.step, record)
+        await self._transcripts.put_seal(request)
         await self._store.settled()
-        written = sum(len(note.text) for note in stored.notes) + sum(len(line.text or "") for line in stored.results)
-        return SealDigest(added_tokens=context.estimate_tokens(written + request.result_bytes))

@@ -63,7 +63,14 @@ class Models(ModelActivities):
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
-        """Ask for the next step."""
+        """Ask for the next step; seal and answer are safe from a power cut when this returns."""
+        if request.seal is not None:
+            await self._transcripts.put_seal(request.seal)
+        digest = await self._outcome(request)
+        await self._store.settled()
+        return digest
+
+    async def _outcome(self, request: CallModelInput) -> ModelDigest:
         profile = self._profiles.get(request.profile)
         if profile is None:
             return ModelDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))

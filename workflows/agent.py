@@ -16,7 +16,6 @@ from longshift.contracts.activities import (
     LedgerActivities,
     ModelActivities,
     RunChecksInput,
-    SealInput,
     ToolActivities,
     WorkspaceActivities,
     WriteHandoffInput,
@@ -50,7 +49,7 @@ class Agent:
         """Perform actions until the agent has ended; continue as new between two steps."""
         self._describe()
         try:
-            while self._state.phase is not Phase.ENDED:
+            while not loop.has_ended(self._state):
                 await self._between_actions()
                 await self._perform(loop.next_action(self._state))
                 self._describe()
@@ -63,7 +62,7 @@ class Agent:
         return loop.report(self._state)
 
     async def _between_actions(self) -> None:
-        if self._state.phase is not Phase.MODEL:
+        if self._state.phase is not Phase.MODEL or loop.must_seal(self._state):
             return
         if self._state.paused:
             await workflow.wait_condition(lambda: not self._state.paused)
@@ -111,6 +110,7 @@ class Agent:
             step=state.step,
             context_tokens=state.context_tokens,
             notes=action.notes,
+            seal=action.seal,
         )
         digest = await workflow.execute_activity_method(
             ModelActivities.call_model,
@@ -119,6 +119,8 @@ class Agent:
             **options.MODEL,
         )
         self._state = loop.after_model(self._state, action, digest)
+        if state.step % REPORT_EVERY_STEPS == 0:
+            await self._report()
 
     async def _run_tools(self, action: actions.RunTools) -> None:
         await self._checkpointed()
@@ -138,19 +140,19 @@ class Agent:
             tool_class=call.tool_class,
             workspace=self._state.workspace,
         )
-        summary = describe.tool_summary(self._state.step, call)
-        digest = await self._try_tool(request, summary) or await workflow.execute_activity_method(
-            ToolActivities.run_tool, request, summary=summary, **options.run_tool(request.workspace.host_queue)
+        digest = await self._try_tool(request) or await workflow.execute_activity_method(
+            ToolActivities.run_tool,
+            request,
+            summary=describe.tool_summary(request.step, call),
+            **options.run_tool(request.workspace.host_queue),
         )
         self._state = loop.after_tool(self._state, digest)
 
-    async def _try_tool(self, request: RunToolInput, summary: str) -> ToolDigest | None:
+    async def _try_tool(self, request: RunToolInput) -> ToolDigest | None:
         if not request.workspace.quick_calls:
             return None
         try:
-            digest = await workflow.execute_local_activity_method(
-                ToolActivities.try_tool, request, summary=summary, **options.TRY_TOOL
-            )
+            digest = await workflow.execute_local_activity_method(ToolActivities.try_tool, request, **options.TRY_TOOL)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -169,21 +171,8 @@ class Agent:
         self._state = loop.after_checks(self._state, digest)
 
     async def _seal(self, action: actions.Seal) -> None:
-        state = self._state
-        request = SealInput(
-            agent=state.agent,
-            epoch=state.epoch,
-            step=state.step,
-            results=action.results,
-            notes=action.notes,
-            result_bytes=sum(result.result_bytes for result in state.results),
-        )
-        digest = await workflow.execute_local_activity_method(
-            LedgerActivities.seal, request, summary=f"step {state.step} · seal", **options.LEDGER
-        )
-        self._state = loop.after_seal(self._state, digest.added_tokens)
-        if state.step % REPORT_EVERY_STEPS == 0:
-            await self._report()
+        await workflow.execute_local_activity_method(LedgerActivities.seal, action.seal, **options.LEDGER)
+        self._state = loop.after_seal(self._state)
 
     async def _write_handoff(self, *, final: bool) -> None:
         state = self._state
@@ -248,16 +237,11 @@ class Agent:
             await task
 
     async def _close_cancelled(self) -> None:
-        """Close the open step, so that the transcript ends sound; its running calls have been killed by now."""
+        """Running calls have been killed by now; what is left is to close the step."""
         self._state = loop.cancelled(self._state, self._state.ending or "cancelled")
-        if self._state.calls:
-            action = actions.Seal(results=loop.sealed_results(self._state), notes=())
-            await self._seal_only(action)
-
-    async def _seal_only(self, action: actions.Seal) -> None:
-        state = self._state
-        request = SealInput(agent=state.agent, epoch=state.epoch, step=state.step, results=action.results)
-        await workflow.execute_local_activity_method(LedgerActivities.seal, request, **options.LEDGER)
+        action = loop.next_action(self._state)
+        if isinstance(action, actions.Seal):
+            await self._seal(action)
 
     async def _report(self) -> None:
         """Tell the session where this agent stands."""

@@ -13,7 +13,7 @@ from longshift.contracts.model import HandoffDigest, ModelDigest
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import RunToolInput, ToolDigest
-from longshift.contracts.transcript import Note, SealedResult
+from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 
@@ -35,24 +35,6 @@ class OpenAgentInput(Wire):
     """The agent id whose hand-off note starts this one; empty for the first."""
 
 
-class SealInput(Wire):
-    """Closes a step. Results without `text` are read from their objects."""
-
-    agent: str
-    epoch: int
-    step: int
-    results: tuple[SealedResult, ...] = ()
-    notes: tuple[Note, ...] = ()
-    result_bytes: int = 0
-    """Size of the results that stand in their own objects, for the estimate."""
-
-
-class SealDigest(Wire):
-    """What sealing added to the context, as an estimate."""
-
-    added_tokens: int = 0
-
-
 class CallModelInput(Wire):
     """One model call; the transcript is read from the store."""
 
@@ -66,6 +48,8 @@ class CallModelInput(Wire):
     """The estimate of the prompt's size, to fit the output limit into the window."""
     notes: tuple[Note, ...] = ()
     """Messages for the model that go with this call and are kept with its answer."""
+    seal: SealInput | None = None
+    """Closes the step before, and is written first."""
 
 
 class WriteHandoffInput(Wire):
@@ -141,8 +125,8 @@ class LedgerActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def seal(self, request: SealInput) -> SealDigest:
-        """Close a step: the only writer of results' order."""
+    async def seal(self, request: SealInput) -> None:
+        """Close a step that no model call follows at once; otherwise the call brings the seal along."""
 
 
 class ModelActivities(ABC):

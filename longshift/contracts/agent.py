@@ -5,7 +5,7 @@ from enum import StrEnum
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, Usage
 from longshift.contracts.tools import PlanItem, ToolDigest
-from longshift.contracts.transcript import Note
+from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, Workspace
 
@@ -33,8 +33,6 @@ class Phase(StrEnum):
     """Run the calls of the current answer."""
     CHECKS = "checks"
     """`finish` was called: prove it."""
-    SEAL = "seal"
-    """Write results and notes; the step is then closed."""
     COMPACT = "compact"
     HANDOFF = "handoff"
     """Write the last hand-off note, then end."""
@@ -78,7 +76,9 @@ class AgentState(Wire):
     epoch: int = 1
     epoch_first_step: int = 1
     step: int = 1
-    """The current step, from 1; a step is closed by its seal."""
+    """The current step, from 1."""
+    unwritten_seal: SealInput | None = None
+    """What closes the step before; it is written with the next model call, or by itself where none follows."""
     context_tokens: int = 0
     window_tokens: int = 0
     needs_room: bool = False

@@ -99,3 +99,13 @@ class SealRecord(Wire):
 
     results: tuple[SealedResult, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+class SealInput(Wire):
+    """Closes a step: the only word on the order of its results. Those without `text` are read from their objects."""
+
+    agent: str
+    epoch: int
+    step: int
+    results: tuple[SealedResult, ...] = ()
+    notes: tuple[Note, ...] = ()

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentReport
 from longshift.contracts.model import CallDigest
-from longshift.contracts.transcript import Note, SealedResult
+from longshift.contracts.transcript import Note, SealInput
 
 
 @dataclass(frozen=True)
 class CallModel:
-    """Ask the model for the current step, delivering these messages first."""
+    """Ask the model for the current step: close the step before, deliver these messages, ask."""
 
     notes: tuple[Note, ...] = ()
+    seal: SealInput | None = None
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,9 @@ class RunChecks:
 
 @dataclass(frozen=True)
 class Seal:
-    """Close the step with these results and the runner's word on the answer itself."""
+    """Close the step before by itself, as no model call follows at once."""
 
-    results: tuple[SealedResult, ...]
-    notes: tuple[Note, ...]
+    seal: SealInput
 
 
 @dataclass(frozen=True)

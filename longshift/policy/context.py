@@ -1,9 +1,12 @@
 """When the context needs room, how large an answer may be, and when a budget is used up."""
 
+from collections.abc import Iterable
 from math import ceil
 
 from longshift.contracts.agent import AgentState
 from longshift.contracts.model import ModelProfile
+from longshift.contracts.tools import ToolDigest
+from longshift.contracts.transcript import SealInput
 
 BYTES_PER_TOKEN = 4
 """The usual estimate for text and code; replaced by the provider's `usage` with every answer."""
@@ -14,6 +17,12 @@ MIN_OUTPUT_TOKENS = 1_024
 def estimate_tokens(size_bytes: int) -> int:
     """Tokens of `size_bytes` bytes of JSON, rounded up."""
     return ceil(size_bytes / BYTES_PER_TOKEN)
+
+
+def added_tokens(seal: SealInput, results: Iterable[ToolDigest]) -> int:
+    """What a closed step adds to the context beyond the model's answer: its results and the runner's words."""
+    texts = [line.text or "" for line in seal.results] + [note.text for note in seal.notes]
+    return estimate_tokens(sum(map(len, texts)) + sum(result.result_bytes for result in results))
 
 
 def compaction_threshold_tokens(window_tokens: int, share: float, reserve_tokens: int) -> int:

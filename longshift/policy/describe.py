@@ -28,7 +28,6 @@ def tool_summary(step: int, call: CallDigest) -> str:
 _NEXT = {
     Phase.MODEL: "ask the model",
     Phase.CHECKS: "run the checks",
-    Phase.SEAL: "close the step",
     Phase.COMPACT: "compact the context",
     Phase.HANDOFF: "write the last hand-off note",
     Phase.PARKED: "wait for a person",

@@ -3,16 +3,18 @@
 Everything that moves an `AgentState` lives in this file. A feature becomes a policy function that this file
 calls, an action or an activity; it never becomes a paragraph in here or in the workflow.
 
-    MODEL ──answer──► TOOLS ──results──► [CHECKS] ──► SEAL ──► MODEL (next step) | ENDED
+    MODEL ──answer──► TOOLS ──results──► [CHECKS] ──► the step is closed: MODEL (next step) | ENDED
       │ overflow or little room ► COMPACT ► MODEL      provider down ► WAITING ► back
       │ time or budget used up  ► HANDOFF ► ENDED      a person has to help ► PARKED ► back
+
+What closes a step, its seal, travels with the next model call; `must_seal` says when it has to be written before.
 """
 
 from longshift.contracts.agent import AgentOutcome, AgentReport, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass
 from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
-from longshift.contracts.transcript import Note, SealedResult, Speaker
+from longshift.contracts.transcript import Note, SealedResult, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest
 from longshift.policy import context, notes, waiting
 from longshift.policy.actions import (
@@ -39,9 +41,11 @@ MAX_HANDOFF_WAITS = 3
 
 def next_action(state: AgentState) -> Action:
     """What to do now."""
+    if state.unwritten_seal is not None and must_seal(state):
+        return Seal(seal=state.unwritten_seal)
     match state.phase:
         case Phase.MODEL:
-            return CallModel(notes=state.notes[:MAX_NOTES_AT_ONCE])
+            return CallModel(notes=state.notes[:MAX_NOTES_AT_ONCE], seal=state.unwritten_seal)
         case Phase.COMPACT:
             return Compact()
         case Phase.HANDOFF:
@@ -50,14 +54,23 @@ def next_action(state: AgentState) -> Action:
             return RunTools(batches(unanswered_calls(state)))
         case Phase.CHECKS:
             return RunChecks()
-        case Phase.SEAL:
-            return Seal(results=sealed_results(state), notes=notes.of_answer(state))
         case Phase.WAITING:
             return Wait(seconds=state.wait_seconds)
         case Phase.PARKED:
             return Park()
         case Phase.ENDED:
             return Finish(report=report(state))
+
+
+def must_seal(state: AgentState) -> bool:
+    """Whether the step before has to be closed by itself: what comes next reads it, or nothing comes for long."""
+    needed = state.phase in {Phase.COMPACT, Phase.HANDOFF, Phase.ENDED} or (state.phase is Phase.MODEL and state.paused)
+    return needed and state.unwritten_seal is not None
+
+
+def has_ended(state: AgentState) -> bool:
+    """Whether nothing is left to do."""
+    return state.phase is Phase.ENDED and state.unwritten_seal is None
 
 
 def batches(calls: tuple[CallDigest, ...]) -> tuple[tuple[CallDigest, ...], ...]:
@@ -84,7 +97,7 @@ def finish_call(state: AgentState) -> CallDigest | None:
     return next((call for call in state.calls if call.name == FINISH and not call.rejected), None)
 
 
-def sealed_results(state: AgentState) -> tuple[SealedResult, ...]:
+def _sealed_results(state: AgentState) -> tuple[SealedResult, ...]:
     """One line per call, in the model's order."""
     by_index = {result.index: result for result in state.results}
     return tuple(_sealed_result(state, call, by_index.get(call.index)) for call in state.calls)
@@ -103,8 +116,8 @@ def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | Non
 
 
 def after_model(state: AgentState, asked: CallModel, digest: ModelDigest) -> AgentState:
-    """Take the outcome of `CallModel`."""
-    state = _charged(state, digest)
+    """Take the outcome of `CallModel`; whatever it is, the seal that came along has been written."""
+    state = _charged(state, digest).model_copy(update={"unwritten_seal": None})
     match digest.outcome:
         case ModelOutcome.ANSWERED | ModelOutcome.TRUNCATED:
             delivered = state.model_copy(update={"notes": state.notes[len(asked.notes) :]})
@@ -130,7 +143,7 @@ def _charged(state: AgentState, digest: ModelDigest | HandoffDigest) -> AgentSta
 
 
 def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
-    state = state.model_copy(
+    answered = state.model_copy(
         update={
             "context_tokens": digest.context_tokens,
             "window_tokens": digest.window_tokens,
@@ -148,15 +161,16 @@ def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
             "last_text": digest.text or state.last_text,
         }
     )
-    return state.model_copy(update={"phase": _phase_of_calls(state)})
+    return _after_calls(answered)
 
 
-def _phase_of_calls(state: AgentState) -> Phase:
+def _after_calls(state: AgentState) -> AgentState:
+    """Run what is left of the calls, then the checks if `finish` is among them, then close the step."""
     if unanswered_calls(state):
-        return Phase.TOOLS
-    if finish_call(state) is not None:
-        return Phase.CHECKS if state.has_checks else Phase.SEAL
-    return Phase.SEAL
+        return state.model_copy(update={"phase": Phase.TOOLS})
+    if finish_call(state) is not None and state.has_checks:
+        return state.model_copy(update={"phase": Phase.CHECKS})
+    return _closed(state)
 
 
 def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
@@ -213,13 +227,13 @@ def after_tool(state: AgentState, digest: ToolDigest) -> AgentState:
             "lost_calls": state.lost_calls + (digest.status is ToolStatus.LOST),
         }
     )
-    return state if unanswered_calls(state) else state.model_copy(update={"phase": _phase_of_calls(state)})
+    return _after_calls(state)
 
 
 def after_checks(state: AgentState, digest: ChecksDigest) -> AgentState:
     """Take the outcome of the checks that `finish` asked for."""
     refused = None if digest.passed else notes.finish_refused(digest)
-    return state.model_copy(update={"checks": digest, "finish_refused": refused, "phase": Phase.SEAL})
+    return _closed(state.model_copy(update={"checks": digest, "finish_refused": refused}))
 
 
 def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
@@ -227,14 +241,27 @@ def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
     return state.model_copy(update={"checkpoint": digest})
 
 
-def after_seal(state: AgentState, added_tokens: int) -> AgentState:
-    """The step is closed: open the next one, or end."""
+def after_seal(state: AgentState) -> AgentState:
+    """The seal is written."""
+    return state.model_copy(update={"unwritten_seal": None})
+
+
+def _closed(state: AgentState) -> AgentState:
+    """The step is over: keep what seals it, and open the next one, or end."""
     is_done = finish_call(state) is not None and state.finish_refused is None
+    seal = SealInput(
+        agent=state.agent,
+        epoch=state.epoch,
+        step=state.step,
+        results=_sealed_results(state),
+        notes=notes.of_answer(state),
+    )
     state = state.model_copy(
         update={
+            "unwritten_seal": seal,
             "step": state.step + 1,
             "last_calls": "; ".join(call.summary or call.name for call in state.calls)[:LAST_CALLS_CHARACTERS],
-            "context_tokens": state.context_tokens + added_tokens,
+            "context_tokens": state.context_tokens + context.added_tokens(seal, state.results),
             "calls": (),
             "results": (),
             "stop_reason": "",
@@ -326,7 +353,8 @@ def end(state: AgentState, reason: str) -> AgentState:
 
 
 def cancelled(state: AgentState, reason: str) -> AgentState:
-    """A person cancelled."""
+    """A person cancelled: an open step is closed as it stands, so that the transcript ends sound."""
+    state = _closed(state) if state.calls else state
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})
 
 

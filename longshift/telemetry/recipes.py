@@ -120,6 +120,7 @@ def _chat_told(
             Count(counters.PROVIDER_FAILURES, 1 if failed else 0, outcome),
             Count(counters.OPERATION_SECONDS, seconds, {**model, semconv.OPERATION_NAME: semconv.CHAT}),
             Count(counters.COST, result.cost_usd, model),
+            Count(counters.STEPS, 1 if isinstance(request, CallModelInput) and request.seal else 0, {}),
             *_token_counts(result.usage, model),
         ),
         error=failed,

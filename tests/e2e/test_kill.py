@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
 COMMAND = """\
 echo begun >> side-effects
 for i in $(seq 1 {seconds}); do echo line $i; echo $i >> ticks; sleep 1; done
-echo ended >> side-effects
+echo ended | tee -a side-effects
 """
 
 
@@ -39,11 +39,15 @@ def script(*, seconds: int = 1, chunk_delay_seconds: float = 0.0) -> Script:
 CHECKS = [{"name": "notes", "run": "grep -q two notes.txt && [ $(wc -l < side-effects) = 2 ]"}]
 
 
-async def until(path: Path, text: str) -> None:
+TRIES = 5
+"""How often to aim at a gap of some milliseconds."""
+
+
+async def until(path: Path, text: str, *, every_seconds: float = 0.05) -> None:
     """Wait until the file says so."""
     async with asyncio.timeout(60):
         while not (path.exists() and text in path.read_text()):  # noqa: ASYNC110  # a file of another process
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every_seconds)
 
 
 async def ended_done(running: Rig, task_id: str) -> list[object]:
@@ -85,15 +89,22 @@ async def test_the_worker_dies_while_the_model_streams(data_dir: Path) -> None:
         assert [0, 1, 2, 2, 3, 4] == asked
 
 
-async def test_the_worker_dies_between_result_and_seal(data_dir: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 2], ids=["quick call", "long call"])
+async def test_the_worker_dies_between_result_and_seal(data_dir: Path, seconds: int) -> None:
     """The result object of the command is there, its seal is not: the command does not run again."""
-    async with rig(data_dir, script(seconds=2)) as running:
-        await running.submit("killed", checks=CHECKS)
-        step = data_dir / "store" / "agents" / "killed" / "lead" / "e0001" / "s000002"
-        await until(step / "result-000.json", "line")
-        running.kill_worker()
-        running.start_worker()
-        await ended_done(running, "killed")
+    async with rig(data_dir, script(seconds=seconds)) as running:
+        for number in range(TRIES):
+            task_id = f"killed-{number}"
+            await running.submit(task_id, checks=CHECKS)
+            step = data_dir / "store" / "agents" / task_id / "lead" / "e0001" / "s000002"
+            await until(step / "result-000.json", "ended", every_seconds=0.001)
+            running.kill_worker()
+            is_between = not (step / "seal.json").exists()
+            running.start_worker()
+            await ended_done(running, task_id)
+            if is_between:
+                return
+    pytest.fail("the worker was never killed between result and seal")
 
 
 async def test_the_engine_dies_and_comes_back(data_dir: Path) -> None:

@@ -8,7 +8,7 @@ from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Pha
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
-from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import actions, loop, notes
 
@@ -40,6 +40,12 @@ def done(index: int, **fields: object) -> ToolDigest:
     return ToolDigest.model_validate({"index": index, "status": ToolStatus.OK, **fields})
 
 
+def sealed(state: AgentState) -> SealInput:
+    """What closes the step before."""
+    assert state.unwritten_seal is not None
+    return state.unwritten_seal
+
+
 RED = ChecksDigest(passed=False, results=(CheckResult(name="suite", passed=False, detail="exit code 1"),))
 GREEN = ChecksDigest(passed=True, results=(CheckResult(name="suite", passed=True, detail="exit code 0"),))
 
@@ -57,16 +63,42 @@ def test_neighbouring_pure_calls_run_together_and_effects_in_order() -> None:
 def test_a_step_is_sealed_in_the_models_order_whatever_the_order_of_results() -> None:
     state = after_answer(START, answered(call(0), call(1)))
     state = loop.after_tool(loop.after_tool(state, done(1)), done(0))
-    sealed = loop.next_action(state)
-    assert isinstance(sealed, actions.Seal)
-    assert [result.index for result in sealed.results] == [0, 1]
+    assert [result.index for result in sealed(state).results] == [0, 1]
+
+
+def test_a_seal_travels_with_the_next_model_call_and_is_kept_until_that_has_an_outcome() -> None:
+    state = loop.after_tool(after_answer(START, answered(call(0))), done(0))
+    asked = loop.next_action(state)
+    assert actions.CallModel(seal=sealed(state)) == asked
+    assert (1, 2) == (sealed(state).step, state.step)
+    assert after_answer(state, ModelDigest(outcome=ModelOutcome.QUOTA)).unwritten_seal is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"phase": Phase.COMPACT}, {"phase": Phase.HANDOFF}, {"phase": Phase.ENDED}, {"paused": True}]
+)
+def test_a_seal_is_written_by_itself_where_no_model_call_follows_soon(change: dict[str, object]) -> None:
+    state = loop.after_tool(after_answer(START, answered(call(0))), done(0)).model_copy(update=change)
+    assert loop.must_seal(state)
+    assert actions.Seal(seal=sealed(state)) == loop.next_action(state)
+    assert not loop.must_seal(loop.after_seal(state))
+
+
+def test_a_seal_that_cannot_be_written_waits_for_the_person_who_mends_the_store() -> None:
+    state = loop.after_tool(after_answer(START, answered(call(0))), done(0)).model_copy(update={"paused": True})
+    assert actions.Park() == loop.next_action(loop.park(state, "host", "disk full"))
+
+
+def test_a_cancelled_step_is_sealed_with_what_is_missing_marked() -> None:
+    state = loop.cancelled(loop.after_tool(after_answer(START, answered(call(0), call(1))), done(0)), "wrong task")
+    assert actions.Seal(seal=sealed(state)) == loop.next_action(state)
+    assert [None, notes.NOT_RUN] == [result.text for result in sealed(state).results]
+    assert 1 == loop.report(state).steps
 
 
 def test_a_rejected_call_never_runs_and_is_sealed_as_an_error() -> None:
     state = after_answer(START, answered(call(0, rejected=True)))
-    sealed = loop.next_action(state)
-    assert isinstance(sealed, actions.Seal)
-    assert [result.is_error for result in sealed.results] == [True]
+    assert [result.is_error for result in sealed(state).results] == [True]
     assert state.rejected_calls == 1
 
 
@@ -79,16 +111,14 @@ def test_a_result_that_arrives_twice_counts_once() -> None:
 def test_finish_runs_the_checks_and_green_ends_the_agent() -> None:
     state = after_answer(START, answered(call(0, "finish")))
     assert actions.RunChecks() == loop.next_action(state)
-    state = loop.after_seal(loop.after_checks(state, GREEN), 10)
+    state = loop.after_checks(state, GREEN)
     assert (state.phase, state.outcome) == (Phase.ENDED, AgentOutcome.DONE)
 
 
 def test_red_checks_go_back_to_the_agent_with_their_output() -> None:
     state = loop.after_checks(after_answer(START, answered(call(0, "finish"))), RED)
-    sealed = loop.next_action(state)
-    assert isinstance(sealed, actions.Seal)
-    assert "exit code 1" in (sealed.results[0].text or "")
-    assert Phase.MODEL is loop.after_seal(state, 10).phase
+    assert "exit code 1" in (sealed(state).results[0].text or "")
+    assert Phase.MODEL is state.phase
 
 
 def test_a_finish_after_other_calls_waits_for_them() -> None:
@@ -99,7 +129,7 @@ def test_a_finish_after_other_calls_waits_for_them() -> None:
 
 def test_without_declared_checks_finish_is_taken() -> None:
     state = after_answer(START.model_copy(update={"has_checks": False}), answered(call(0, "finish")))
-    assert AgentOutcome.DONE is loop.after_seal(state, 0).outcome
+    assert AgentOutcome.DONE is state.outcome
 
 
 @pytest.mark.parametrize(
@@ -112,8 +142,7 @@ def test_without_declared_checks_finish_is_taken() -> None:
     ],
 )
 def test_an_answer_without_a_usable_call_is_answered_by_the_runner(digest: ModelDigest, text: str) -> None:
-    sealed = loop.next_action(after_answer(START, digest))
-    assert actions.Seal(results=(), notes=(Note(speaker=Speaker.RUNNER, text=text),)) == sealed
+    assert (Note(speaker=Speaker.RUNNER, text=text),) == sealed(after_answer(START, digest)).notes
 
 
 def test_a_persons_message_goes_with_the_next_model_call_once() -> None:
@@ -151,13 +180,13 @@ def test_an_overflow_that_compaction_cannot_cure_calls_a_person() -> None:
 
 
 def test_a_context_near_the_window_is_compacted_before_the_next_call() -> None:
-    state = after_answer(START, answered(call(0, rejected=True), context_tokens=840))
-    assert Phase.COMPACT is loop.after_seal(state, 20).phase
+    state = loop.after_tool(after_answer(START, answered(call(0), context_tokens=840)), done(0, result_bytes=80))
+    assert Phase.COMPACT is state.phase
 
 
 def test_a_small_context_is_not_compacted() -> None:
-    state = after_answer(START, answered(call(0, rejected=True), context_tokens=800))
-    assert Phase.MODEL is loop.after_seal(state, 20).phase
+    state = loop.after_tool(after_answer(START, answered(call(0), context_tokens=800)), done(0, result_bytes=80))
+    assert Phase.MODEL is state.phase
 
 
 @pytest.mark.parametrize(("outcome", "kind"), [(ModelOutcome.QUOTA, "quota"), (ModelOutcome.UNAVAILABLE, "provider")])
@@ -198,7 +227,7 @@ def test_a_failing_host_parks_in_the_phase_it_was_in() -> None:
 )
 def test_a_used_up_budget_ends_with_a_handoff_note(limits: AgentLimits, word: str) -> None:
     digest = answered(call(0, rejected=True), usage=Usage(input_tokens=100), cost_usd=0.5)
-    state = loop.after_seal(after_answer(START.model_copy(update={"limits": limits}), digest), 0)
+    state = loop.after_seal(after_answer(START.model_copy(update={"limits": limits}), digest))
     assert actions.WriteHandoff() == loop.next_action(state)
     state = loop.after_handoff(state, HandoffDigest(outcome=ModelOutcome.ANSWERED, note="so far"))
     report = loop.report(state)
@@ -219,7 +248,7 @@ def test_a_handoff_that_cannot_be_written_still_ends_the_agent_and_says_so() -> 
 def test_time_up_during_a_step_lets_the_step_finish() -> None:
     state = loop.end(after_answer(START, answered(call(0))), "time")
     assert Phase.TOOLS is state.phase
-    assert Phase.HANDOFF is loop.after_seal(loop.after_tool(state, done(0)), 0).phase
+    assert Phase.HANDOFF is loop.after_tool(state, done(0)).phase
 
 
 def test_time_up_during_a_wait_ends_the_wait() -> None:
@@ -239,9 +268,7 @@ def test_a_changing_call_makes_a_checkpoint_due() -> None:
 
 def test_a_lost_command_is_counted_and_sealed_as_an_error() -> None:
     state = loop.after_tool(after_answer(START, answered(call(0))), ToolDigest(index=0, status=ToolStatus.LOST))
-    sealed = loop.next_action(state)
-    assert isinstance(sealed, actions.Seal)
-    assert (state.lost_calls, sealed.results[0].is_error) == (1, True)
+    assert (state.lost_calls, sealed(state).results[0].is_error) == (1, True)
 
 
 def test_a_plan_replaces_the_one_before() -> None:
@@ -263,40 +290,58 @@ def replace_class(digest: CallDigest) -> CallDigest:
     return digest.model_copy(update={"tool_class": tool_class})
 
 
+def sealed_as_called(state: AgentState, calls: tuple[CallDigest, ...]) -> AgentState:
+    """The state, after a look at its seal, if the step is closed: one line per call, in the model's order."""
+    if state.unwritten_seal is not None:
+        assert [call.call_id for call in calls] == [line.call_id for line in state.unwritten_seal.results]
+    return state
+
+
+def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> AgentState:
+    """Any outcome of an action, taken."""
+    match action:
+        case actions.CallModel():
+            outcome = data.draw(OUTCOMES)
+            usable = outcome in {ModelOutcome.ANSWERED, ModelOutcome.TRUNCATED}
+            calls = data.draw(CALLS) if usable else ()
+            digest = ModelDigest(outcome=outcome, calls=calls, context_tokens=10, window_tokens=1_000)
+            return sealed_as_called(loop.after_model(state, action, digest), calls)
+        case actions.RunTools():
+            calls = state.calls
+            for each in (call for batch in action.batches for call in batch):
+                state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK))
+            return sealed_as_called(state, calls)
+        case actions.RunChecks():
+            return sealed_as_called(loop.after_checks(state, data.draw(st.sampled_from([RED, GREEN]))), state.calls)
+        case actions.Seal():
+            return loop.after_seal(state)
+        case actions.Compact() | actions.WriteHandoff():
+            digest = HandoffDigest(outcome=data.draw(OUTCOMES), epoch=state.epoch + 1)
+            after = loop.after_compaction if isinstance(action, actions.Compact) else loop.after_handoff
+            return after(state, digest)
+        case actions.Wait() | actions.Park():
+            state = loop.resume(state)
+            assert state.phase not in {Phase.WAITING, Phase.PARKED}
+            return state
+        case actions.Finish():
+            return state
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> None:
-    """Steps never go back, every sealed call is one of the answer's, and an ended agent asks for nothing more."""
+    """Steps never go back; each is sealed once, in order, with its answer's calls, before anything reads it."""
     state = START.model_copy(update={"limits": AgentLimits(steps=6)})
+    closed: list[int] = []
     for _ in range(60):
         action = loop.next_action(state)
-        before = state
-        match action:
-            case actions.CallModel():
-                digest = ModelDigest(
-                    outcome=data.draw(OUTCOMES), calls=data.draw(CALLS), context_tokens=10, window_tokens=1_000
-                )
-                usable = digest.outcome in {ModelOutcome.ANSWERED, ModelOutcome.TRUNCATED}
-                state = loop.after_model(state, action, digest if usable else digest.model_copy(update={"calls": ()}))
-            case actions.RunTools():
-                for batch in action.batches:
-                    for each in batch:
-                        state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK))
-            case actions.RunChecks():
-                state = loop.after_checks(state, data.draw(st.sampled_from([RED, GREEN])))
-            case actions.Seal():
-                assert [each.call_id for each in state.calls] == [result.call_id for result in action.results]
-                state = loop.after_seal(state, 1)
-                assert before.step + 1 == state.step
-            case actions.Compact() | actions.WriteHandoff():
-                digest = HandoffDigest(outcome=data.draw(OUTCOMES), epoch=state.epoch + 1)
-                after = loop.after_compaction if isinstance(action, actions.Compact) else loop.after_handoff
-                state = after(state, digest)
-            case actions.Wait() | actions.Park():
-                state = loop.resume(state)
-                assert state.phase not in {Phase.WAITING, Phase.PARKED}
-            case actions.Finish():
-                assert state.outcome is not None
-                return
+        if isinstance(action, actions.CallModel | actions.Seal) and action.seal is not None:
+            closed.append(action.seal.step)
+        if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Wait | actions.Park):
+            assert list(range(1, state.step)) == closed
+        if isinstance(action, actions.Finish):
+            assert state.outcome is not None
+            return
+        before, state = state, moved(state, action, data)
         assert state.step >= before.step
         assert state.epoch >= before.epoch

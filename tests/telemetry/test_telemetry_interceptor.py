@@ -18,8 +18,6 @@ from longshift.contracts.activities import (
     PrepareWorkspaceInput,
     ReleaseInput,
     RunChecksInput,
-    SealDigest,
-    SealInput,
     WriteHandoffInput,
 )
 from longshift.contracts.checks import CheckResult, ChecksDigest
@@ -27,6 +25,7 @@ from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, Mo
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec, WorkspaceSource
 from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.transcript import SealInput
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 from longshift.telemetry import Redactor, Telemetry
 from longshift.telemetry.recipes import RECIPES
@@ -40,6 +39,7 @@ HANDOFF = WriteHandoffInput(agent="fix-1/lead", task_id="fix-1", profile="kimi",
 TOOL = RunToolInput(
     agent="fix-1/lead", epoch=2, step=7, index=0, name="bash", tool_class=ToolClass.EFFECT, workspace=PLACE
 )
+SEAL = SealInput(agent="fix-1/lead", epoch=1, step=3)
 USAGE = Usage(input_tokens=10, cached_tokens=100, cache_write_tokens=5, output_tokens=20)
 ANSWER = ModelDigest(
     outcome=ModelOutcome.ANSWERED,
@@ -167,8 +167,13 @@ async def test_quick_call_that_goes_on_elsewhere_is_not_counted_twice(watcher: W
 
 
 async def test_seal_counts_a_step(watcher: Watcher) -> None:
-    await watcher.give("seal", SealInput(agent="fix-1/lead", epoch=1, step=3), SealDigest())
+    await watcher.give("seal", SEAL, None)
     assert {("longshift.steps",): 1} == watcher.counts()
+
+
+async def test_a_seal_that_a_model_call_brings_along_counts_a_step(watcher: Watcher) -> None:
+    await watcher.give("call_model", CALL.model_copy(update={"seal": SEAL}), ModelDigest(outcome=ModelOutcome.ANSWERED))
+    assert watcher.counts()["longshift.steps",] == 1
 
 
 async def test_checks_checkpoints_and_deliveries_tell_their_result(watcher: Watcher) -> None:
@@ -251,7 +256,7 @@ async def test_bug_is_recorded_by_its_class_and_goes_on(watcher: Watcher) -> Non
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await watcher.run("seal", fail, SealInput(agent="fix-1/lead", epoch=1, step=1))
+        await watcher.run("seal", fail, SEAL)
     assert {("longshift.activity.failures", "KeyError", "seal"): 1} == watcher.counts()
 
 

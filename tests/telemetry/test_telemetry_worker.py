@@ -14,8 +14,9 @@ from temporalio.worker import Worker
 
 from activities.boundary import ErrorBoundary
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
-from longshift.contracts.activities import CheckpointInput, SealDigest, SealInput
+from longshift.contracts.activities import CheckpointInput
 from longshift.contracts.errors import StoreMissing
+from longshift.contracts.transcript import SealInput
 from longshift.contracts.workspace import CheckpointDigest
 from longshift.telemetry import ActivityTelemetry, Telemetry
 from tests.telemetry.conftest import Lines
@@ -30,9 +31,8 @@ REQUEST: dict[str, object] = {
 
 
 @activity.defn
-async def seal(request: SealInput) -> SealDigest:
+async def seal(request: SealInput) -> None:
     structlog.get_logger("activities.ledger").info("sealing", results=len(request.results))
-    return SealDigest()
 
 
 @activity.defn

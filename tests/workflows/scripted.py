@@ -17,8 +17,6 @@ from longshift.contracts.activities import (
     PrepareWorkspaceInput,
     ReleaseInput,
     RunChecksInput,
-    SealDigest,
-    SealInput,
     ToolActivities,
     WorkspaceActivities,
     WriteHandoffInput,
@@ -27,6 +25,7 @@ from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.tools import TOOL_CLASSES, RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.transcript import SealInput
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 
 
@@ -69,6 +68,11 @@ class Script:
     sealed: asyncio.Event = field(default_factory=asyncio.Event)
     reopened: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def keep_seal(self, seal: SealInput) -> None:
+        """A step is closed, by whichever activity."""
+        self.seals.append(seal)
+        self.sealed.set()
+
 
 class ScriptedLedger(LedgerActivities):
     def __init__(self, script: Script) -> None:
@@ -84,10 +88,8 @@ class ScriptedLedger(LedgerActivities):
             self._script.reopened.set()
 
     @activity.defn
-    async def seal(self, request: SealInput) -> SealDigest:
-        self._script.seals.append(request)
-        self._script.sealed.set()
-        return SealDigest(added_tokens=1)
+    async def seal(self, request: SealInput) -> None:
+        self._script.keep_seal(request)
 
 
 class ScriptedModels(ModelActivities):
@@ -98,6 +100,8 @@ class ScriptedModels(ModelActivities):
     async def call_model(self, request: CallModelInput) -> ModelDigest:
         script = self._script
         script.asked.append(request)
+        if request.seal is not None:
+            script.keep_seal(request.seal)
         script.model_asked.set()
         if script.hold_model is not None:
             await script.hold_model.wait()

@@ -15,7 +15,15 @@ import orjson
 from longshift.adapters.store.objects import Store
 from longshift.contracts import ids
 from longshift.contracts.errors import StoreMissing
-from longshift.contracts.transcript import AnswerRecord, EpochBase, Message, ResultRecord, SealRecord, Speaker
+from longshift.contracts.transcript import (
+    AnswerRecord,
+    EpochBase,
+    Message,
+    ResultRecord,
+    SealInput,
+    SealRecord,
+    Speaker,
+)
 from longshift.contracts.wire import Wire
 from longshift.policy import notes, transcript
 
@@ -107,9 +115,10 @@ class Transcripts:
         body = await self._store.find(ids.result_key(agent, epoch, step, index))
         return None if body is None else ResultRecord.model_validate_json(body)
 
-    async def put_seal(self, agent: str, epoch: int, step: int, seal: SealRecord) -> SealRecord:
+    async def put_seal(self, seal: SealInput) -> SealRecord:
         """Close a step."""
-        return await self._put(ids.seal_key(agent, epoch, step), seal)
+        record = SealRecord(results=seal.results, notes=seal.notes)
+        return await self._put(ids.seal_key(seal.agent, seal.epoch, seal.step), record)
 
     async def step(self, agent: str, epoch: int, step: int) -> Step:
         """A closed step with all its parts.

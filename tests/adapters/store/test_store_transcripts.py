@@ -14,7 +14,7 @@ from longshift.contracts.transcript import (
     Note,
     ResultRecord,
     SealedResult,
-    SealRecord,
+    SealInput,
     Speaker,
 )
 from longshift.policy.transcript import notes_message, violations
@@ -38,8 +38,8 @@ def an_answer(step: int, notes: tuple[Note, ...] = ()) -> AnswerRecord:
 async def close_step(transcripts: Transcripts, step: int, notes: tuple[Note, ...] = ()) -> None:
     await transcripts.put_answer(AGENT, 1, step, an_answer(step, notes))
     await transcripts.put_result(AGENT, 1, step, 0, ResultRecord(text=f"out {step}"))
-    sealed = SealRecord(results=(SealedResult(call_id=f"c{step}", index=0),))
-    await transcripts.put_seal(AGENT, 1, step, sealed)
+    results = (SealedResult(call_id=f"c{step}", index=0),)
+    await transcripts.put_seal(SealInput(agent=AGENT, epoch=1, step=step, results=results))
 
 
 @pytest.fixture
