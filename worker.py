@@ -32,6 +32,7 @@ from longshift.allocator import return_large_blocks
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.errors import LongshiftError
+from longshift.process_end import end_process
 from longshift.search_attributes import register_search_attributes
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging
@@ -151,4 +152,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -6,7 +6,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import Runtime
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import KeepAliveConfig, RPCError
 
 from longshift.adapters.engine import read_address
@@ -17,6 +17,15 @@ KEEP_ALIVE = KeepAliveConfig(interval_millis=12_000, timeout_millis=5_000)
 """A connection that silently broke is noticed within 17 seconds. Servers end connections that ping more often
 than every 10 seconds (`frontend.keepAliveMinTime`): with 5 seconds every idle long poll broke after about 20."""
 ANSWER_SECONDS = 10.0
+
+
+_REASONS = {"ConnectionRefused": "connection refused", "dns error": "its host name is not known"}
+"""The SDK tells of failed connections in the words of its Rust libraries."""
+
+
+def quiet_runtime() -> Runtime:
+    """For commands: the SDK's own warnings would stand between their lines."""
+    return Runtime(telemetry=TelemetryConfig(logging=None))
 
 
 async def connect(settings: Settings, *, runtime: Runtime | None = None, identity: str | None = None) -> Client:
@@ -48,7 +57,9 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, identit
         raise EngineError(f"no answer from {target} within {ANSWER_SECONDS:.0f} seconds; {remedy}") from None
     except (RPCError, RuntimeError) as error:
         # The SDK reports a refused connection as a plain RuntimeError.
-        raise EngineError(f"cannot connect to {target}: {_first_line(error)}; {remedy}") from error
+        told = str(error)
+        reason = next((words for mark, words in _REASONS.items() if mark in told), _first_line(error))
+        raise EngineError(f"cannot connect to {target}: {reason}; {remedy}") from error
 
 
 def _embedded(settings: Settings) -> dict[str, Any]:

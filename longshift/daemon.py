@@ -1,7 +1,7 @@
 """The daemon of a data directory: the embedded engine (unless an external one is named) and the worker.
 
-Both are processes of their own, so that the death of one never takes the other along. What a worker does is
-in `worker`.
+Both are processes of their own, so that the death of one never takes the other along; both end with this one, whatever
+ends it. What a worker does is in `worker`.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from longshift.adapters.engine import DataLock, EmbeddedEngine, EngineAddress
+from longshift.adapters.process.leash import on_leash
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.engine_download import obtain_engine_binary
 from longshift.settings import Settings
@@ -45,7 +46,7 @@ class WorkerProcess:
             while True:
                 started = time.monotonic()
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "worker", env=self._environment
+                    *on_leash([sys.executable, "-P", "-m", "worker"]), env=self._environment
                 )
                 code = await self._process.wait()
                 if time.monotonic() - started > CALM_SECONDS:

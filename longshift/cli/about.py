@@ -1,6 +1,5 @@
 """`demo`, `task-schema` and `version`."""
 
-import json
 import platform
 import sys
 from typing import Annotated
@@ -14,6 +13,7 @@ from longshift.adapters.engine import find_engine_binary
 from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
+from longshift.cli.output import write_json
 from longshift.demo import run_demo
 from longshift.taskfile import task_schema
 from longshift.telemetry import configure_logging
@@ -31,14 +31,14 @@ def register(app: typer.Typer) -> None:
         configure_logging(settings.log_format, "warning", secrets=settings.secret_values())
         code = await run_demo(settings, Console(file=sys.stderr if run.out.json else sys.stdout), stay=stay)
         if run.out.json:
-            run.out.document({"exit_code": code})
+            write_json({"exit_code": code})
         return code
 
     @command(app, "task-schema")
     def schema(run: Invocation) -> int:
         """Print the JSON Schema of task files, for editors and machines."""
         del run  # the answer has one form
-        sys.stdout.write(json.dumps(task_schema(), indent=2, ensure_ascii=False) + "\n")
+        write_json(task_schema(), indent=True)
         return ExitCode.OK
 
     @command(app, "version")

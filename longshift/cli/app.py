@@ -1,14 +1,20 @@
 """The commands, in the order in which `--help` lists them."""
 
+from typing import Annotated
+
 import typer
 
+import longshift
 from longshift.cli import about, artifacts, control, daemon_commands, doctor, logs, sessions, submit, watch
+from longshift.cli.output import Output
 
-EPILOG = "Exit codes: 0 done, 1 failed, 2 bad input, 3 unreachable, 4 cancelled, 5 expired, 6 needs a person."
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 bad input, 3 unreachable, 4 cancelled, 5 expired, 6 needs a person, "
+    "130 interrupted."
+)
 
 app = typer.Typer(
     name="longshift",
-    help="Runs autonomous agent sessions that survive whatever dies in between.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -18,3 +24,19 @@ app = typer.Typer(
 
 for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about):
     group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Output().show(f"longshift {longshift.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _longshift(  # pyright: ignore[reportUnusedFunction]
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Runs autonomous agent sessions that survive whatever dies in between."""
+    del version  # its callback has ended the program by now

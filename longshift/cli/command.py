@@ -14,6 +14,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from longshift.cli.invocation import Invocation
+from longshift.contracts import ids
 
 P = ParamSpec("P")
 Body = Callable[Concatenate[Invocation, P], int | Coroutine[Any, Any, int]]
@@ -51,9 +52,23 @@ SHARED: dict[str, tuple[Any, Any]] = {
         False,
     ),
 }
-"""Name → annotation and default. `--debug` and, for errors, `--json` are also looked at in `main`."""
+"""Name → annotation and default. `--debug` and, for errors, `--json` are also looked at in `run`."""
 
-TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, as `longshift list` shows it.")]
+
+def _task_id(text: str | None) -> str | None:
+    """Refuse at once what no task can be called: it would become part of workflow ids and object keys."""
+    if text is not None and not ids.is_task_id(text):
+        raise typer.BadParameter(f"{text!r} is not a task's id; `longshift list` shows those that there are")
+    return text
+
+
+TaskId = Annotated[
+    str, typer.Argument(metavar="ID", callback=_task_id, help="The task's id, as `longshift list` shows it.")
+]
+OptionalTaskId = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", callback=_task_id, help="A task's id; all active sessions without it."),
+]
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
@@ -62,10 +77,10 @@ def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
     def register(body: Body[P]) -> Body[P]:
         @functools.wraps(body)
         def run(*args: Any, json: bool, data_dir: Path | None, log: LogFormat | None, debug: bool, **own: Any) -> int:
-            del debug  # a matter of `main`
+            del debug  # a matter of `longshift.cli.run`
             invocation = Invocation(json=json, data_dir=data_dir, log=log.value if log else None)
             outcome = body(invocation, *args, **own)
-            return asyncio.run(outcome) if inspect.iscoroutine(outcome) else int(outcome)  # pyright: ignore[reportArgumentType]  # the other branch
+            return asyncio.run(outcome) if isinstance(outcome, Coroutine) else int(outcome)
 
         _describe(run, body)
         app.command(name)(run)
@@ -83,5 +98,6 @@ def _describe(run: Callable[..., int], body: Callable[..., Any]) -> None:
         for name, (annotation, default) in SHARED.items()
     ]
     parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *shared]
-    run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]  # what inspect reads
+    # `inspect` reads this attribute, which no type knows.
+    run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {each.name: each.annotation for each in parameters}

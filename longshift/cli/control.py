@@ -1,5 +1,6 @@
 """`steer`, `pause`, `resume`, `cancel`, `extend`: what people tell a session. Whether it fits, the session decides."""
 
+import asyncio
 import sys
 import uuid
 from datetime import timedelta
@@ -33,11 +34,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "steer")
     async def steer(run: Invocation, task_id: TaskId, text: Message) -> int:
         """Send the agent a message; it is delivered with its next model call."""
-        if text == "-":
-            text = sys.stdin.read(STEER_MAX_CHARACTERS + 1)
-        if not text.strip():
-            raise BadInput("TEXT: the message is empty; write what the agent should know")
-        return await _tell(run, task_id, "steer", Steer(text=text))
+        return await _tell(run, task_id, "steer", Steer(text=_message(text)))
 
     @command(app, "pause")
     async def pause(run: Invocation, task_id: TaskId) -> int:
@@ -55,12 +52,30 @@ def register(app: typer.Typer) -> None:
         try:
             return await _tell(run, task_id, "cancel", reason)
         except WorkerAbsent:
-            return await _cancel_later(run, task_id)
+            return await _cancel_later(run, task_id, reason)
 
     @command(app, "extend")
     async def extend(run: Invocation, task_id: TaskId, hours: Hours) -> int:
         """Give a session more active time."""
         return await _tell(run, task_id, "extend", Extend(active_hours=hours))
+
+
+def _message(text: str) -> str:
+    """What the agent is told.
+
+    Raises:
+        BadInput: it is empty, too long or no text.
+    """
+    if text == "-":
+        try:
+            text = sys.stdin.buffer.read(4 * STEER_MAX_CHARACTERS + 1).decode()
+        except UnicodeDecodeError:
+            raise BadInput("TEXT: standard input is not UTF-8 text, or too long; give less, in that encoding") from None
+    if not text.strip():
+        raise BadInput("TEXT: the message is empty; write what the agent should know")
+    if len(text) > STEER_MAX_CHARACTERS:
+        raise BadInput(f"TEXT: has more than {STEER_MAX_CHARACTERS:,} characters; put the rest into a file and name it")
+    return text
 
 
 async def _tell(run: Invocation, task_id: str, verb: str, *given: Any) -> int:
@@ -81,13 +96,15 @@ async def _update(client: Client, task_id: str, verb: str, given: tuple[Any, ...
     handle = client.get_workflow_handle(ids.session_workflow_id(task_id))
     wait = timedelta(seconds=ANSWER_SECONDS)
     try:
-        # With an id of its own the request stays one decision, however often the SDK sends it.
-        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+        # With an id of its own the request stays one decision, however often the SDK sends it. Its type is partial.
+        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
             verb, args=given, id=uuid.uuid4().hex, result_type=str, rpc_timeout=wait
         )
     except WorkflowUpdateFailedError as error:
         raise SessionRefused(in_words(error.cause)) from None
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C, which the SDK takes for a time-out
+            raise error.__cause__ from None
         raise WorkerAbsent(
             f"nobody took it within {ANSWER_SECONDS:.0f} seconds, so it counts as not sent: {NO_WORKER}, then try again"
         ) from None
@@ -98,10 +115,11 @@ async def _update(client: Client, task_id: str, verb: str, given: tuple[Any, ...
         raise SessionRefused(f"cannot {verb}: the session is {view.status.state.value}") from None
 
 
-async def _cancel_later(run: Invocation, task_id: str) -> int:
-    """No worker runs: the engine keeps the wish until one does."""
+async def _cancel_later(run: Invocation, task_id: str, reason: str) -> int:
+    """No worker runs: the engine keeps the wish until one does, but no reason."""
     client = await run.client()
     await client.get_workflow_handle(ids.session_workflow_id(task_id)).cancel()
-    answer = f"the engine keeps the cancellation for the next worker ({NO_WORKER})"
+    lost = "; the reason is not kept" if reason else ""
+    answer = f"the engine keeps the cancellation for the next worker ({NO_WORKER}){lost}"
     run.out.document({"task_id": task_id, "action": "cancel", "answer": answer}, Text(f"{task_id}: {answer}"))
     return ExitCode.OK

@@ -12,13 +12,13 @@ import typer
 from rich.text import Text
 
 import longshift
+from longshift.adapters.engine import EngineAddress
 from longshift.cli import render
 from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.fleet import wait_for_worker
 from longshift.cli.invocation import Invocation
-from longshift.connect import connect
-from longshift.daemon import Daemon, daemon
+from longshift.daemon import daemon
 from longshift.telemetry import configure_logging
 
 READY_SECONDS = 60.0
@@ -32,19 +32,22 @@ def register(app: typer.Typer) -> None:
         """Start the embedded engine (unless an external one is configured) and a worker, and keep both running."""
         settings = run.settings
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        external = ""
         if settings.uses_external_engine:
-            await connect(settings)  # an engine that is not there is said at once, not by a worker that starts again
-        return await _until_told(_keep_up(run))
+            # An engine that is not there is said at once, not by a worker that starts again and again.
+            external = (await run.client()).service_client.config.target_host
+        return await _until_told(_keep_up(run, external))
 
     @command(app, "worker")
     def worker(run: Invocation) -> int:
         """Start only a worker, for an engine that runs already."""
-        environment = {**os.environ, **worker_environment(run)}
+        asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
+        environment = {**os.environ, **_worker_environment(run)}
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, "-m", "worker"], environment)
 
 
-def worker_environment(run: Invocation) -> dict[str, str]:
+def _worker_environment(run: Invocation) -> dict[str, str]:
     """What a worker needs beyond this process's environment: the command line's settings, and where the code is.
 
     Without the last, `-m worker` would take a `worker.py` of the folder that this was started in.
@@ -79,11 +82,11 @@ async def _until_told(body: Coroutine[Any, Any, None]) -> int:
     return ExitCode.OK
 
 
-async def _keep_up(run: Invocation) -> None:
+async def _keep_up(run: Invocation, external: str) -> None:
     out = run.out
-    async with daemon(run.settings, worker_environment(run)) as running:
-        data = _facts(run, running)
-        out.event({"event": "up", **data}, *_banner(run, running))
+    async with daemon(run.settings, _worker_environment(run)) as running:
+        data = _facts(run, running.engine, external)
+        out.event({"event": "up", **data}, *_banner(run, data))
         if await wait_for_worker(run, READY_SECONDS):
             ready = Text.assemble(("ready", "bold green"), ": submit with `longshift run TASK`; Ctrl-C stops")
             out.event({"event": "ready", **data}, ready)
@@ -96,10 +99,10 @@ async def _keep_up(run: Invocation) -> None:
             out.event({"event": "stopping"}, Text("stopping; commands that still run go on under their supervisors"))
 
 
-def _facts(run: Invocation, running: Daemon) -> dict[str, object]:
-    settings, engine = run.settings, running.engine
+def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict[str, object]:
+    settings = run.settings
     return {
-        "address": engine.address if engine else os.environ.get("TEMPORAL_ADDRESS", "external"),
+        "address": engine.address if engine else external,
         "ui_url": engine.ui_url if engine else "",
         "data_dir": settings.data_dir,
         "store_url": settings.store_url,
@@ -109,8 +112,8 @@ def _facts(run: Invocation, running: Daemon) -> dict[str, object]:
     }
 
 
-def _banner(run: Invocation, running: Daemon) -> list[Text]:
-    settings, facts = run.settings, _facts(run, running)
+def _banner(run: Invocation, facts: dict[str, object]) -> list[Text]:
+    settings = run.settings
     model = Text(settings.model_profile)
     if not settings.has_model:
         variable = settings.profiles()[settings.model_profile].api_key_env

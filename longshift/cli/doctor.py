@@ -38,7 +38,7 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     try:
         settings = run.settings
     except BadInput as error:
-        return [Finding("configuration", Level.FAIL, str(error), "mend the named setting; the rest follows from it")]
+        return [Finding("configuration", Level.FAIL, str(error), "mend the named setting; the rest is looked at then")]
     found = [Finding("configuration", Level.OK, f"model profile {settings.model_profile}")]
     found += await engine(run)
     found.append(diagnosis.data_dir(run))

@@ -2,21 +2,13 @@
 
 from dataclasses import dataclass
 
-from temporalio.client import (
-    RPCError,
-    RPCTimeoutOrCancelledError,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import RPCError, WorkflowFailureError
 from temporalio.exceptions import FailureError
 from temporalio.service import RPCStatusCode
 from typer.exceptions import TyperException
 
 from longshift.cli.exit_codes import ExitCode
-from longshift.contracts.errors import EngineError, LongshiftError, StoreError, StoreMissing
+from longshift.contracts.errors import BadInput, EngineError, LongshiftError, StoreError, StoreMissing
 
 NO_WORKER = "no worker answers; start one with `longshift up` or `longshift worker`"
 
@@ -48,18 +40,18 @@ class WorkerAbsent(LongshiftError):
     kind = "worker"
 
 
-EXPLAINED = (
-    LongshiftError,
-    TyperException,
-    FailureError,
-    RPCError,
-    WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+EXPLAINED = (LongshiftError, TyperException, RPCError, WorkflowFailureError)
 """What `explain` takes."""
+
+_CODES: tuple[tuple[type[LongshiftError], ExitCode], ...] = (
+    (BadInput, ExitCode.USAGE),
+    (SessionMissing, ExitCode.USAGE),
+    (StoreMissing, ExitCode.FAILED),
+    (StoreError, ExitCode.UNREACHABLE),
+    (EngineError, ExitCode.UNREACHABLE),
+    (WorkerAbsent, ExitCode.UNREACHABLE),
+)
+"""The first that fits; all others mean that it failed."""
 
 _UNREACHABLE = {
     RPCStatusCode.UNAVAILABLE: "the engine does not answer; look whether `longshift up` still runs",
@@ -75,15 +67,12 @@ _UNREACHABLE = {
 def explain(error: BaseException) -> Failure:
     """The failure in words."""
     if isinstance(error, LongshiftError):
-        return Failure(error.kind, str(error), _code(error))
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)
+        return Failure(error.kind, str(error), code)
     if isinstance(error, TyperException):
-        return Failure("usage", error.format_message(), ExitCode.USAGE)
-    if isinstance(error, (WorkflowUpdateRPCTimeoutOrCancelledError, RPCTimeoutOrCancelledError)):
-        return Failure("worker", f"no answer in time: {NO_WORKER}", ExitCode.UNREACHABLE)
+        return Failure("usage", _usage(error), ExitCode.USAGE)
     if isinstance(error, RPCError):
         return _of_rpc(error)
-    if isinstance(error, WorkflowUpdateFailedError):
-        return Failure("refused", in_words(error.cause), ExitCode.FAILED)
     cause = error.cause if isinstance(error, WorkflowFailureError) else error
     return Failure("failed", in_words(cause), ExitCode.FAILED)
 
@@ -96,19 +85,17 @@ def in_words(error: BaseException) -> str:
     return getattr(error, "message", "") or str(error) or type(error).__name__
 
 
-def _code(error: LongshiftError) -> ExitCode:
-    if isinstance(error, (EngineError, WorkerAbsent)) or (
-        isinstance(error, StoreError) and not isinstance(error, StoreMissing)
-    ):
-        return ExitCode.UNREACHABLE
-    if isinstance(error, (SessionRefused, StoreMissing)):
-        return ExitCode.FAILED
-    return ExitCode.USAGE if error.kind in {"bad_input", SessionMissing.kind} else ExitCode.FAILED
+def _usage(error: TyperException) -> str:
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    return f"{text.rstrip('.')}; see `{context.command_path} --help`" if text and context else text
 
 
 def _of_rpc(error: RPCError) -> Failure:
     if error.status is RPCStatusCode.NOT_FOUND:
-        return Failure(SessionMissing.kind, f"not found: {error.message}", ExitCode.USAGE)
+        # Sessions that are missing are noticed by those who look for them: this is the namespace.
+        return Failure(
+            "engine", f"the engine does not know it: {error.message}; check TEMPORAL_NAMESPACE", ExitCode.USAGE
+        )
     text = _UNREACHABLE.get(error.status)
     if text is None:
         return Failure("engine", f"the engine refused: {error.message}", ExitCode.FAILED)

@@ -42,7 +42,8 @@ async def wait_for_worker(run: Invocation, patience_seconds: float) -> bool:
     """Whether a worker asks for work before the patience is at its end."""
     try:
         async with asyncio.timeout(patience_seconds):
-            while not await _is_there(run):  # noqa: ASYNC110  # another process's state
+            # It is another process's state: there is no event to wait for.
+            while not await _is_there(run):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         return False

@@ -1,6 +1,7 @@
 """Follows a session to its end and says what happens as it happens. What counts as an event is a pure function."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,12 @@ from longshift.cli import render, render_transcript
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import SessionView, read_session
+from longshift.cli.session_view import SessionView, read_session, web_url
 from longshift.cli.transcript_reader import Entry, TranscriptReader
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState
 
 POLL_SECONDS = 1.0
-BY_THEMSELVES = frozenset({"provider", "quota"})
-"""Kinds of attention that pass without a person."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,9 @@ def changes(before: SessionView | None, now: SessionView) -> list[Event]:
 def needs_person(view: SessionView) -> bool:
     """Whether the session stands still until somebody does something."""
     status = view.status
-    if status.state is SessionState.PAUSED:
-        return True
-    waits = status.state is SessionState.WAITING and status.attention is not None
-    return waits and status.attention is not None and status.attention.kind not in BY_THEMSELVES
+    if status.state is not SessionState.WAITING:
+        return status.state is SessionState.PAUSED
+    return status.attention is not None and status.attention.kind not in render.BY_THEMSELVES
 
 
 class Transcript:
@@ -82,7 +80,21 @@ class Transcript:
 
 
 async def follow(run: Invocation, client: Client, task_id: str, *, wait_for_people: bool = True) -> ExitCode:
-    """Say what happens until the session has ended; gives the exit code of its outcome."""
+    """Say what happens until the session has ended; gives the exit code of its outcome.
+
+    Who stops following, by Ctrl-C or a failure, is told that the session goes on.
+    """
+    with contextlib.ExitStack() as unless_ended:
+        unless_ended.callback(
+            run.out.remark,
+            f"the session goes on; `longshift watch {task_id}` follows it, `longshift cancel {task_id}` ends it",
+        )
+        code = await _follow(run, client, task_id, wait_for_people)
+        unless_ended.pop_all()
+    return code
+
+
+async def _follow(run: Invocation, client: Client, task_id: str, wait_for_people: bool) -> ExitCode:
     link = EngineLink(run, client)
     transcript = Transcript(run, TranscriptReader(run.store, task_id))
     before: SessionView | None = None
@@ -96,7 +108,8 @@ async def follow(run: Invocation, client: Client, task_id: str, *, wait_for_peop
             run.out.event(event.data, *event.lines)
         before = now
         if now.status.state.is_final and now.closed_at is not None:
-            run.out.event({"event": "ended", **now.document("")}, Text(), render.session(now))
+            url = web_url(run.settings, now)
+            run.out.event({"event": "ended", **now.document(url)}, Text(), render.session(now, url=url))
             return of_state(now.status.state)
         if not wait_for_people and needs_person(now):
             run.out.remark(f"the session waits for a person; `longshift status {task_id}` says for what")

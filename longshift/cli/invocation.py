@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 
 from longshift.adapters.store import Store, open_store
+from longshift.cli.failures import SessionMissing
 from longshift.cli.output import Output
-from longshift.connect import connect
+from longshift.connect import connect, quiet_runtime
+from longshift.contracts import ids
 from longshift.settings import Settings, load_settings
 
 
@@ -39,13 +42,30 @@ class Invocation:
         """
         return open_store(self.settings.store_url)
 
+    @cached_property
+    def _sdk_runtime(self) -> Runtime:
+        return quiet_runtime()
+
     async def client(self) -> Client:
         """A client of the engine.
 
         Raises:
             EngineError: nobody answers.
+            BadInput: what `TEMPORAL_…` says is wrong.
         """
-        return await connect(self.settings, identity="longshift-cli")
+        return await connect(self.settings, runtime=self._sdk_runtime, identity="longshift-cli")
+
+    async def require_stored(self, task_id: str) -> None:
+        """Make sure that the store has a session.
+
+        Raises:
+            SessionMissing: it has none of this id.
+        """
+        if await self.store.find(ids.task_key(task_id)) is None:
+            raise SessionMissing(
+                f"the store has no session {task_id!r}; `longshift list` shows the ones there are "
+                "(a worker writes to the store when it takes a session up)"
+            )
 
     def environment(self) -> dict[str, str]:
         """The overrides as variables, for a worker that is started from here."""

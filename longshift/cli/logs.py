@@ -10,11 +10,9 @@ from longshift.cli import render_transcript
 from longshift.cli.command import TaskId, command
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode
-from longshift.cli.failures import SessionMissing
 from longshift.cli.invocation import Invocation
 from longshift.cli.session_view import read_session
 from longshift.cli.transcript_reader import AnswerEntry, Entry, SealEntry, TranscriptReader
-from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 
 POLL_SECONDS = 1.0
@@ -39,7 +37,9 @@ def register(app: typer.Typer) -> None:
             return await _follow(run, task_id, reader, full)
         found = [entry for entry in await reader.rest() if step is None or _is_of(entry, step)]
         if not found:
-            await _explain_absence(run, task_id, step)
+            await run.require_stored(task_id)
+            what = "no answer of the model yet" if step is None else f"no step {step} (yet)"
+            run.out.remark(f"{what}; `longshift status {task_id}` says how the session stands")
         if run.out.json:
             run.out.document({"task_id": task_id, "entries": [render_transcript.document(each) for each in found]})
         else:
@@ -54,13 +54,6 @@ def _show(run: Invocation, entries: Iterable[Entry], full: bool) -> None:
 
 def _is_of(entry: Entry, step: int) -> bool:
     return isinstance(entry, (AnswerEntry, SealEntry)) and entry.step == step
-
-
-async def _explain_absence(run: Invocation, task_id: str, step: int | None) -> None:
-    if await run.store.find(ids.task_key(task_id)) is None:
-        raise SessionMissing(f"the store has no session {task_id!r}; `longshift list` shows the ones there are")
-    what = "no answer of the model yet" if step is None else f"no step {step} (yet)"
-    run.out.remark(f"{what}; `longshift status {task_id}` says how the session stands")
 
 
 async def _follow(run: Invocation, task_id: str, reader: TranscriptReader, full: bool) -> int:

@@ -5,6 +5,7 @@ Answers go to stdout, remarks to stderr, so that a pipe holds nothing but the an
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,11 +19,21 @@ PIPE_COLUMNS = 160
 """Width of tables where there is no terminal."""
 
 
+class PipeConsole(Console):
+    """A console that leaves it to `longshift.cli.run` what a reader's end means; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more."""
+        raise BrokenPipeError
+
+
 def console(*, to_stderr: bool = False) -> Console:
     """A console that neither guesses at markup nor recolours numbers; colours only on a terminal."""
     stream = sys.stderr if to_stderr else sys.stdout
+    if reconfigure := getattr(stream, "reconfigure", None):
+        reconfigure(errors="backslashreplace")  # an encoding that lacks a character is no reason to fail
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return PipeConsole(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 class Output:
@@ -63,18 +74,21 @@ class Output:
 
 
 def write_json(value: Any, *, indent: bool = False) -> None:
-    """One JSON document, with a line end."""
-    option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
-    body = orjson.dumps(value, default=_plain, option=option)
-    sys.stdout.write(body.decode())
+    """One JSON document in UTF-8, whatever the terminal's encoding is, with a line end."""
+    option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
+    write_bytes(orjson.dumps(value, default=_plain, option=option))
+
+
+def write_bytes(body: bytes) -> None:
+    """`body` as it is."""
     sys.stdout.flush()
+    sys.stdout.buffer.write(body)
+    sys.stdout.buffer.flush()
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # of texts
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # any path
+    if isinstance(value, Path):
+        return str(value)
     raise TypeError(f"no JSON form of {type(value).__name__}")

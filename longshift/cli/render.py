@@ -1,7 +1,7 @@
 """A session's status for people: from wire values to what a terminal shows. Pure functions; nothing is asked here."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -28,6 +28,8 @@ STATE_STYLES = {
     SessionState.CANCELLED: "dim",
     SessionState.EXPIRED: "magenta",
 }
+BY_THEMSELVES = frozenset({"provider", "quota"})
+"""Kinds of attention that pass without a person."""
 _PLAN_MARKS = {
     PlanItemStatus.PENDING: ("☐", ""),
     PlanItemStatus.IN_PROGRESS: ("▸", "bold cyan"),
@@ -83,7 +85,7 @@ def attention(status: SessionStatus) -> Text:
         "deadline": f"`longshift extend {task_id} --hours H`, or `longshift cancel {task_id}`",
     }
     hint = hints.get(kind, f"mend it, then `longshift resume {task_id}`; or `longshift cancel {task_id}`")
-    who = "waits for the provider" if kind in {"provider", "quota"} else "needs a person"
+    who = "waits for the provider" if kind in BY_THEMSELVES else "needs a person"
     text = clean(status.attention.text[:1_000])
     return Text.assemble((f"{who} ({clean(kind)}): ", "bold yellow"), text, (f"\n  {hint}", "dim"))
 
@@ -114,7 +116,7 @@ def plan(items: Sequence[PlanItem], limit: int) -> Text:
 
 
 def checks(digest: ChecksDigest) -> Text:
-    """Every check with the first line of its evidence; red ones with more of it."""
+    """Every check with the first line of its evidence, then protected files that changed."""
     lines: list[Text] = []
     for result in digest.results:
         mark, style = ("✔", "green") if result.passed else ("✗", "red")
@@ -127,14 +129,19 @@ def checks(digest: ChecksDigest) -> Text:
 def duration(seconds: float) -> str:
     """`4 s`, `3 min`, `2 h 05 min`."""
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{int(seconds)} s"
     minutes = int(seconds // 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def moment(at: datetime | None) -> str:
+def money(usd: float) -> str:
+    """US dollars and cents; what is less than a cent is not shown as nothing."""
+    return "<$0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
+
+
+def moment(at: datetime) -> str:
     """A time in the local zone, to the second."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
@@ -147,7 +154,7 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {last.compactions} compactions"))
     rows += _budget_rows(view, budget)
     if status.workspace:
-        rows.append(("workspace", Text(f"{status.workspace.root} on {status.workspace.host_id}")))
+        rows.append(("workspace", Text(clean(f"{status.workspace.root} on {status.workspace.host_id}"))))
         rows.append(("sandbox", sandbox(status.workspace.sandbox)))
     if status.delivery:
         delivery = status.delivery
@@ -156,15 +163,11 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
     if status.profile:
         rows.append(("model", clean(status.profile)))
     if view.started_at:
-        took = (view.closed_at - view.started_at) if view.closed_at else None
-        rows.append(("started", moment(view.started_at) + (f", took {_took(took)}" if took else "")))
+        took = (view.closed_at - view.started_at).total_seconds() if view.closed_at else None
+        rows.append(("started", moment(view.started_at) + ("" if took is None else f", took {duration(took)}")))
     if url:
         rows.append(("Web UI", Text(url, no_wrap=True, overflow="fold")))
     return rows
-
-
-def _took(span: timedelta) -> str:
-    return duration(span.total_seconds())
 
 
 def _progress_rows(progress: AgentProgress) -> list[Row]:
@@ -199,9 +202,9 @@ def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
     if budget and budget.tokens:
         rows.append(("token limit", Text.assemble(bar(tokens / budget.tokens), f" {tokens:,} of {budget.tokens:,}")))
     if budget and budget.usd:
-        rows.append(("cost", Text.assemble(bar(usd / budget.usd), f" ${usd:.2f} of ${budget.usd:.2f}")))
+        rows.append(("cost", Text.assemble(bar(usd / budget.usd), f" {money(usd)} of {money(budget.usd)}")))
     elif usd or progress or status.agents:
-        rows.append(("cost", f"${usd:.2f}"))
+        rows.append(("cost", money(usd)))
     return rows
 
 

@@ -1,13 +1,12 @@
 """Entries of a transcript, whole (`logs`), in a line or two (`run`, `watch`), and as JSON. Pure functions."""
 
 import json
-from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from rich.text import Text
 
 from longshift.cli.terminal_text import clean, one_line
-from longshift.cli.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry
+from longshift.cli.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry, SealEntry
 from longshift.contracts.transcript import Block, Note, Speaker
 from longshift.policy import answers
 
@@ -28,7 +27,7 @@ def full(entry: Entry, *, all_lines: bool = False) -> list[Text]:
             return [head, *map(_note, entry.answer.notes), *_answer(entry)]
         case HandoffEntry():
             return [_rule(f"{entry.agent} · hand-off: {entry.record.reason}"), Text(clean(entry.record.note))]
-        case _:
+        case SealEntry():
             lines = [line for result in entry.results for line in _result(result, all_lines)]
             return [*lines, *map(_note, entry.notes)]
 
@@ -45,7 +44,7 @@ def brief(entry: Entry) -> list[Text]:
             return [*_brief_notes(entry.answer.notes), head, *running]
         case HandoffEntry():
             return [Text(f"hand-off note written: {one_line(entry.record.reason)}", style="magenta")]
-        case _:
+        case SealEntry():
             return [*map(_brief_result, entry.results), *_brief_notes(entry.notes)]
 
 
@@ -53,19 +52,18 @@ def document(entry: Entry) -> dict[str, Any]:
     """The JSON form of an entry."""
     match entry:
         case OpeningEntry():
-            own: dict[str, Any] = {"epoch": entry.epoch, "messages": entry.base.messages}
-            own["first_step"] = entry.base.first_step
-            return {"event": "opening", "agent": entry.agent, **own}
+            base = {"messages": entry.base.messages, "first_step": entry.base.first_step}
+            return {"event": "opening", "agent": entry.agent, "epoch": entry.epoch, **base}
         case AnswerEntry():
-            place = {"epoch": entry.epoch, "step": entry.step}
-            return {"event": "answer", "agent": entry.agent, **place, **entry.answer.model_dump(mode="json")}
+            return {"event": "answer", **_place(entry), **entry.answer.model_dump(mode="json")}
         case HandoffEntry():
             return {"event": "handoff", "agent": entry.agent, **entry.record.model_dump(mode="json")}
-        case _:
-            results = [asdict(result) for result in entry.results]
-            notes = [note.model_dump(mode="json") for note in entry.notes]
-            place = {"epoch": entry.epoch, "step": entry.step}
-            return {"event": "seal", "agent": entry.agent, **place, "results": results, "notes": notes}
+        case SealEntry():
+            return {"event": "seal", **_place(entry), "results": entry.results, "notes": entry.notes}
+
+
+def _place(entry: AnswerEntry | SealEntry) -> dict[str, Any]:
+    return {"agent": entry.agent, "epoch": entry.epoch, "step": entry.step}
 
 
 def _opening(entry: OpeningEntry) -> list[Text]:
@@ -100,12 +98,12 @@ def _call(name: str, arguments: Any) -> Text:
     text = Text.assemble(("→ ", "cyan"), (clean(name), "bold cyan"))
     if not isinstance(arguments, dict):
         return text
-    for key, value in arguments.items():  # pyright: ignore[reportUnknownVariableType]  # whatever the model wrote
+    for key, value in cast("dict[str, Any]", arguments).items():
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if len(shown) > ARGUMENT_CHARACTERS:
             shown = f"{shown[:ARGUMENT_CHARACTERS]}… ({len(shown):,} characters)"
         joint = "\n" if "\n" in shown else " "
-        text.append(f"\n    {clean(str(key))}:{joint}{_indented(clean(shown), joint)}")  # pyright: ignore[reportUnknownArgumentType]  # as above
+        text.append(f"\n    {clean(str(key))}:{joint}{_indented(clean(shown), joint)}")
     return text
 
 

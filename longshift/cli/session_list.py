@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 from temporalio.client import Client, RPCError, WorkflowExecution
 from temporalio.service import RPCStatusCode
 
 from longshift.cli import render, search_keys
-from longshift.cli.session_view import WORKFLOW_TYPE, listed_state
+from longshift.cli.session_view import WORKFLOW_TYPE, listed_state, task_id_of
 from longshift.cli.terminal_text import clean
 from longshift.contracts import search
 from longshift.contracts.session import SessionState
@@ -78,7 +78,7 @@ async def _listed(client: Client, text: str, states: frozenset[SessionState], li
 def _session(execution: WorkflowExecution) -> ListedSession:
     told = execution.typed_search_attributes
     return ListedSession(
-        task_id=execution.id.removeprefix("session/"),
+        task_id=task_id_of(execution),
         state=listed_state(execution),
         attention=told.get(search_keys.ATTENTION) or "",
         step=told.get(search_keys.STEP) or 0,
@@ -106,7 +106,7 @@ def table(sessions: list[ListedSession]) -> Table:
     return shown
 
 
-def _cells(session: ListedSession) -> list[Any]:
+def _cells(session: ListedSession) -> list[RenderableType]:
     state = Text(session.state.value, style=render.STATE_STYLES[session.state])
     if session.attention:
         state.append(f" ({clean(session.attention)})")
@@ -115,7 +115,7 @@ def _cells(session: ListedSession) -> list[Any]:
         state,
         str(session.step or "–"),
         f"{session.tokens:,}" if session.tokens else "–",
-        f"${session.cost_usd:.2f}" if session.cost_usd else "–",
+        render.money(session.cost_usd) if session.cost_usd else "–",
         f"{session.context_fill:.0%}" if session.context_fill else "–",
         session.started_at.astimezone().strftime("%m-%d %H:%M"),
     ]

@@ -1,10 +1,12 @@
 """One session as the engine and its workflows tell it, with the best that is known when no worker answers."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCError,
@@ -17,18 +19,37 @@ from temporalio.client import (
 from temporalio.service import RPCStatusCode
 
 from longshift.adapters.engine import read_address
+from longshift.adapters.store import Store
 from longshift.cli import search_keys
-from longshift.cli.failures import NO_WORKER, SessionMissing, in_words
+from longshift.cli.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentProgress, Attention
+from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState, SessionStatus
+from longshift.contracts.task import Budget, TaskSpec
 from longshift.settings import Settings
+
+T = TypeVar("T")
 
 ANSWER_SECONDS = 5.0
 """A worker that has to replay a session answers within a second or two."""
 WORKFLOW_TYPE = "Session"
-_SILENT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION})
-"""How a query fails when there is an engine, but no worker."""
+_SILENT = frozenset(
+    {
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.NOT_FOUND,
+    }
+)
+"""How a query fails when there is an engine, but no worker, or no agent yet."""
+_ENDED_BY_ENGINE = {
+    WorkflowExecutionStatus.TERMINATED: SessionState.FAILED,
+    WorkflowExecutionStatus.TIMED_OUT: SessionState.FAILED,
+    WorkflowExecutionStatus.FAILED: SessionState.FAILED,
+    WorkflowExecutionStatus.CANCELED: SessionState.CANCELLED,
+}
+"""A session that ends by itself always completes; one that was ended could not note its end."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +84,12 @@ async def read_session(client: Client, task_id: str) -> SessionView:
         SessionMissing: there is none.
         RPCError: the engine does not answer.
     """
-    handle = client.get_workflow_handle(ids.session_workflow_id(task_id), result_type=SessionStatus)
+    workflow_id = ids.session_workflow_id(task_id)
+    handle = client.get_workflow_handle(workflow_id, result_type=SessionStatus)
     try:
         about = await handle.describe(rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status is RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace "):
             raise SessionMissing(
                 f"no session has the id {task_id!r}; `longshift list` shows the ones there are"
             ) from None
@@ -80,21 +102,23 @@ async def read_session(client: Client, task_id: str) -> SessionView:
             name = about.status.name.lower().replace("_", " ") if about.status else "ended"
             reason = f"{name} in the engine: {in_words(error.cause)}"
             return _view(about, known.model_copy(update={"reason": reason}))
-    status = await _ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
-    if status is None:
-        return _view(about, known, remark=f"{NO_WORKER}; this is what the engine knows")
+    try:
+        status = await _ask(client, workflow_id, "status", SessionStatus)
+    except WorkerAbsent as error:
+        return _view(about, known, remark=f"{error}; this is what the engine knows")
     progress = None
     if status.agent and not any(report.agent == status.agent for report in status.agents):
-        progress = await _ask(client, ids.agent_workflow_id(status.agent), "progress", AgentProgress)
+        with contextlib.suppress(WorkerAbsent):  # an agent that starts or ends just now
+            progress = await _ask(client, ids.agent_workflow_id(status.agent), "progress", AgentProgress)
     return _view(about, status, progress=progress)
 
 
-def web_url(settings: Settings, view: SessionView | None = None, namespace: str = "default") -> str:
+def web_url(settings: Settings, view: SessionView | None = None) -> str:
     """The page of a session in the embedded engine's Web UI, or its list; empty where there is none."""
     address = None if settings.uses_external_engine else read_address(settings.data_dir)
     if address is None or not address.ui_url:
         return ""
-    page = f"{address.ui_url}/namespaces/{namespace}/workflows"
+    page = f"{address.ui_url}/namespaces/{address.namespace}/workflows"
     if view is None:
         return page
     workflow_id = quote(ids.session_workflow_id(view.status.task_id), safe="")
@@ -103,31 +127,46 @@ def web_url(settings: Settings, view: SessionView | None = None, namespace: str 
 
 def listed_state(execution: WorkflowExecution) -> SessionState:
     """The state by the search attribute; for sessions that the engine itself ended, by how it did."""
-    if execution.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
-        return SessionState.FAILED
+    if execution.status is not None and execution.status in _ENDED_BY_ENGINE:
+        return _ENDED_BY_ENGINE[execution.status]
     found = execution.typed_search_attributes.get(search_keys.STATE)
-    if found in set(SessionState):
-        return SessionState(found)
-    if execution.status is WorkflowExecutionStatus.CANCELED:
-        return SessionState.CANCELLED
-    return SessionState.FAILED if execution.status is WorkflowExecutionStatus.FAILED else SessionState.QUEUED
+    return SessionState(found) if found in set(SessionState) else SessionState.QUEUED
 
 
-async def _ask(client: Client, workflow_id: str, query: str, answer: type[Any]) -> Any:
-    """A query's answer, or None when nobody gives one."""
+def task_id_of(execution: WorkflowExecution) -> str:
+    """The task whose session this is."""
+    return execution.id.removeprefix(ids.session_workflow_id(""))
+
+
+async def budget_of(store: Store, task_id: str) -> Budget | None:
+    """The task's limits; None where the store cannot be read from here."""
+    try:
+        body = await store.find(ids.task_key(task_id))
+        return TaskSpec.model_validate_json(body).budget if body else None
+    except (StoreError, ValidationError):  # a task that another release wrote is shown without its limits
+        return None
+
+
+async def _ask(client: Client, workflow_id: str, query: str, answer: type[T]) -> T:
+    """A query's answer.
+
+    Raises:
+        WorkerAbsent: nobody gives one; the message says why.
+        RPCError: the engine does not answer.
+    """
     handle = client.get_workflow_handle(workflow_id)
     try:
         return await handle.query(query, result_type=answer, rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
-    except WorkflowQueryFailedError:
-        return None
+    except WorkflowQueryFailedError as error:
+        raise WorkerAbsent(f"the worker cannot answer: {error}") from None
     except RPCError as error:
-        if error.status in _SILENT or error.status is RPCStatusCode.NOT_FOUND:
-            return None
+        if error.status in _SILENT:
+            raise WorkerAbsent(NO_WORKER) from None
         raise
 
 
 async def _title(about: WorkflowExecutionDescription) -> str:
-    return await about.static_summary() or about.id.removeprefix("session/")
+    return await about.static_summary() or task_id_of(about)
 
 
 def _known(task_id: str, title: str, about: WorkflowExecution) -> SessionStatus:

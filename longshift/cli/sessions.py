@@ -4,18 +4,14 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.text import Text
 
 from longshift.cli import render, session_list
 from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import read_session, web_url
-from longshift.contracts import ids
-from longshift.contracts.errors import StoreError
+from longshift.cli.session_view import budget_of, read_session, web_url
 from longshift.contracts.session import SessionState
-from longshift.contracts.task import Budget, TaskSpec
 
 StateFilter = StrEnum("StateFilter", {state.name: state.value for state in SessionState} | {"ACTIVE": "active"})
 """All states, and `active` for those that are not final."""
@@ -43,7 +39,7 @@ def register(app: typer.Typer) -> None:
         """Show how a session stands: plan, progress, budget, checks, what it waits for."""
         view = await read_session(await run.client(), task_id)
         url = web_url(run.settings, view)
-        budget = await budget_of(run, task_id)
+        budget = await budget_of(run.store, task_id)
         run.out.document(view.document(url), render.session(view, url=url, budget=budget))
         return ExitCode.OK
 
@@ -54,12 +50,3 @@ def states_of(chosen: list[StateFilter]) -> frozenset[SessionState]:
     if any(each.value == "active" for each in chosen):
         found |= {state for state in SessionState if not state.is_final}
     return frozenset(found)
-
-
-async def budget_of(run: Invocation, task_id: str) -> Budget | None:
-    """The task's limits; None where the store cannot be read from here."""
-    try:
-        body = await run.store.find(ids.task_key(task_id))
-        return TaskSpec.model_validate_json(body).budget if body else None
-    except (StoreError, ValidationError):  # a task that another release wrote is shown without its limits
-        return None

@@ -13,6 +13,7 @@ from longshift.cli.failures import SessionMissing
 from longshift.cli.follow import follow
 from longshift.cli.invocation import Invocation
 from longshift.cli.session_view import SessionView, read_session, web_url
+from longshift.cli.terminal_text import one_line
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import SessionState
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Hand a task to the engine and return. The same task a second time finds the session that exists."""
         spec = load_task(task, task_id=task_id, check_places=not remote_paths)
-        await _submitted(run, await run.client(), spec)
+        await _submit(run, await run.client(), spec)
         return ExitCode.OK
 
     @command(app, "run")
@@ -57,25 +58,11 @@ def register(app: typer.Typer) -> None:
         """Hand a task to the engine and follow it to its end. Ctrl-C leaves the session running."""
         spec = load_task(task, task_id=task_id, check_places=not remote_paths)
         client = await run.client()
-        await _submitted(run, client, spec)
-        return await followed(run, client, spec.id, wait_for_people=wait_for_people)
+        await _submit(run, client, spec)
+        return await follow(run, client, spec.id, wait_for_people=wait_for_people)
 
 
-async def followed(run: Invocation, client: Client, task_id: str, *, wait_for_people: bool) -> ExitCode:
-    """Follow a session; an interrupted follower says that the session goes on."""
-    ended = False
-    try:
-        code = await follow(run, client, task_id, wait_for_people=wait_for_people)
-        ended = True
-        return code
-    finally:
-        if not ended:
-            run.out.remark(
-                f"the session goes on; `longshift watch {task_id}` follows it, `longshift cancel {task_id}` ends it"
-            )
-
-
-async def _submitted(run: Invocation, client: Client, task: TaskSpec) -> None:
+async def _submit(run: Invocation, client: Client, task: TaskSpec) -> None:
     await _refuse_leftovers(run, client, task)
     submission = await submit(client, run.settings, task)
     view = await read_session(client, task.id) if not submission.is_new else None
@@ -94,7 +81,7 @@ async def _submitted(run: Invocation, client: Client, task: TaskSpec) -> None:
 
 def _lines(task: TaskSpec, view: SessionView | None, url: str) -> list[Text]:
     if view is None:
-        lines = [Text.assemble("submitted ", (task.id, "bold"), f": {task.title}")]
+        lines = [Text.assemble("submitted ", (task.id, "bold"), f": {one_line(task.title)}")]
     else:
         text = f"this very task is known as {task.id} and is {view.status.state.value}; nothing new was started"
         lines = [Text(text, style="yellow")]

@@ -6,10 +6,11 @@ Needs no engine: keys follow from the task's id. How an entry looks is `render_t
 from dataclasses import dataclass
 
 from longshift.adapters.store import Store, Transcripts
+from longshift.adapters.store.transcripts import Step
 from longshift.contracts import ids
 from longshift.contracts.errors import StoreMissing
-from longshift.contracts.model import CallDigest
-from longshift.contracts.transcript import AnswerRecord, EpochBase, HandoffRecord, Note, ResultRecord, SealRecord
+from longshift.contracts.transcript import AnswerRecord, EpochBase, HandoffRecord, Note
+from longshift.policy import transcript
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class TranscriptReader:
         self._transcripts = Transcripts(store)
         self._task_id = task_id
         self._shift, self._epoch, self._step = 1, 0, 1
-        self._answer: AnswerRecord | None = None
-        """The current step's answer, once it was given out."""
+        self._is_answered = False
+        """The current step's answer was given out; its seal comes next."""
         self._handed_off = False
 
     async def start_near(self, shift: int, epoch: int, step: int) -> None:
@@ -95,12 +96,12 @@ class TranscriptReader:
         Raises:
             StoreUnavailable: the store cannot be read.
         """
-        if self._answer is not None:
-            return await self._seal(self._answer)
+        if self._is_answered:
+            return await self._seal()
         if self._epoch:
             answer = await self._transcripts.find_answer(self._agent, self._epoch, self._step)
             if answer is not None:
-                self._answer = answer
+                self._is_answered = True
                 return AnswerEntry(self._agent, self._epoch, self._step, answer)
         return await self._opening() or await self._handoff()
 
@@ -111,15 +112,13 @@ class TranscriptReader:
             found.append(entry)
         return found
 
-    async def _seal(self, answer: AnswerRecord) -> Entry | None:
+    async def _seal(self) -> Entry | None:
         try:
             step = await self._transcripts.step(self._agent, self._epoch, self._step)
         except StoreMissing:
             return None
-        entry = SealEntry(
-            self._agent, self._epoch, self._step, _results(answer, step.results, step.seal), step.seal.notes
-        )
-        self._answer = None
+        entry = SealEntry(self._agent, self._epoch, self._step, _results(step), step.seal.notes)
+        self._is_answered = False
         self._step += 1
         return entry
 
@@ -149,18 +148,13 @@ class TranscriptReader:
         return HandoffEntry(self._agent, HandoffRecord.model_validate_json(body))
 
 
-def _results(answer: AnswerRecord, stored: dict[int, ResultRecord], seal: SealRecord) -> tuple[CallResult, ...]:
-    calls = {call.index: call for call in answer.calls}
+def _results(step: Step) -> tuple[CallResult, ...]:
+    """The results as the model was given them, with the names of their calls."""
+    calls = {call.index: call for call in step.answer.calls}
+    blocks = transcript.user_message(step.answer, step.results, step.seal)["content"]
     found: list[CallResult] = []
-    for sealed in seal.results:
-        rejection = answer.rejections.get(str(sealed.index))
-        if sealed.text is not None:
-            text, is_error = sealed.text, sealed.is_error
-        elif rejection is not None:
-            text, is_error = rejection, True
-        else:
-            text, is_error = stored[sealed.index].text, stored[sealed.index].is_error or sealed.is_error
-        call: CallDigest | None = calls.get(sealed.index)
+    for sealed, block in zip(step.seal.results, blocks, strict=False):  # notes come after the results
+        call = calls.get(sealed.index)
         name, summary = (call.name, call.summary) if call else ("", "")
-        found.append(CallResult(sealed.call_id, name, summary, text, is_error))
+        found.append(CallResult(sealed.call_id, name, summary, block["content"], block.get("is_error", False)))
     return tuple(found)

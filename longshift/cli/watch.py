@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -11,14 +10,12 @@ from rich.text import Text
 from temporalio.client import Client
 
 from longshift.cli import render, render_transcript, session_list
-from longshift.cli.command import command
+from longshift.cli.command import OptionalTaskId, command
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode, of_state
-from longshift.cli.follow import Transcript
+from longshift.cli.follow import Transcript, follow
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import SessionView, read_session, web_url
-from longshift.cli.sessions import budget_of
-from longshift.cli.submit import followed
+from longshift.cli.session_view import SessionView, budget_of, read_session, web_url
 from longshift.cli.transcript_reader import TranscriptReader
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState
@@ -31,21 +28,19 @@ PLAN_LINES = 12
 LISTED = 30
 ACTIVE = frozenset(state for state in SessionState if not state.is_final)
 
-OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="A task's id; all active sessions without it.")]
-
 
 def register(app: typer.Typer) -> None:
     """Put the command onto the command line."""
 
     @command(app, "watch")
-    async def watch(run: Invocation, task_id: OptionalId = None) -> int:
+    async def watch(run: Invocation, task_id: OptionalTaskId = None) -> int:
         """Watch a session, or all that are active, live. Ctrl-C ends the watching, not the session."""
         client = await run.client()
         if task_id is None:
             return await _watch_all(run, client)
         view = await read_session(client, task_id)
         if not run.out.is_live:
-            return await followed(run, client, task_id, wait_for_people=True)
+            return await follow(run, client, task_id)
         return await _watch_one(run, client, view)
 
 
@@ -53,12 +48,12 @@ async def _watch_one(run: Invocation, client: Client, view: SessionView) -> int:
     task_id = view.status.task_id
     link, reader = EngineLink(run, client), await _near_the_end(run, view)
     transcript, actions = Transcript(run, reader), deque[Text](maxlen=ACTIONS)
-    budget = await budget_of(run, task_id)
+    budget = None
     with Live(console=run.out.console, auto_refresh=False, transient=False, vertical_overflow="crop") as live:
         while True:
             for entry in await transcript.news():
                 actions.extend(render_transcript.brief(entry))
-            budget = budget or await budget_of(run, task_id)
+            budget = budget or await budget_of(run.store, task_id)
             url = web_url(run.settings, view)
             page = render.session(view, url=url, budget=budget, actions=list(actions), plan_limit=PLAN_LINES)
             live.update(_with_foot(page, link), refresh=True)

@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.adapters.scripted_model import ScriptedModel, load_policy
 from longshift.adapters.store import Transcripts, open_store
-from longshift.connect import connect
+from longshift.connect import connect, quiet_runtime
 from longshift.contracts import ids
 from longshift.contracts.errors import StoreMissing
 from longshift.contracts.session import SessionState, SessionStatus
@@ -49,7 +49,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
     console.print("fetching the package and its test suite …", style="dim")
     archive = await asyncio.to_thread(download, settings.data_dir / "downloads")
     async with _model(settings) as (profile, environment), daemon(settings, environment) as running:
-        client = await connect(settings)
+        client = await connect(settings, runtime=quiet_runtime())
         _say_where(console, settings, running, profile)
         task = demo_task(await _free_id(client), archive)
         status = await _follow(console, client, settings, task)

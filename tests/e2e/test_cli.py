@@ -86,6 +86,11 @@ async def stop(process: asyncio.subprocess.Process) -> int:
     return process.returncode or 0
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_path: Path) -> None:
     daemon = await up(environment)
     try:
@@ -122,8 +127,13 @@ async def test_a_daemon_that_is_killed_and_started_again_goes_on(
     slow = TASK.replace("checks:", "setup: [sleep 3]\nchecks:")
     daemon = await up(environment)
     assert 0 == (await longshift(environment, "submit", task_file(tmp_path, "second", slow)))[0]
+    left = children(daemon.pid)
+    assert 2 == len(left), "engine and worker"
     daemon.kill()
     await daemon.communicate()
+    async with asyncio.timeout(10):
+        while any(Path(f"/proc/{pid}/cmdline").exists() for pid in left):  # noqa: ASYNC110  # processes of the kernel's
+            await asyncio.sleep(0.05)
     daemon = await up(environment)
     try:
         code, out, err = await longshift(environment, "run", task_file(tmp_path, "second", slow))

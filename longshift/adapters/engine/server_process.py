@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from longshift.adapters.engine import leash
+from longshift.adapters.process.leash import on_leash
 from longshift.adapters.process.supervisor import process_stat
 
 LOG_LIMIT_BYTES = 20_000_000
@@ -65,11 +64,7 @@ async def start_server(command: Sequence[str], log_file: Path) -> ServerProcess:
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-IS",
-            leash.__file__,
-            str(os.getpid()),
-            *command,
+            *on_leash(command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,

@@ -1,9 +1,9 @@
-"""Becomes the server, with the order to the kernel to end it when its parent ends.
+"""Becomes a command, with the order to the kernel to end it when its parent ends.
 
 Run as `python -IS leash.py PARENT_PID COMMAND…`; stdlib only. A process of its own, as between fork and exec of a
 threaded parent no Python code may run. The kernel watches the *thread* that started this, so start it from one that
-lives as long as the server should. SIGKILL, because a server that hangs must not outlive its parent; the database's
-log makes that safe.
+lives as long as the command should. SIGKILL, because what hangs must not outlive its parent either: a server would
+hold the database's lock, and a worker would serve whatever engine answers on its port next. Both are safe to kill.
 """
 
 from __future__ import annotations
@@ -12,8 +12,14 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
+
+
+def on_leash(command: Sequence[str]) -> list[str]:
+    """`command`, tied to the calling thread and its process."""
+    return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
 
 
 def main() -> None:

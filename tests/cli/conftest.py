@@ -1,0 +1,55 @@
+"""Commands in this process, away from the user's home: every test has its own folder and no key, engine or setting."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshift.cli import run
+
+Command = Callable[..., "Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """All of stdout as one JSON value."""
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data directory of the test; nothing of the machine's own configuration is left."""
+    for name in list(os.environ):
+        if name.startswith(("LONGSHIFT_", "TEMPORAL_", "OTEL_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("LONGSHIFT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def longshift(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs one command."""
+
+    def command(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        code = run(arguments)
+        said = capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    return command

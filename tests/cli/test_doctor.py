@@ -1,0 +1,121 @@
+"""`doctor`: every finding has a level, what is broken has a remedy, and no fault keeps it from looking further."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshift.cli.diagnosis import Finding, Level
+from longshift.cli.doctor import table, worst
+from tests.cli.conftest import Command
+from tests.cli.pages import HOSTILE, UNSAFE, shown
+
+
+def levels(found: Any) -> dict[str, str]:
+    return {finding["name"]: finding["level"] for finding in found["findings"]}
+
+
+def finding(found: Any, name: str) -> Any:
+    return next(each for each in found["findings"] if each["name"] == name)
+
+
+def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named(longshift: Command) -> None:
+    outcome = longshift("doctor", "--json")
+    found = outcome.document
+    assert (1, "fail", "") == (outcome.code, found["level"], outcome.err)
+    assert {
+        "configuration": "ok",
+        "engine binary": "ok",
+        "engine": "warn",
+        "data directory": "ok",
+        "disk": "ok",
+        "store": "ok",
+        "git": "ok",
+        "bash": "ok",
+        "ripgrep": "ok",
+        "model": "fail",
+        "sandbox": "warn",
+    } == {**levels(found), "disk": "ok"}
+    assert "start one with `longshift up`" in finding(found, "engine")["detail"]
+    assert "set MOONSHOT_API_KEY or LONGSHIFT_MODEL_API_KEY" in finding(found, "model")["remedy"]
+
+
+def test_with_a_key_nothing_is_broken(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_MODEL_API_KEY", "sk-secret")
+    monkeypatch.setenv("LONGSHIFT_DISK_FLOOR_BYTES", "0")
+    outcome = longshift("doctor")
+    assert (0, False) == (outcome.code, "sk-secret" in outcome.out)
+
+
+def test_the_variable_of_the_key_is_named_once(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_MODEL_PROFILE", "generic")
+    monkeypatch.setenv("LONGSHIFT_MODEL_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LONGSHIFT_MODEL_NAME", "m")
+    model = finding(longshift("doctor", "--json").document, "model")
+    assert "set LONGSHIFT_MODEL_API_KEY, or choose another LONGSHIFT_MODEL_PROFILE" == model["remedy"]
+
+
+def test_an_external_engine_that_does_not_answer_is_a_fault(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{closed.getsockname()[1]}")
+    found = longshift("doctor", "--json").document
+    assert ("fail", False) == (levels(found)["engine"], "engine binary" in levels(found))
+    assert 1 == str(finding(found, "engine")).count("check TEMPORAL_ADDRESS")
+
+
+def test_a_store_that_cannot_be_opened_does_not_end_the_diagnosis(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHIFT_STORE_URL", "ftp://example.invalid/x")
+    outcome = longshift("doctor", "--json")
+    found = outcome.document
+    assert (1, "fail", "ok") == (outcome.code, levels(found)["store"], levels(found)["git"])
+    assert "LONGSHIFT_STORE_URL" in finding(found, "store")["remedy"]
+
+
+def test_a_data_directory_that_cannot_be_made_is_a_fault(longshift: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = longshift("doctor", "--json", "--data-dir", str(tmp_path / "file" / "data")).document
+    assert ("fail", False) == (levels(found)["data directory"], "store" in levels(found))
+    assert "LONGSHIFT_DATA_DIR or --data-dir" in finding(found, "data directory")["remedy"]
+
+
+def test_too_little_space_is_a_fault(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_DISK_FLOOR_BYTES", str(10**18))
+    disk = finding(longshift("doctor", "--json").document, "disk")
+    assert ("fail", True) == (disk["level"], "LONGSHIFT_DISK_FLOOR_BYTES" in disk["remedy"])
+
+
+def test_a_program_that_is_missing_is_a_fault(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = longshift("doctor", "--json").document
+    assert ("fail", "fail") == (levels(found)["git"], levels(found)["bash"])
+    assert "install git" in finding(found, "git")["remedy"]
+
+
+def test_a_wrong_setting_is_the_one_finding(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_NONSENSE", "1")
+    outcome = longshift("doctor", "--json")
+    assert (1, {"configuration": "fail"}) == (outcome.code, levels(outcome.document))
+    assert "LONGSHIFT_NONSENSE is not a setting" in finding(outcome.document, "configuration")["detail"]
+
+
+def test_a_probe_tells_whether_the_address_answers(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        monkeypatch.setenv("LONGSHIFT_MODEL_BASE_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+    found = longshift("doctor", "--json", "--probe").document
+    assert ("fail", True) == (levels(found)["endpoint"], "check the address" in finding(found, "endpoint")["remedy"])
+
+
+def test_the_worst_finding_counts() -> None:
+    findings = [Finding("a", Level.WARN, ""), Finding("b", Level.OK, "")]
+    assert (Level.OK, Level.WARN) == (worst([]), worst(findings))
+    assert Level.FAIL is worst([*findings, Finding("c", Level.FAIL, "")])
+
+
+def test_a_finding_has_its_remedy_below_it_and_no_control_characters() -> None:
+    text = shown(table([Finding("model", Level.FAIL, HOSTILE, "set the key")]))
+    assert (True, set[str]()) == ("→ set the key" in text, UNSAFE & set(text))

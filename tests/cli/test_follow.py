@@ -1,0 +1,57 @@
+"""What a follower is told, and when a person is needed."""
+
+from dataclasses import replace
+
+import pytest
+
+from longshift.cli.follow import changes, needs_person
+from longshift.cli.session_view import SessionView
+from longshift.contracts.agent import Attention
+from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.session import SessionState
+from tests.cli.pages import progress, status, view
+
+QUOTA = Attention(kind="quota", text="used up")
+
+
+def names(before: SessionView | None, now: SessionView) -> list[str]:
+    return [event.data["event"] for event in changes(before, now)]
+
+
+def test_the_first_look_tells_the_state_and_the_same_again_tells_nothing() -> None:
+    now = view()
+    assert ["state"] == names(None, now)
+    assert [] == names(now, now)
+
+
+def test_every_change_is_told_once() -> None:
+    before = view()
+    now = SessionView(
+        status(SessionState.WAITING, attention=QUOTA), progress=progress(checks=ChecksDigest(passed=False)), remark="r"
+    )
+    assert ["state", "attention", "checks", "remark"] == names(before, now)
+    assert [] == names(now, now)
+    assert [] == names(now, replace(now, remark=""))
+
+
+def test_every_event_names_its_task() -> None:
+    now = replace(view(SessionState.WAITING, attention=QUOTA), remark="r")
+    assert {"mend"} == {event.data["task_id"] for event in changes(None, now)}
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "needed"),
+    [
+        (SessionState.RUNNING, None, False),
+        (SessionState.PAUSED, None, True),
+        (SessionState.WAITING, None, False),
+        (SessionState.WAITING, "quota", False),
+        (SessionState.WAITING, "provider", False),
+        (SessionState.WAITING, "configuration", True),
+        (SessionState.WAITING, "deadline", True),
+        (SessionState.RUNNING, "configuration", False),
+    ],
+)
+def test_a_person_is_needed_where_nothing_passes_by_itself(state: SessionState, kind: str | None, needed: bool) -> None:
+    attention = Attention(kind=kind, text="why") if kind else None
+    assert needed == needs_person(view(state, attention=attention))
