@@ -28,7 +28,6 @@ from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.store import Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import Checks, Workspaces
-from longshift.allocator import return_large_blocks
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.errors import LongshiftError
@@ -139,7 +138,6 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
 
 def main() -> int:
     """Run the worker until it is told to stop; returns the exit code."""
-    return_large_blocks()
     try:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())

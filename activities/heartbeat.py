@@ -7,6 +7,10 @@ from contextlib import asynccontextmanager
 from temporalio import activity
 
 
+QUIET_SECONDS = 1.0
+"""A heartbeat is a write in the engine; what is over by then needs none. Far below every heartbeat time-out."""
+
+
 class Progress:
     """The latest line of progress; the next heartbeat carries it."""
 
@@ -20,7 +24,7 @@ class Progress:
 
 @asynccontextmanager
 async def heartbeating(progress: Progress) -> AsyncGenerator[None]:
-    """Send a heartbeat three times per heartbeat time-out for as long as the block runs."""
+    """Send a heartbeat three times per heartbeat time-out for as long as the block runs, once it has run for a while."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None or activity.info().is_local:
         yield
@@ -33,6 +37,7 @@ async def heartbeating(progress: Progress) -> AsyncGenerator[None]:
 
 
 async def _tick(progress: Progress, interval_seconds: float) -> None:
+    await asyncio.sleep(QUIET_SECONDS)
     while True:
         activity.heartbeat(progress.line)
         await asyncio.sleep(interval_seconds)

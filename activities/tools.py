@@ -61,7 +61,7 @@ class Tools(ToolActivities):
             return ToolDigest(index=request.index, status=outcome.status)
         record = ResultRecord(text=outcome.text, is_error=outcome.status is not ToolStatus.OK)
         stored = await self._transcripts.put_result(request.agent, request.epoch, request.step, request.index, record)
-        return _digest(request.index, outcome, stored, time.monotonic() - started)
+        return _digest(request, outcome, stored, time.monotonic() - started)
 
     def _context(self, request: RunToolInput) -> ToolContext:
         place = self._workspaces.open(request.workspace)
@@ -82,11 +82,11 @@ def _call_input(answer: AnswerRecord, index: int) -> Block:
     return uses[index]["input"]
 
 
-def _digest(index: int, outcome: ToolOutcome, stored: ResultRecord, duration_seconds: float) -> ToolDigest:
+def _digest(request: RunToolInput, outcome: ToolOutcome, stored: ResultRecord, duration_seconds: float) -> ToolDigest:
     return ToolDigest(
-        index=index,
+        index=request.index,
         status=outcome.status,
-        result_hash=result_hash(stored.text),
+        result_hash=result_hash(stored.text, request.tool_class),
         result_bytes=len(stored.text.encode()),
         changes_workspace=outcome.changes_workspace,
         duration_seconds=round(duration_seconds, 3),

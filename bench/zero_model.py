@@ -13,7 +13,8 @@ import time
 
 ASSISTANT = b'"role":"assistant"'
 HANDOFF = b"<handoff-request>"
-TURN = re.compile(rb"<scripted-turn>(\d+)</scripted-turn>")
+TURN_MARK = b"<scripted-turn>"
+TURN = re.compile(TURN_MARK + rb"(\d+)</scripted-turn>")
 
 
 class ZeroModel:
@@ -50,9 +51,9 @@ class ZeroModel:
 
     async def _answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
         arrived = time.monotonic()
-        noted = list(TURN.finditer(body))[-1:]
-        start, played = (noted[0].end(), int(noted[0].group(1))) if noted else (0, 0)
-        turn = played + body.count(ASSISTANT, start)
+        start = max(0, body.rfind(TURN_MARK))
+        noted = TURN.match(body, start)
+        turn = (int(noted.group(1)) if noted else 0) + body.count(ASSISTANT, start)
         tokens = len(body) // 4
         events = _events(self._blocks(turn, is_handoff=HANDOFF in body[-4_000:]), tokens)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -9,6 +9,8 @@ import hashlib
 import re
 from typing import Final
 
+from longshift.contracts.model import ToolClass
+
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|CES?T|[+-][0-9]{2}:?[0-9]{2})(?![\w]))?"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
@@ -91,6 +93,10 @@ def normalise(text: str) -> str:
     return text
 
 
-def result_hash(text: str) -> str:
-    """SHA-256 (first 16 hex digits) of the normalised text."""
-    return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def result_hash(text: str, tool_class: ToolClass) -> str:
+    """SHA-256 (first 16 hex digits) of a result: normalised where a command wrote it.
+
+    What the other tools say depends on the files alone: a time in it stands in a file, and a new one is news.
+    """
+    compared = normalise(text) if tool_class is ToolClass.EFFECT else text
+    return hashlib.sha256(compared.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longshift.contracts.model import ToolClass
 from longshift.policy.normalise import normalise, result_hash
+
+EFFECT = ToolClass.EFFECT
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ from longshift.policy.normalise import normalise, result_hash
 )
 def test_what_differs_from_run_to_run_does_not_change_the_hash(one: str, other: str) -> None:
     assert normalise(one) == normalise(other)
-    assert result_hash(one) == result_hash(other)
+    assert result_hash(one, EFFECT) == result_hash(other, EFFECT)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +75,17 @@ def test_what_differs_from_run_to_run_does_not_change_the_hash(one: str, other: 
     ],
 )
 def test_what_means_something_changes_the_hash(one: str, other: str) -> None:
-    assert result_hash(one) != result_hash(other)
+    assert result_hash(one, EFFECT) != result_hash(other, EFFECT)
+
+
+def test_a_time_in_a_file_is_news() -> None:
+    one, other = "built at 03:15:02", "built at 03:15:03"
+    assert result_hash(one, EFFECT) == result_hash(other, EFFECT)
+    assert result_hash(one, ToolClass.PURE) != result_hash(other, ToolClass.PURE)
 
 
 def test_a_hash_is_16_hex_digits() -> None:
-    assert "e3b0c44298fc1c14" == result_hash("")
+    assert "e3b0c44298fc1c14" == result_hash("", EFFECT)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,7 @@ def test_a_hash_is_16_hex_digits() -> None:
 )  # fmt: skip
 def test_a_long_run_of_anything_takes_linear_time(unit: str) -> None:
     # A quadratic pattern would need many minutes, which the test's time limit ends.
-    result_hash("/tmp/" + unit * (250_000 // len(unit)) + "x")
+    result_hash("/tmp/" + unit * (250_000 // len(unit)) + "x", EFFECT)
 
 
 def test_a_megabyte_of_an_ordinary_log_is_normalised() -> None:
@@ -102,4 +111,4 @@ def test_a_megabyte_of_an_ordinary_log_is_normalised() -> None:
 
 @given(st.text(st.sampled_from("0123456789abcs:-./ []=x\n"), max_size=60))
 def test_the_hash_is_the_same_every_time(text: str) -> None:
-    assert result_hash(text) == result_hash(text)
+    assert result_hash(text, EFFECT) == result_hash(text, EFFECT)

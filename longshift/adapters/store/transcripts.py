@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 import orjson
 
-from longshift.adapters.store.objects import Store
+from longshift.adapters.store.objects import Store, exact
 from longshift.contracts import ids
 from longshift.contracts.errors import StoreMissing
 from longshift.contracts.transcript import (
@@ -58,7 +58,7 @@ class View:
         if message["role"] == "user" and self.last_user is not None:
             message = transcript.joined(self.last_user, message)
             self.size_bytes -= len(self.messages.pop())
-        body = orjson.dumps(message)
+        body = exact(orjson.dumps(message))
         self.messages.append(body)
         self.size_bytes += len(body)
         self.last_user = message if message["role"] == "user" else None
