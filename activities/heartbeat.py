@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-
 QUIET_SECONDS = 1.0
 """A heartbeat is a write in the engine; what is over by then needs none. Far below every heartbeat time-out."""
 
