@@ -23,7 +23,7 @@ class Progress:
 
 @asynccontextmanager
 async def heartbeating(progress: Progress) -> AsyncGenerator[None]:
-    """Send a heartbeat three times per heartbeat time-out for as long as the block runs, once it has run for a while."""
+    """Send a heartbeat three times per heartbeat time-out, from a second after the start to the end of the block."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None or activity.info().is_local:
         yield
