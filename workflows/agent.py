@@ -25,7 +25,7 @@ from longshift.contracts.model import CallDigest
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note
-from longshift.policy import actions, describe, loop
+from longshift.policy import actions, context, describe, loop
 from workflows import options, signals
 from workflows.failures import in_words
 
@@ -254,7 +254,7 @@ class Agent:
             step=state.step,
             tokens=state.usage.total_tokens,
             cost_usd=round(state.cost_usd, 4),
-            context_fill=round(state.context_tokens / state.window_tokens, 3) if state.window_tokens else 0.0,
+            context_fill=context.fill(state),
         )
         await signals.to_parent(status)
 

@@ -104,6 +104,7 @@ class Session:
         handoff_from = ""
         while True:
             report = await self._shift(workspace, handoff_from)
+            attributes.upsert_progress(policy.progress(self._status.agents, policy.at_end(report)))
             self._status = self._status.model_copy(update={"agents": (*self._status.agents, report)})
             if report.outcome is AgentOutcome.DONE:
                 return self._move(SessionState.DELIVERING)
@@ -277,7 +278,7 @@ class Session:
     def agent_status(self, status: AgentStatus) -> None:
         """An agent tells where it stands."""
         self._agent_status = status
-        attributes.upsert_progress(status)
+        attributes.upsert_progress(policy.progress(self._status.agents, status))
         workflow.set_current_details(describe.session_details(self.status()))
 
     @workflow.update

@@ -155,6 +155,8 @@ class AgentReport(Wire):
     checks: ChecksDigest | None = None
     summary: str = ""
     """The `finish` summary or the last text, shortened to 2,000 characters."""
+    context_fill: float = 0.0
+    """Share of the window in use at the end, 0 to 1."""
     handoff_note: str = ""
 
 

@@ -34,6 +34,11 @@ def compaction_threshold_tokens(window_tokens: int, share: float, reserve_tokens
     return min(by_share, window_tokens - reserve_tokens) if window_tokens > 2 * reserve_tokens else by_share
 
 
+def fill(state: AgentState) -> float:
+    """Share of the window in use, 0 to 1; 0 while the window is unknown."""
+    return round(state.context_tokens / state.window_tokens, 3) if state.window_tokens else 0.0
+
+
 def should_compact(state: AgentState) -> bool:
     """Whether the next model call should wait for a compaction."""
     if state.step <= state.epoch_first_step or state.window_tokens == 0:

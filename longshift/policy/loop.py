@@ -376,5 +376,6 @@ def report(state: AgentState) -> AgentReport:
         runs=state.runs,
         checks=state.checks,
         summary=state.last_text[:2_000],
+        context_fill=context.fill(state),
         handoff_note=state.handoff_note,
     )

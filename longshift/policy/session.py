@@ -6,7 +6,15 @@ A refusal is a text for the person who asked; an empty text means yes.
 from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits, AgentReport
-from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, SessionInput, SessionState, SessionStatus, Steer
+from longshift.contracts.session import (
+    STEER_MAX_CHARACTERS,
+    AgentStatus,
+    Extend,
+    SessionInput,
+    SessionState,
+    SessionStatus,
+    Steer,
+)
 from longshift.contracts.task import OnDeadline
 from longshift.policy.clock import ActiveClock
 
@@ -17,6 +25,29 @@ MAX_SHIFTS = 20
 MAX_EXTENSION_HOURS = 720.0
 
 _TIME_IS_UP = "active time is used up"
+
+
+def progress(earlier: tuple[AgentReport, ...], status: AgentStatus) -> AgentStatus:
+    """Where the session stands: the work of earlier shifts added to that of the agent at work."""
+    return status.model_copy(
+        update={
+            "step": status.step + sum(report.steps for report in earlier),
+            "tokens": status.tokens + sum(report.usage.total_tokens for report in earlier),
+            "cost_usd": round(status.cost_usd + sum(report.cost_usd for report in earlier), 4),
+        }
+    )
+
+
+def at_end(report: AgentReport) -> AgentStatus:
+    """Where an agent stood when it ended."""
+    return AgentStatus(
+        agent=report.agent,
+        waiting=False,
+        step=report.steps,
+        tokens=report.usage.total_tokens,
+        cost_usd=report.cost_usd,
+        context_fill=report.context_fill,
+    )
 
 
 @dataclass(frozen=True)

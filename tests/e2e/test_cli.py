@@ -99,7 +99,8 @@ async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_p
         assert (0, "done") == (code, [event["state"] for event in events if "state" in event][-1])
 
         code, out, _ = await longshift(environment, "list", "--json")
-        assert (0, True) == (code, "first" in out)
+        listed = json.loads(out)["sessions"][0]
+        assert (0, "first", 3, True) == (code, listed["task_id"], listed["step"], listed["tokens"] > 0)
         code, out, _ = await longshift(environment, "status", "first", "--json")
         assert (0, "done") == (code, json.loads(out)["status"]["state"])
         code, out, _ = await longshift(environment, "logs", "first")

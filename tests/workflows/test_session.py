@@ -7,8 +7,9 @@ import uuid
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.common import SearchAttributeKey
 
-from longshift.contracts import ids
+from longshift.contracts import ids, search
 from longshift.contracts.agent import AgentLimits, AgentProgress, Phase
 from longshift.contracts.errors import DiskFull
 from longshift.contracts.model import ModelOutcome
@@ -264,3 +265,13 @@ async def test_a_goal_relative_to_the_baseline_is_measured_before_any_work(clien
         status = await (await start(client, script, a_task(task_id, checks=[speed]))).result()
     assert SessionState.DONE is status.state
     assert [True, False] == [run.baseline for run in script.checks_run]
+
+
+async def test_the_list_shows_the_whole_session_also_after_its_end(client: Client, task_id: str) -> None:
+    script = Script([digest_of("read_file", cost_usd=0.25), digest_of("finish", cost_usd=0.25)])
+    async with scripted_worker(client, script, task_id):
+        running = await start(client, script, a_task(task_id))
+        await running.result()
+    found = (await running.handle.describe()).typed_search_attributes
+    step, tokens = (found[SearchAttributeKey.for_int(name)] for name in (search.STEP, search.TOKENS))
+    assert (2, 30, 0.5) == (step, tokens, found[SearchAttributeKey.for_float(search.COST_USD)])

@@ -1,0 +1,21 @@
+"""What a session decides by itself, and what it lets people do."""
+
+from longshift.contracts.agent import AgentOutcome, AgentReport
+from longshift.contracts.model import Usage
+from longshift.contracts.session import AgentStatus
+from longshift.policy import session
+
+EARLIER = AgentReport(
+    agent="t/lead", outcome=AgentOutcome.EXPIRED, steps=40, usage=Usage(input_tokens=900, output_tokens=100), cost_usd=2
+)
+
+
+def test_the_work_of_earlier_shifts_counts() -> None:
+    status = AgentStatus(agent="t/lead-2", waiting=True, step=2, tokens=500, cost_usd=0.5, context_fill=0.25)
+    expected = status.model_copy(update={"step": 42, "tokens": 1_500, "cost_usd": 2.5})
+    assert expected == session.progress((EARLIER,), status)
+
+
+def test_a_report_tells_where_its_agent_stood() -> None:
+    expected = AgentStatus(agent="t/lead", waiting=False, step=40, tokens=1_000, cost_usd=2)
+    assert expected == session.at_end(EARLIER)
