@@ -146,7 +146,7 @@ def moment(at: datetime) -> str:
 
 def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
     status, progress = view.status, view.progress
-    rows: list[Row] = []
+    rows: list[Row] = [("doing", one_line(line, 160)) for line in view.doing]
     if progress:
         rows += _progress_rows(progress)
     elif status.agents:

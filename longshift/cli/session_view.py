@@ -22,6 +22,7 @@ from longshift.adapters.engine import read_address
 from longshift.adapters.store import Store
 from longshift.cli import search_keys
 from longshift.cli.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
+from longshift.cli.pending import pending_lines
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentProgress, Attention
 from longshift.contracts.errors import StoreError
@@ -62,6 +63,8 @@ class SessionView:
     started_at: datetime | None = None
     closed_at: datetime | None = None
     run_id: str = ""
+    doing: tuple[str, ...] = ()
+    """What runs right now, a line each."""
     remark: str = ""
     """Why the rest is not the session's own answer."""
 
@@ -70,6 +73,7 @@ class SessionView:
         return {
             "status": self.status,
             "progress": self.progress,
+            "doing": self.doing,
             "started_at": self.started_at,
             "closed_at": self.closed_at,
             "url": url,
@@ -106,11 +110,16 @@ async def read_session(client: Client, task_id: str) -> SessionView:
         status = await _ask(client, workflow_id, "status", SessionStatus)
     except WorkerAbsent as error:
         return _view(about, known, remark=f"{error}; this is what the engine knows")
-    progress = None
+    progress, doing = None, await pending_lines(client, about)
     if status.agent and not any(report.agent == status.agent for report in status.agents):
         with contextlib.suppress(WorkerAbsent):  # an agent that starts or ends just now
-            progress = await _ask(client, ids.agent_workflow_id(status.agent), "progress", AgentProgress)
-    return _view(about, status, progress=progress)
+            agent = ids.agent_workflow_id(status.agent)
+            progress = await _ask(client, agent, "progress", AgentProgress)
+            about_agent = await client.get_workflow_handle(agent).describe(
+                rpc_timeout=timedelta(seconds=ANSWER_SECONDS)
+            )
+            doing += await pending_lines(client, about_agent)
+    return _view(about, status, progress=progress, doing=doing)
 
 
 def web_url(settings: Settings, view: SessionView | None = None) -> str:

@@ -125,9 +125,14 @@ async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_p
 async def test_a_daemon_that_is_killed_and_started_again_goes_on(
     environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    slow = TASK.replace("checks:", "setup: [sleep 3]\nchecks:")
+    slow = TASK.replace("checks:", "setup: [sleep 5]\nchecks:")
     daemon = await up(environment)
     assert 0 == (await longshift(environment, "submit", task_file(tmp_path, "second", slow)))[0]
+    async with asyncio.timeout(20):
+        while True:
+            _, out, _ = await longshift(environment, "status", "second", "--json")
+            if any("setup command 1 of 1: sleep 5" in line for line in json.loads(out)["doing"]):
+                break
     left = children(daemon.pid)
     assert 2 == len(left), "engine and worker"
     daemon.kill()
