@@ -27,6 +27,8 @@ from longshift.policy.transcript import notes_message
 PATIENCE_SECONDS = 120.0
 """How long one activity retries a provider's trouble by itself; longer waits are the workflow's, with an alert."""
 HANDOFF_TRIES = 3
+_ASSISTANT = b'{"role":"assistant"'
+"""How each answer of a view begins; the results between them, most of the bytes, hold no calls."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Models(ModelActivities):
         self._profiles = profiles
         self._patience_seconds = patience_seconds
         self._jitter = jitter or random.Random()
+        self._learnt_windows: dict[str, int] = {}
+        """By profile, where an overflow told a smaller one than the profile's; a new worker learns it again."""
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -82,25 +86,33 @@ class Models(ModelActivities):
                 return ModelDigest(
                     outcome=provider.outcome_of(error),
                     detail=provider.detail_of(error),
-                    window_tokens=error.window_tokens or profile.window_tokens,
+                    window_tokens=error.window_tokens or self._fitted(profile).window_tokens,
                     retry_after_seconds=error.retry_after_seconds,
                 )
-        return _digest(profile, answer)
+        return _digest(self._fitted(profile), answer)
 
     async def _answer(self, profile: ModelProfile, request: CallModelInput) -> AnswerRecord:
         view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
         messages = view.with_user(notes_message(request.notes))
         tokens = request.context_tokens or _overhead_tokens(view.base) + context.estimate_tokens(view.size_bytes)
+        tokens += context.estimate_tokens(sum(len(note.text) for note in request.notes))
         asked = _Prompt(profile, request.task_id, view.base, messages, tokens)
         progress = Progress()
         async with heartbeating(progress):
             answer, usage = await self._whole_answer(asked, progress)
-        checked = check_calls(answer.content, answer.raw_inputs, TOOL_ARGUMENTS)
+        checked = check_calls(
+            answer.content,
+            answer.raw_inputs,
+            TOOL_ARGUMENTS,
+            is_used=lambda call_id: _is_used(call_id, messages),
+            step=request.step,
+        )
         record = AnswerRecord(
             content=checked.content,
             stop_reason=answer.stop_reason,
             calls=checked.calls,
             usage=usage,
+            context_tokens=(answer.usage.prompt_tokens or tokens) + answer.usage.output_tokens,
             model=answer.model,
             notes=request.notes,
             rejections=checked.rejections,
@@ -118,12 +130,10 @@ class Models(ModelActivities):
         if answers.is_cut_in_call(answer.stop_reason, answer.content):
             answer = await self._ask(asked, asked.profile.output_limit_tokens, progress)
             usage = usage + answer.usage
-        if answer.stop_reason == "refusal":
-            raise ProviderError(ProviderFailure.REFUSED, "the model refused to answer", request_id=answer.request_id)
         return answer, usage
 
     async def _ask(self, asked: _Prompt, wanted_tokens: int | None, progress: Progress) -> ModelAnswer:
-        profile = asked.profile
+        profile = self._fitted(asked.profile)
         size_bytes = sum(map(len, asked.messages))
         if size_bytes > profile.body_limit_bytes:
             text = f"the request has {size_bytes} bytes; {profile.name} takes {profile.body_limit_bytes}"
@@ -140,14 +150,44 @@ class Models(ModelActivities):
         def on_progress(made: StreamProgress) -> None:
             progress.report(f"{made.characters} characters")
 
-        return await complete_with_patience(
-            self._client,
-            profile,
-            request,
-            on_progress,
-            patience_seconds=self._patience_seconds,
-            random=self._jitter,
-        )
+        def on_retry(error: ProviderError, delay_seconds: float) -> None:
+            progress.report(f"{provider.detail_of(error)}; asking again in {delay_seconds:.0f} s")
+
+        try:
+            answer = await complete_with_patience(
+                self._client,
+                profile,
+                request,
+                on_progress,
+                patience_seconds=self._patience_seconds,
+                random=self._jitter,
+                on_retry=on_retry,
+            )
+        except ProviderError as error:
+            if not self._learns(profile, error) or not self._has_room(asked, request.max_tokens):
+                raise
+            return await self._ask(asked, wanted_tokens, progress)
+        if answer.stop_reason == "refusal":
+            raise ProviderError(ProviderFailure.REFUSED, "the model refused to answer", request_id=answer.request_id)
+        return answer
+
+    def _learns(self, profile: ModelProfile, error: ProviderError) -> bool:
+        """Whether an overflow told a smaller window than was known, which is kept."""
+        if error.window_tokens is None or error.window_tokens >= profile.window_tokens:
+            return False
+        self._learnt_windows[profile.name] = error.window_tokens
+        return True
+
+    def _has_room(self, asked: _Prompt, max_tokens: int) -> bool:
+        """Whether the prompt fits the window as it is known now, with less output than `max_tokens`."""
+        fitted = self._fitted(asked.profile)
+        less = context.output_tokens(fitted, asked.tokens, max_tokens)
+        return less < max_tokens and asked.tokens + less <= fitted.window_tokens
+
+    def _fitted(self, profile: ModelProfile) -> ModelProfile:
+        """The profile with the window that the provider really has."""
+        learnt = self._learnt_windows.get(profile.name, profile.window_tokens)
+        return profile.model_copy(update={"window_tokens": learnt}) if learnt < profile.window_tokens else profile
 
     @activity.defn
     async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
@@ -208,29 +248,48 @@ class Models(ModelActivities):
         return stored.handoff or record
 
     async def _note(self, profile: ModelProfile, request: WriteHandoffInput, progress: Progress) -> tuple[str, Usage]:
-        """The note's text, asked on the live prefix; where that overflows, on one whose old results are cleared."""
+        """The note's text, asked on the live prefix; where that leaves too little room, with old results cleared.
+
+        A model that never writes a whole note is taken at the longest words it had.
+        """
         view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
-        usage, shares = Usage(), iter(trimming.CLEARED_SHARES)
+        usage, shares, longest, wanted = Usage(), iter(trimming.CLEARED_SHARES), "", None
         messages: Sequence[bytes] = view.with_user(prompt.handoff_message())
         tokens = request.context_tokens or _base_tokens(view.base)
         for _ in range(HANDOFF_TRIES + len(trimming.CLEARED_SHARES)):
+            share = None
             try:
-                answer = await self._ask(_Prompt(profile, request.task_id, view.base, messages, tokens), None, progress)
+                asked = _Prompt(profile, request.task_id, view.base, messages, tokens)
+                answer = await self._ask(asked, wanted, progress)
             except ProviderError as error:
                 share = next(shares, None)
                 if provider.outcome_of(error) is not ModelOutcome.OVERFLOW or share is None:
                     raise
+            else:
+                usage = usage + answer.usage
+                checked = check_calls(answer.content, answer.raw_inputs, TOOL_ARGUMENTS)
+                note = answers.text_of(checked.content)
+                if answers.is_whole_note(answer.stop_reason, checked.content) and not checked.leaked:
+                    return note, usage
+                longest = max(longest, note, key=len)
+                if answers.is_cut(answer.stop_reason):
+                    share = next(shares, None) if wanted else None
+                    wanted = profile.output_limit_tokens
+            if share is not None:
                 messages = trimming.with_cleared_results(messages, share, orjson.loads, orjson.dumps)
-                tokens = context.estimate_tokens(sum(map(len, messages)))
-                continue
-            usage = usage + answer.usage
-            note = answers.text_of(answer.content)
-            if note and answer.stop_reason != "max_tokens":
-                return note, usage
+                tokens = _overhead_tokens(view.base) + context.estimate_tokens(sum(map(len, messages)))
+        if longest:
+            return longest, usage
         raise ProviderError(ProviderFailure.INCOMPLETE, "the model wrote no hand-off note")
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"
+
+
+def _is_used(call_id: str, messages: Sequence[bytes]) -> bool:
+    """Whether a call of the conversation has this id; arguments that look like one count too, which does no harm."""
+    written = b'"id":' + orjson.dumps(call_id)
+    return any(message.startswith(_ASSISTANT) and written in message for message in messages)
 
 
 def _digest(profile: ModelProfile, answer: AnswerRecord) -> ModelDigest:
@@ -241,7 +300,7 @@ def _digest(profile: ModelProfile, answer: AnswerRecord) -> ModelDigest:
         calls=answer.calls,
         usage=usage,
         cost_usd=profile.prices.cost_usd(usage),
-        context_tokens=usage.prompt_tokens + usage.output_tokens,
+        context_tokens=answer.context_tokens or answer.usage.total_tokens,
         window_tokens=profile.window_tokens,
         text=answers.last_word(answer.content)[: answers.LAST_WORD_CHARACTERS],
     )

@@ -55,6 +55,9 @@ class AnswerRecord(Wire):
     stop_reason: str
     calls: tuple[CallDigest, ...]
     usage: Usage
+    """What was paid for it, over all its requests."""
+    context_tokens: int = 0
+    """The size of the conversation with this answer."""
     model: str
     notes: tuple[Note, ...] = ()
     """Messages that were delivered with the request, before this answer."""

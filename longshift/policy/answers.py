@@ -10,9 +10,20 @@ LAST_WORD_CHARACTERS = 1_000
 _CUT_REASONS = frozenset({"max_tokens", "model_context_window_exceeded"})
 
 
+def is_cut(stop_reason: str) -> bool:
+    """Whether the output limit ended the answer."""
+    return stop_reason in _CUT_REASONS
+
+
 def is_cut_in_call(stop_reason: str, content: Sequence[Block]) -> bool:
     """Whether the output limit ended the answer while it wrote a tool call."""
-    return stop_reason in _CUT_REASONS and bool(content) and content[-1].get("type") == "tool_use"
+    return is_cut(stop_reason) and bool(content) and content[-1].get("type") == "tool_use"
+
+
+def is_whole_note(stop_reason: str, content: Sequence[Block]) -> bool:
+    """Whether a hand-off note is words up to its end; words beside a call announce the call instead."""
+    calls = any(block.get("type") == "tool_use" for block in content)
+    return not calls and not is_cut(stop_reason) and bool(text_of(content))
 
 
 def without_cut_call(answer: AnswerRecord) -> AnswerRecord:

@@ -5,7 +5,7 @@ for the loop is decided elsewhere.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -42,21 +42,27 @@ class _CheckedCall:
 
 
 def check_calls(
-    content: tuple[Block, ...], raw_inputs: Mapping[int, str], offered: Mapping[str, type[ToolArguments]]
+    content: tuple[Block, ...],
+    raw_inputs: Mapping[int, str],
+    offered: Mapping[str, type[ToolArguments]],
+    *,
+    is_used: Callable[[str], bool] = lambda call_id: False,
+    step: int = 0,
 ) -> CheckedAnswer:
     """Check every call of `content`; `raw_inputs` maps a block's index to its arguments as streamed.
 
-    Without raw text for a block, its parsed `input` counts. Never raises on anything that a provider may send.
+    Without raw text for a block, its parsed `input` counts. `is_used` knows the ids of the conversation so far; an id
+    that comes again is told apart by `step`. Never raises on anything that a provider may send.
     """
     kept: list[Block] = []
     calls: list[_CheckedCall] = []
-    used_ids: set[str] = set()
+    ids = _CallIds(is_used, max(step, 2))
     leaked = False
     for index, block in enumerate(content):
         if not _is_block(block):
             continue
         if block["type"] == "tool_use":
-            call = _check_call(block, raw_inputs.get(index, ""), offered, len(calls), used_ids)
+            call = _check_call(block, raw_inputs.get(index, ""), offered, len(calls), ids)
             calls.append(call)
             kept.append(call.block)
             continue
@@ -101,10 +107,10 @@ def _safe_block(block: Block) -> Block | None:
 
 
 def _check_call(
-    block: Block, raw: str, offered: Mapping[str, type[ToolArguments]], index: int, used_ids: set[str]
+    block: Block, raw: str, offered: Mapping[str, type[ToolArguments]], index: int, ids: "_CallIds"
 ) -> _CheckedCall:
     name = stored_name(block.get("name"), offered)
-    call_id = _unique_id(block.get("id"), index, used_ids)
+    call_id = ids.unique(block.get("id"), index)
     value, repaired, problem = _read_input(block, raw)
     fitted = FittedArguments(problem=problem)
     if name not in offered:
@@ -180,15 +186,23 @@ def _rejection(name: str, problem: str) -> str:
     return text if len(text) <= _MAX_REJECTION_CHARACTERS else f"{text[: _MAX_REJECTION_CHARACTERS - 1]}…"
 
 
-def _unique_id(given: object, index: int, used_ids: set[str]) -> str:
-    """`given` as it is where that is possible: ids are opaque, and some models expect their own form back."""
-    base = cast(str, storable(given)).strip() if isinstance(given, str) else ""
-    if not base:
-        base = f"call_{index}"
-    if len(base) > _MAX_ID_CHARACTERS:
-        base = f"{base[:100]}-{text_hash(base.encode())}"
-    call_id, number = base, 2
-    while call_id in used_ids:
-        call_id, number = f"{base[: _MAX_ID_CHARACTERS - 6]}-{number}", number + 1
-    used_ids.add(call_id)
-    return call_id
+class _CallIds:
+    """Keeps the ids of a request unique: some servers count them anew in every answer."""
+
+    def __init__(self, is_used: Callable[[str], bool], first_number: int) -> None:
+        self._is_used = is_used
+        self._first_number = first_number
+        self._given: set[str] = set()
+
+    def unique(self, given: object, index: int) -> str:
+        """`given` as it is where that is possible: ids are opaque, and some models expect their own form back."""
+        base = cast(str, storable(given)).strip() if isinstance(given, str) else ""
+        if not base:
+            base = f"call_{index}"
+        if len(base) > _MAX_ID_CHARACTERS:
+            base = f"{base[:100]}-{text_hash(base.encode())}"
+        call_id, number = base, self._first_number
+        while call_id in self._given or self._is_used(call_id):
+            call_id, number = f"{base[: _MAX_ID_CHARACTERS - 8]}-{number}", number + 1
+        self._given.add(call_id)
+        return call_id

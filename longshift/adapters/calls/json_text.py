@@ -77,8 +77,8 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) == len(pairs):
         return mapping
-    for position, (key, value) in enumerate(pairs):
-        if any(key == other and value != later for other, later in pairs[position + 1 :]):
+    for key, value in pairs:
+        if mapping[key] != value:
             raise ValueError(f"the key {key[:80]!r} occurs twice with different values")
     return mapping
 

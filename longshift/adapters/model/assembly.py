@@ -5,6 +5,7 @@ JSON of a tool's arguments is parsed once, so a megabyte costs a megabyte. Nothi
 """
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ _EVENT_TYPES = frozenset(
 _PROMPT_FIELDS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _PLACEHOLDER = "(Empty response:"
 """Some endpoints answer with a text block that starts like this instead of an error."""
+_BESIDE_A_PLACEHOLDER = frozenset({"text", "thinking", "redacted_thinking"})
 
 
 class Assembly:
@@ -102,9 +104,9 @@ class Assembly:
         self.started = True
         self.model = str(message.get("model") or "")
         self._note_usage(_table(message.get("usage")))
-        content: str | list[Any] = message.get("content") or []
-        blocks: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        for index, block in enumerate(blocks):
+        content: Any = message.get("content")
+        blocks: Any = [{"type": "text", "text": content}] if isinstance(content, str) and content else content
+        for index, block in enumerate(_list(blocks)):
             self._begin(index, _table(block))
         return True
 
@@ -181,8 +183,9 @@ class Assembly:
         if not blocks and self.stop_reason == "model_context_window_exceeded":
             raise ProviderError(ProviderFailure.OVERFLOW, "the prompt left no room for an answer in the context window")
         texts = [str(block.get("text")).lstrip() for block in blocks if block.get("type") == "text"]
-        is_placeholder = len(texts) == len(blocks) and all(text.startswith(_PLACEHOLDER) for text in texts)
-        if is_placeholder:
+        others = [block for block in blocks if block.get("type") not in _BESIDE_A_PLACEHOLDER]
+        is_placeholder = bool(texts) and not others and all(text.startswith(_PLACEHOLDER) for text in texts)
+        if not blocks or is_placeholder:
             raise ProviderError(ProviderFailure.INCOMPLETE, f"the answer is empty (stop reason {self.stop_reason})")
 
 
@@ -215,6 +218,10 @@ def _table(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def _list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
 def _index(value: dict[str, Any]) -> int:
     index = value.get("index", 0)
     if not isinstance(index, int):
@@ -224,4 +231,4 @@ def _index(value: dict[str, Any]) -> int:
 
 def _count(usage: dict[str, Any], field: str) -> int:
     value = usage.get(field)
-    return max(int(value), 0) if isinstance(value, int | float) else 0
+    return max(int(value), 0) if isinstance(value, int | float) and math.isfinite(value) else 0

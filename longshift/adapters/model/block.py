@@ -30,7 +30,8 @@ class BlockBuilder:
                 self._json.append(piece)
                 characters += len(piece)
             elif field == "citation":
-                self.block["citations"] = [*(self.block.get("citations") or []), value]
+                known: Any = self.block.get("citations")
+                self.block["citations"] = [*(cast("list[Any]", known) if isinstance(known, list) else []), value]
                 characters += 1
             elif field == "signature" or not isinstance(value, str):
                 # A signature comes whole; a later one replaces it.

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
+from longshift.adapters.model.surrogates import mended
+
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _READ_CHARACTERS = 20_000
@@ -41,6 +43,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     request_id = _text(outer.get("request_id"))
     error: Any = outer.get("error") or outer
     if isinstance(error, str):
+        error = mended(error)
         return ErrorBody(type=error, message=_text(outer.get("message")) or error, request_id=request_id)
     if not isinstance(error, dict):
         return ErrorBody(message=_text(error), request_id=request_id)
@@ -58,7 +61,7 @@ def read_error_body(body: bytes) -> ErrorBody:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return mended(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _page_text(page: str) -> str:

@@ -67,7 +67,7 @@ STATUSES: dict[int, ProviderFailure] = {
 
 _EXACT_429 = frozenset({"engine_overloaded_error", "overloaded_error", "rate_limit_reached_error"})
 """Types of a 429 that need no look at the wording; `rate_limit_error` also covers exhausted accounts at some."""
-_QUOTA_STATUSES = frozenset({200, 402, 403, 429})
+_QUOTA_STATUSES = frozenset({200, 400, 402, 403, 429})
 _INPUT_STATUSES = frozenset({200, 400, 413, 422})
 
 

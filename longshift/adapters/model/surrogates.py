@@ -2,6 +2,9 @@
 
 from typing import Any, cast
 
+_MAX_DEPTH = 200
+"""Far more than any store or tool takes; what is deeper is refused there, and must not exhaust the stack here."""
+
 
 def mended(text: str) -> str:
     """`text` with surrogate pairs joined and lone surrogates replaced by U+FFFD."""
@@ -12,12 +15,14 @@ def mended(text: str) -> str:
     return text
 
 
-def mended_value(value: Any) -> Any:
-    """A JSON value with every string and key mended."""
+def mended_value(value: Any, depth: int = 0) -> Any:
+    """A JSON value with every string and key mended; null stands for what is nested too deeply."""
+    if depth > _MAX_DEPTH:
+        return None
     if isinstance(value, str):
         return mended(value)
     if isinstance(value, list):
-        return [mended_value(item) for item in cast("list[Any]", value)]
+        return [mended_value(item, depth + 1) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
-        return {mended(key): mended_value(item) for key, item in cast("dict[str, Any]", value).items()}
+        return {mended(key): mended_value(item, depth + 1) for key, item in cast("dict[str, Any]", value).items()}
     return value

@@ -84,3 +84,9 @@ def test_no_proper_beginning_of_an_object_is_ever_accepted(value: dict[str, Any]
 def test_any_text_gives_a_value_or_a_problem(text: str) -> None:
     parsed = parse_json_text(text)
     assert (parsed.value is None) or not parsed.problem
+
+
+def test_a_key_that_occurs_twice_among_very_many_is_found_in_one_pass() -> None:
+    members = ",".join(f'"k{number}":1' for number in range(100_000))
+    assert not parse_json_text(f'{{{members},"k99999":1}}').problem
+    assert "'k0' occurs twice" in parse_json_text(f'{{{members},"k0":2}}').problem

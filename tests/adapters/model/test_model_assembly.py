@@ -128,6 +128,21 @@ def test_integers_beyond_64_bits_survive() -> None:
     assert {"n": number} == content(started() + call_block(0, "c", "t", f'{{"n":{number}}}') + ended())[0]["input"]
 
 
+@pytest.mark.parametrize("depth", [100, 600, 900, 5_000])
+def test_deep_arguments_stay_readable_raw(depth: int) -> None:
+    deep = f'{{"a":{"[" * depth}{"]" * depth}}}'
+    assert {0: deep} == read(started() + call_block(0, "c", "t", deep) + ended("tool_use")).content()[1]
+
+
+def test_deep_arguments_given_with_the_start_are_an_answer() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    block = {"type": "tool_use", "id": "c", "name": "t", "input": {"a": deep}}
+    begin = event("content_block_start", index=0, content_block=block)
+    assert "c" == content(started() + begin + ended("tool_use"))[0]["id"]
+
+
 def test_surrogate_pair_split_over_two_deltas_is_one_character() -> None:
     stream = started() + b"".join(
         (
@@ -222,6 +237,26 @@ def test_answer_without_blocks_is_incomplete() -> None:
 @pytest.mark.parametrize("text", ["(Empty response: no content)", "  (Empty response: x)", "", " \n"])
 def test_placeholder_and_blank_text_are_no_answer(text: str) -> None:
     assert ProviderFailure.INCOMPLETE == failure(started() + text_block(0, text) + ended())
+
+
+def test_placeholder_after_thinking_is_no_answer() -> None:
+    thinking = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": "Well."})
+    assert ProviderFailure.INCOMPLETE == failure(started() + thinking + text_block(1, "(Empty response: {})") + ended())
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'data: {"type":"message_start","message":{"content":5}}\n\n',
+        b'data: {"type":"message_delta","usage":{"output_tokens":1e999}}\n\n',
+        b'data: {"type":"message_delta","usage":{"output_tokens":NaN}}\n\n',
+        b'data: {"type":"content_block_start","index":9,"content_block":{"type":"text","text":" ","citations":5}}\n\n'
+        b'data: {"type":"content_block_delta","index":9,"delta":{"citation":{}}}\n\n',
+    ],
+)
+def test_odd_values_where_lists_and_numbers_belong_do_not_matter(odd: bytes) -> None:
+    answer = read(odd + text_block(0, "hi") + ended())
+    assert (({"type": "text", "text": "hi"},), 0) == (answer.content()[0], answer.usage.output_tokens)
 
 
 def test_blank_text_beside_a_call_is_left_out() -> None:

@@ -73,6 +73,7 @@ ROWS: list[tuple[int, bytes, ProviderFailure]] = [
         ),
         F.OVERFLOW,
     ),
+    (400, typed("invalid_request_error", "Your credit balance is too low to access the API."), F.QUOTA),
     (401, typed("authentication_error"), F.AUTH),
     (402, typed("billing_error"), F.QUOTA),
     (403, typed("permission_error"), F.AUTH),
@@ -198,6 +199,12 @@ def test_error_event_has_no_status() -> None:
 
 def test_redirect_names_where_it_leads() -> None:
     assert "https://b/" in str(refused(308, b"", location="https://b/"))
+
+
+def test_half_characters_in_an_error_are_replaced_so_that_every_wire_takes_it() -> None:
+    body = b'{"error":{"type":"api_error","message":"cut \\ud83d"},"request_id":"\\ud800"}'
+    error = refused(500, body)
+    assert ("HTTP 500: api_error: cut \ufffd", "\ufffd") == (str(error), error.request_id)
 
 
 def test_message_is_short_enough_for_people() -> None:
