@@ -58,7 +58,15 @@ class ProcessRunner:
 
         Raises: DiskFull, before anything is claimed or started; HostError, when no supervisor can be started.
         """
-        return await asyncio.to_thread(self._start, key, spec)
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start, key, spec))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread goes on: who cancels this and then kills the key has to find what it is about to claim.
+            await asyncio.wait({starting})
+            if not starting.cancelled():
+                starting.exception()
+            raise
 
     def state(self, key: str) -> RunState:
         """How far the run has come. Blocks, for up to five seconds, only when it finds the supervisor gone."""

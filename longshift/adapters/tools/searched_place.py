@@ -1,5 +1,6 @@
 """What `glob` and `grep` look at: a file or folder, and which ignore files and globs apply to it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,9 +28,11 @@ class SearchedPlace:
         """Locate `path`.
 
         Raises:
-            ToolRefused: It leads out or does not exist.
+            ToolRefused: It leads out, does not exist, or is no ordinary file, such as a pipe that rg would wait at.
         """
         with tree.locate(path) as located:
+            if not located.is_folder:
+                os.close(located.open_file())
             return cls(
                 tree.root,
                 located.relative,

@@ -13,7 +13,7 @@ class Candidates:
 
     additions: list[str] = field(default_factory=list[str])
     removals: list[str] = field(default_factory=list[str])
-    """Not there any more, or something that is not a file has taken their place."""
+    """Not there any more, or something that git cannot hold has taken their place."""
     huge: list[str] = field(default_factory=list[str])
     unusable: list[str] = field(default_factory=list[str])
     """Unreadable, or with a name that git refuses."""
@@ -40,7 +40,8 @@ def _kind(tree: Path, name: str, huge_bytes: int, real_folders: dict[str, bool],
     if any(part.casefold() == ".git" for part in name.split("/")):
         return found.unusable
     if stat.S_ISLNK(status.st_mode):
-        return found.additions
+        # Git passes over a link of this name without a word, and would keep what was there before.
+        return found.removals if path.rpartition("/")[2].casefold() == ".gitmodules" else found.additions
     if not stat.S_ISREG(status.st_mode):
         return found.removals
     if status.st_size > huge_bytes:

@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, RunState
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.workspace.folder import read_file, replace_file
+from longshift.adapters.workspace.folder import disk_full_named, read_file, replace_file
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.shadow import Shadow
@@ -80,7 +80,8 @@ class Checks:
         """
         folder = self._workspaces.open(workspace)
         path = folder.checks_file(key_prefix)
-        path.parent.mkdir(exist_ok=True)
+        with disk_full_named(path):
+            path.parent.mkdir(exist_ok=True)
         proof = _Proof(task, workspace, self._workspaces.shadow(workspace), key_prefix, on_progress)
         async with locked(path.parent / "checks.lock", timeout_seconds=LOCK_TIMEOUT_SECONDS):
             body = read_file(path)

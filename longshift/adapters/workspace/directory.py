@@ -1,21 +1,25 @@
 """Copying a directory, the original untouched: its files, hidden ones too, and a repository that stands on its own.
 
 A `.git` that is only a pointer (a linked work tree, a submodule) becomes a real repository in the copy, because
-otherwise a commit in the workspace would be one in the original.
+otherwise a commit in the workspace would be one in the original. So do pointers in the folders below, unless what they
+point to is copied too. For the same reason links that lead out of a repository are replaced by what they lead to.
 """
 
 import os
 import shutil
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshift.adapters.workspace.git import GitCall, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.quota import Quota, in_thread
+from longshift.adapters.workspace.user_repository import make_independent
 from longshift.contracts.errors import BadInput
 from longshift.contracts.task import WorkspaceSource
 
 SHOWN_CHANGES = 5
+POINTER_LIMIT_CHARACTERS = 4_000
 _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a named pipe",
@@ -24,6 +28,17 @@ _KINDS = {
 }
 _NOT_COPIED = frozenset({"worktrees", "index.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock"})
 """At the top of a git directory: what belongs to other work trees, or to a git that runs at this moment."""
+
+
+@dataclass(frozen=True)
+class _Copying:
+    """One copy on its way."""
+
+    origin: Path
+    skip: Path | None
+    quota: Quota
+    made: list[Path] = field(default_factory=list[Path])
+    """Folders of the copy, below its top, whose pointer has become a repository."""
 
 
 async def copy_directory(source: WorkspaceSource, into: Path, *, skip: Path | None, run: RunGit) -> None:
@@ -35,8 +50,10 @@ async def copy_directory(source: WorkspaceSource, into: Path, *, skip: Path | No
     origin, skip = _resolved(Path(source.directory or ""), skip)
     if not source.allow_dirty and (origin / ".git").exists():
         await _refuse_uncommitted(origin, skip, run)
-    quota = Quota("directory", source.max_bytes)
-    await in_thread(lambda: _copy(origin, into, skip, quota), quota)
+    copying = _Copying(origin, skip, Quota("directory", source.max_bytes))
+    await in_thread(lambda: _copy(into, copying), copying.quota)
+    for folder in copying.made:
+        await make_independent(folder, run=run)
 
 
 def _resolved(origin: Path, skip: Path | None) -> tuple[Path, Path | None]:
@@ -79,31 +96,30 @@ async def _refuse_uncommitted(origin: Path, skip: Path | None, run: RunGit) -> N
         )
 
 
-def _copy(origin: Path, into: Path, skip: Path | None, quota: Quota) -> None:
+def _copy(into: Path, copying: _Copying) -> None:
     into.mkdir(parents=True)
-    for entry in _entries(origin, quota):
-        if Path(entry.path) == skip:
+    for entry in _entries(copying.origin, copying.quota):
+        if Path(entry.path) == copying.skip:
             continue
         if entry.name == ".git":
-            _copy_repository(Path(entry.path), into / ".git", quota)
+            _copy_repository(Path(entry.path), into / ".git", copying)
         else:
-            _copy_entry(entry, into / entry.name, skip, quota)
-    _copy_attributes(origin, into)
+            _copy_entry(entry, into / entry.name, copying)
+    _copy_attributes(copying.origin, into)
 
 
-def _copy_repository(origin: Path, into: Path, quota: Quota) -> None:
+def _copy_repository(origin: Path, into: Path, copying: _Copying) -> None:
     """Copy a git directory, or the one that a `.git` file or link points to, as one that stands on its own."""
     git_dir = _pointed_to(origin)
-    common_file = git_dir / "commondir"
-    common = (git_dir / common_file.read_text().strip()).resolve() if common_file.is_file() else git_dir
+    common = _common(git_dir)
     if not (common / "objects").is_dir():
         raise BadInput(
             f"workspace.directory: {origin} points to {git_dir}, which is not a repository; repair it or remove it"
         )
     into.mkdir()
-    for entry in _entries(common, quota):
+    for entry in _entries(common, copying.quota):
         if entry.name not in _NOT_COPIED:
-            _copy_entry(entry, into / entry.name, None, quota, is_repository=True)
+            _copy_entry(entry, into / entry.name, copying, repository=common)
     if common != git_dir:
         for name in ("HEAD", "index"):
             if (git_dir / name).is_file():
@@ -124,32 +140,75 @@ def _pointed_to(origin: Path) -> Path:
     return (origin.parent / text.removeprefix("gitdir:").strip()).resolve()
 
 
+def _common(git_dir: Path) -> Path:
+    """The repository proper of a git directory, which for a linked work tree is another one."""
+    common_file = git_dir / "commondir"
+    return (git_dir / common_file.read_text().strip()).resolve() if common_file.is_file() else git_dir
+
+
+def _is_borrowed(pointer: Path, origin: Path) -> bool:
+    """Whether a `.git` that is no folder would lead from the copy to a repository that is not in it."""
+    if pointer.is_symlink():
+        target = os.readlink(pointer)
+    elif pointer.is_file():
+        with pointer.open(errors="replace") as file:
+            keyword, _, target = file.read(POINTER_LIMIT_CHARACTERS).strip().partition(":")
+        target = target.strip()
+        if keyword != "gitdir" or "\0" in target:
+            return False
+    else:
+        return False
+    git_dir = Path(os.path.realpath(pointer.parent / target))
+    is_copied = git_dir.is_relative_to(origin) and not git_dir.is_relative_to(origin / ".git" / "worktrees")
+    is_elsewhere = target.startswith("/") or not is_copied
+    return is_elsewhere and git_dir.is_dir() and (_common(git_dir) / "objects").is_dir()
+
+
+def _leads_out(link: Path, repository: Path) -> bool:
+    return os.readlink(link).startswith("/") or not Path(os.path.realpath(link)).is_relative_to(repository)
+
+
+def _is_followable(link: Path) -> bool:
+    """Whether a link leads somewhere, and not to a folder around it, which would be copied without end."""
+    return link.exists() and not Path(os.path.realpath(link.parent)).is_relative_to(os.path.realpath(link))
+
+
 def _entries(folder: Path, quota: Quota) -> list[os.DirEntry[str]]:
     quota.take(0)
     with os.scandir(folder) as entries:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _copy_entry(
-    entry: os.DirEntry[str], into: Path, skip: Path | None, quota: Quota, *, is_repository: bool = False
-) -> None:
-    status = entry.stat(follow_symlinks=False)
-    if entry.is_symlink():
-        quota.take(0, members=1)
-        into.symlink_to(os.readlink(entry.path))
-    elif entry.is_dir(follow_symlinks=False):
-        if Path(entry.path) == skip:
+def _copy_entry(entry: os.DirEntry[str], into: Path, copying: _Copying, *, repository: Path | None = None) -> None:
+    """Copy one entry; `repository` is the folder that links have to stay in when it is part of a git directory."""
+    path = Path(entry.path)
+    if repository is None and entry.name == ".git":
+        if entry.is_dir(follow_symlinks=False):
+            repository = copying.origin
+        elif path.exists() and _is_borrowed(path, copying.origin):
+            _copy_repository(path, into, copying)
+            copying.made.append(into.parent)
             return
-        quota.take(0, members=1)
+    follows = repository is not None and entry.is_symlink() and _leads_out(path, repository)
+    if follows and not _is_followable(path):
+        return
+    status = entry.stat(follow_symlinks=follows)
+    if entry.is_symlink() and not follows:
+        copying.quota.take(0, members=1)
+        into.symlink_to(os.readlink(entry.path))
+    elif stat.S_ISDIR(status.st_mode):
+        if path == copying.skip:
+            return
+        copying.quota.take(0, members=1)
         into.mkdir()
-        for child in _entries(Path(entry.path), quota):
-            _copy_entry(child, into / child.name, skip, quota, is_repository=is_repository)
-        _copy_attributes(Path(entry.path), into)
+        for child in _entries(path, copying.quota):
+            _copy_entry(child, into / child.name, copying, repository=repository)
+        _copy_attributes(path, into)
     elif stat.S_ISREG(status.st_mode):
-        quota.take(status.st_size, members=1)
-        shutil.copyfile(entry.path, into, follow_symlinks=False)
-        _copy_attributes(Path(entry.path), into)
-    elif not is_repository:
+        copying.quota.take(status.st_size, members=1)
+        shutil.copyfile(entry.path, into, follow_symlinks=follows)
+        _copy_attributes(path, into)
+    elif repository is None:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
         raise BadInput(f"workspace.directory: {entry.path} is {kind}; remove it or give another directory")
 

@@ -1,10 +1,14 @@
 """The layout of one workspace on a host, and its record of being ready. Nothing here decides when it is."""
 
+import errno
 import os
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.contracts.errors import DiskFull
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import Workspace
 
@@ -77,11 +81,25 @@ class WorkspaceFolder:
         replace_file(self.path / "setup.json", progress.model_dump_json().encode())
 
 
+@contextmanager
+def disk_full_named(path: Path) -> Generator[None]:
+    """Turn the system's word for a full disk into ours while something is written to `path` or below it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"the disk is full: {path}: {error}") from error
+        raise
+
+
 def replace_file(path: Path, body: bytes) -> None:
-    """Write a file whole or not at all, and force it to disk."""
+    """Write a file whole or not at all, and force it to disk.
+
+    Raises: DiskFull.
+    """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with part.open("xb") as file:
+        with disk_full_named(path), part.open("xb") as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())

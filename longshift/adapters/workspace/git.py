@@ -10,7 +10,7 @@ from pathlib import Path
 
 from longshift.contracts.errors import DiskFull, LongshiftError, WorkspaceFailed
 
-NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded")
+NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 STDERR_LIMIT_BYTES = 64_000
 CHUNK_BYTES = 262_144
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from longshift.adapters.workspace.folder import disk_full_named
 from longshift.contracts.errors import WorkspaceFailed
 
 FIRST_PAUSE_SECONDS = 0.002
@@ -19,8 +20,10 @@ async def locked(path: Path, *, timeout_seconds: float = 900.0) -> AsyncGenerato
 
     Raises:
         WorkspaceFailed: somebody else held it all the time.
+        DiskFull: there is no space for the file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with disk_full_named(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -40,11 +40,16 @@ async def run_setup(
             state = await runner.wait(key)
         if isinstance(state, Lost):
             raise SetupLost(f"setup command {index + 1} of {len(commands)} ({command!r}): {state.why}")
-        if not isinstance(state, Finished) or state.exit_code != 0 or state.timed_out:
+        if not isinstance(state, Finished) or not _is_success(state):
             end = runner.output(key, OUTPUT_CHARACTERS).text.strip()
             raise WorkspaceFailed(
                 f"setup command {index + 1} of {len(commands)} {_ending(state)}: {command}\n{end or '(no output)'}"
             )
+
+
+def _is_success(state: Finished) -> bool:
+    """Whether it ended by itself: one that was asked to end may say 0 and yet have done half of its work."""
+    return state.exit_code == 0 and not state.timed_out and state.killed_reason is None
 
 
 def _ending(state: Finished | NotStarted | Running) -> str:

@@ -12,7 +12,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
-from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
+from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.names import readable
@@ -67,11 +67,13 @@ class Workspaces:
             StaleGeneration: a newer slot holds the workspace.
         """
         folder = self._folder(task.id)
-        folder.path.mkdir(parents=True, exist_ok=True)
+        with disk_full_named(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
         async with locked(folder.prepare_lock, timeout_seconds=PREPARE_LOCK_TIMEOUT_SECONDS):
             ready = folder.ready()
             if ready is None:
-                ready = await self._made(task, folder, on_progress)
+                with disk_full_named(folder.path):
+                    ready = await self._made(task, folder, on_progress)
             elif generation < ready.workspace.generation:
                 raise self._stale(task.id, generation, ready.workspace.generation)
             workspace = ready.workspace.model_copy(

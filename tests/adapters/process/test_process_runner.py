@@ -130,6 +130,17 @@ async def test_a_claim_whose_supervisor_never_came_is_started(runner: ProcessRun
     assert "as claimed\n" == runner.output("t/1").text
 
 
+async def test_a_start_that_is_cancelled_leaves_its_claim_to_be_killed(runner: ProcessRunner, tmp_path: Path) -> None:
+    starting = asyncio.create_task(runner.start("t/1", shell("sleep 60; touch ran", tmp_path)))
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    state = await runner.kill("t/1", "the call was cancelled")
+    assert isinstance(state, Finished)
+    assert "the call was cancelled" == state.killed_reason
+
+
 async def test_a_claim_that_was_killed_never_runs(runner: ProcessRunner, runs_dir: Path, tmp_path: Path) -> None:
     RunTree(runs_dir, 0).run("t/1").claim(shell("touch ran", tmp_path))
     assert NotStarted(is_claimed=True) == await runner.kill("t/1", "changed my mind")

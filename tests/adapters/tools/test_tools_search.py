@@ -1,5 +1,6 @@
 """`glob` and `grep`: ripgrep's answers, without what is ignored and within limits."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ async def test_glob_lists_matching_files_that_are_not_ignored(
 ) -> None:
     outcome = await project.call("glob", pattern=pattern, path=path)
     assert (ToolStatus.OK, files.split()) == (outcome.status, outcome.text.split("\n"))
+
+
+async def test_grep_never_waits_at_a_pipe(workshop: Workshop) -> None:
+    os.mkfifo(workshop.root / "pipe")
+    outcome = await workshop.call("grep", pattern="x", path="pipe")
+    assert (ToolStatus.ERROR, "pipe is a named pipe, not an ordinary file.") == (outcome.status, outcome.text)
 
 
 async def test_glob_takes_an_absolute_pattern_inside_the_workspace(project: Workshop) -> None:

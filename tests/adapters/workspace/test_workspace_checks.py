@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +186,16 @@ async def test_no_checks_pass_unless_protected_files_changed(checks: Checks, wor
     assert (await case.prove()).passed
     (case.tree / "kept").write_text("x")
     assert not (await case.prove()).passed
+
+
+@pytest.mark.parametrize("free_bytes", [0, 4_096, 16_384])
+def test_a_full_disk_is_named_and_the_checks_go_on_when_there_is_space(tmp_path: Path, free_bytes: int) -> None:
+    apart = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
+    mount = ("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path))
+    if shutil.which("unshare") is None or subprocess.run([*apart, *mount], capture_output=True).returncode != 0:
+        pytest.skip("no mounts here")
+    program = Path(__file__).with_name("workspace_full_disk.py")
+    command = (*apart, sys.executable, str(program), str(tmp_path), str(free_bytes))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, check=True, timeout=30, env=environment, text=True)
+    assert "disk full\npassed: True\n" == done.stdout

@@ -102,6 +102,19 @@ async def test_setup_that_takes_too_long_is_named(workspaces: Workspaces) -> Non
         await workspaces.prepare(task(setup=("sleep 60",), setup_timeout_seconds=0.2), 1)
 
 
+async def test_setup_that_was_ended_from_outside_has_not_succeeded(
+    workspaces: Workspaces, runner: ProcessRunner, data_dir: Path
+) -> None:
+    started = data_dir / "started"
+    os.mkfifo(started)
+    command = f"trap 'exit 0' TERM; echo go > {started}; while :; do sleep 0.05; done; touch made"
+    preparing = asyncio.create_task(workspaces.prepare(task(setup=(command,)), 1))
+    await asyncio.to_thread(started.read_text)
+    await runner.kill_all("", "the host goes down")
+    with pytest.raises(WorkspaceFailed, match="was ended: the host goes down"):
+        await preparing
+
+
 async def test_setup_is_re_attached_after_the_worker_died(workspaces: Workspaces, data_dir: Path) -> None:
     gate = data_dir / "gate"
     os.mkfifo(gate)

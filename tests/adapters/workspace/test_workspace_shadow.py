@@ -249,6 +249,14 @@ async def test_a_folder_replaced_by_a_link_is_a_deletion_of_its_files(shadow: Sh
     assert ["src", "src/a.txt"] == await shadow.changed_files(base)
 
 
+async def test_a_link_in_place_of_gitmodules_is_a_change(shadow: Shadow, tree: Path) -> None:
+    (tree / ".gitmodules").write_text("[submodule]\n")
+    base = await begun(shadow)
+    (tree / ".gitmodules").unlink()
+    (tree / ".gitmodules").symlink_to("elsewhere")
+    assert [".gitmodules"] == await shadow.changed_files(base)
+
+
 async def test_huge_new_files_are_left_out_and_reported(shadow: Shadow, tree: Path) -> None:
     (tree / "data.bin").write_bytes(b"x" * 20_000)
     await shadow.create()
@@ -367,13 +375,20 @@ async def test_files_that_cannot_be_read_are_left_out_after_retries(shadow: Shad
     assert ["good.txt", "other.txt"] == await shadow.changed_files(base, to_tree=recorded.tree)
 
 
-async def test_a_full_disk_is_named(shadow: Shadow, tree: Path) -> None:
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "error: unable to write: No space left on device",
+        "fatal: sha1 file 'index.lock' write error. Out of diskspace",
+    ],
+)
+async def test_a_full_disk_is_named(shadow: Shadow, tree: Path, complaint: str) -> None:
     await begun(shadow)
     (tree / "new.txt").write_text("new")
 
     async def full(call: GitCall) -> GitResult:
         if "--add" in call.arguments:
-            return GitResult(call.arguments, 128, stderr="error: unable to write: No space left on device")
+            return GitResult(call.arguments, 128, stderr=complaint)
         return await run_git(call)
 
     with pytest.raises(DiskFull):

@@ -271,6 +271,80 @@ async def test_submodule_becomes_a_repository_of_its_own(
     assert "" == git(outer / "sub", "status", "--porcelain")
 
 
+async def test_linked_work_trees_below_the_top_become_repositories_of_their_own(
+    repository: Path, into: Path, git: Git
+) -> None:
+    (repository / ".git" / "info" / "exclude").write_text("trees/\n")
+    git(repository, "worktree", "add", "--quiet", "-b", "side", "trees/side")
+    await fetch(WorkspaceSource(directory=str(repository)), into)
+    (into / "trees" / "side" / "src" / "app.py").write_text("in the copy\n")
+    git(into / "trees" / "side", "commit", "--quiet", "--all", "--message", "in the copy")
+    assert "in the copy" == git(into / "trees" / "side", "log", "-1", "--format=%s", "side")
+    assert "first" == git(repository, "log", "-1", "--format=%s", "side")
+    assert "" == git(repository / "trees" / "side", "status", "--porcelain")
+
+
+@pytest.mark.parametrize("pointer", ["of the work tree", "absolute", "relative"])
+async def test_submodules_below_the_top_never_lead_to_the_original(
+    repository: Path, into: Path, git: Git, tmp_path: Path, pointer: str
+) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "--quiet")
+    git(outer, "submodule", "--quiet", "add", str(repository), "sub")
+    git(outer, "commit", "--quiet", "--message", "with a submodule")
+    if pointer == "absolute":
+        (outer / "sub" / ".git").write_text(f"gitdir: {outer}/.git/modules/sub\n")
+    if pointer == "of the work tree":
+        git(outer, "worktree", "add", "--quiet", "-b", "side", "../linked")
+        outer = tmp_path / "linked"
+        git(outer, "submodule", "--quiet", "update", "--init")
+    await fetch(WorkspaceSource(directory=str(outer)), into)
+    (into / "sub" / "src" / "app.py").write_text("in the copy\n")
+    git(into / "sub", "commit", "--quiet", "--all", "--message", "in the copy")
+    assert "first" == git(outer / "sub", "log", "-1", "--format=%s")
+    assert "" == git(outer / "sub", "status", "--porcelain")
+    assert "in the copy" == git(into / "sub", "log", "-1", "--format=%s")
+
+
+@pytest.mark.parametrize("text", ["gitdir: /no/such/place\n", "gitdir: a\0b", "gitdir:", "no pointer", ""])
+async def test_pointer_below_the_top_that_leads_nowhere_is_copied_as_it_is(
+    tmp_path: Path, into: Path, text: str
+) -> None:
+    (tmp_path / "origin" / "sub").mkdir(parents=True)
+    (tmp_path / "origin" / "sub" / ".git").write_text(text)
+    await fetch(WorkspaceSource(directory=str(tmp_path / "origin")), into)
+    assert text == (into / "sub" / ".git").read_text()
+
+
+async def test_links_that_lead_around_in_a_repository_do_not_stop_a_copy(repository: Path, into: Path) -> None:
+    (repository / ".git" / "loop").symlink_to("loop")
+    (repository / ".git" / "endless").symlink_to(repository)
+    await fetch(WorkspaceSource(directory=str(repository)), into)
+    assert "print('one')\n" == (into / "src" / "app.py").read_text()
+    assert not (into / ".git" / "endless").exists()
+
+
+@pytest.mark.parametrize("below", ["", "sub"])
+async def test_repository_of_links_to_another_becomes_one_of_its_own(
+    repository: Path, into: Path, git: Git, tmp_path: Path, below: str
+) -> None:
+    linked = tmp_path / "linked" / below
+    git_dir = linked / ".git"
+    git_dir.mkdir(parents=True)
+    for name in ("config", "objects", "refs", "packed-refs", "logs"):  # as `git-new-workdir` makes it
+        (git_dir / name).symlink_to(repository / ".git" / name)
+    (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    git(linked, "reset", "--quiet", "--hard")
+    await fetch(WorkspaceSource(directory=str(tmp_path / "linked"), allow_dirty=True), into)
+    (into / below / "src" / "app.py").write_text("in the copy\n")
+    git(into / below, "commit", "--quiet", "--all", "--message", "in the copy")
+    git(into / below, "pack-refs", "--all")
+    assert "in the copy" == git(into / below, "log", "-1", "--format=%s")
+    assert "first" == git(repository, "log", "-1", "--format=%s")
+    assert not (repository / ".git" / "packed-refs").exists()
+
+
 async def test_borrowed_objects_are_brought_along(repository: Path, into: Path, git: Git, tmp_path: Path) -> None:
     borrower = tmp_path / "borrower"
     git(tmp_path, "clone", "--quiet", "--shared", str(repository), str(borrower))
