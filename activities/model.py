@@ -302,6 +302,7 @@ def _digest(profile: ModelProfile, answer: AnswerRecord) -> ModelDigest:
         cost_usd=profile.prices.cost_usd(usage),
         context_tokens=answer.context_tokens or answer.usage.total_tokens,
         window_tokens=profile.window_tokens,
+        delivered_notes=len(answer.notes),
         text=answers.last_word(answer.content)[: answers.LAST_WORD_CHARACTERS],
     )
 

@@ -6,9 +6,10 @@ a feature is a pure decision in `policy`, an activity or an interceptor. Bodies 
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 from longshift.contracts.activities import (
     CallModelInput,
@@ -50,22 +51,35 @@ class Agent:
         self._describe()
         try:
             while not loop.has_ended(self._state):
-                await self._between_actions()
-                await self._perform(loop.next_action(self._state))
+                await self._or_park(self._between_actions())
+                await self._or_park(self._perform(loop.next_action(self._state)))
                 self._describe()
         except BaseException as error:
             if not is_cancelled_exception(error):
                 raise
             await self._close_cancelled()
-        await self._checkpointed()
+        with contextlib.suppress(ActivityError):  # the delivery takes the tree as it is
+            await self._checkpointed()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return loop.report(self._state)
+
+    async def _or_park(self, doing: Awaitable[None]) -> None:
+        """What fails outside, after all its attempts, waits for a person.
+
+        The engine wraps the failure of a remote activity in an ActivityError, that of a local one in nothing.
+        """
+        try:
+            await doing
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            self._state = loop.park(self._state, "host", in_words(error))
 
     async def _between_actions(self) -> None:
         if self._state.phase is not Phase.MODEL or loop.must_seal(self._state):
             return
         if self._state.paused:
-            await workflow.wait_condition(lambda: not self._state.paused)
+            await workflow.wait_condition(lambda: not self._state.paused or self._state.phase is not Phase.MODEL)
         info = workflow.info()
         grown = info.get_current_history_length() >= self._state.limits.history_events
         if grown or info.is_continue_as_new_suggested():
@@ -75,28 +89,23 @@ class Agent:
             workflow.continue_as_new(AgentInput(state=state))
 
     async def _perform(self, action: actions.Action) -> None:
-        try:
-            match action:
-                case actions.CallModel():
-                    await self._call_model(action)
-                case actions.RunTools():
-                    await self._run_tools(action)
-                case actions.RunChecks():
-                    await self._run_checks()
-                case actions.Seal():
-                    await self._seal(action)
-                case actions.Compact() | actions.WriteHandoff():
-                    await self._write_handoff(final=isinstance(action, actions.WriteHandoff))
-                case actions.Wait():
-                    await self._hold(action.seconds)
-                case actions.Park():
-                    await self._hold(None)
-                case actions.Finish():
-                    pass
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            self._state = loop.park(self._state, "host", in_words(error))
+        match action:
+            case actions.CallModel():
+                await self._call_model(action)
+            case actions.RunTools():
+                await self._run_tools(action)
+            case actions.RunChecks():
+                await self._run_checks()
+            case actions.Seal():
+                await self._seal(action)
+            case actions.Compact() | actions.WriteHandoff():
+                await self._write_handoff(final=isinstance(action, actions.WriteHandoff))
+            case actions.Wait():
+                await self._hold(action.seconds)
+            case actions.Park():
+                await self._hold(None)
+            case actions.Finish():
+                pass
 
     async def _call_model(self, action: actions.CallModel) -> None:
         state = self._state
@@ -118,7 +127,7 @@ class Agent:
             summary=describe.model_summary(state),
             **options.MODEL,
         )
-        self._state = loop.after_model(self._state, action, digest)
+        self._state = loop.after_model(self._state, digest)
         if state.step % REPORT_EVERY_STEPS == 0:
             await self._report()
 
@@ -153,7 +162,7 @@ class Agent:
             return None
         try:
             digest = await workflow.execute_local_activity_method(ToolActivities.try_tool, request, **options.TRY_TOOL)
-        except ActivityError as error:
+        except FailureError as error:
             if is_cancelled_exception(error):
                 raise
             return None
@@ -233,8 +242,13 @@ class Agent:
 
     async def _checkpointed(self) -> None:
         task, self._checkpoint = self._checkpoint, None
-        if task is not None:
+        if task is None:
+            return
+        try:
             await task
+        except ActivityError:
+            self._state = self._state.model_copy(update={"checkpoint_due": True})
+            raise
 
     async def _close_cancelled(self) -> None:
         """Running calls have been killed by now; what is left is to close the step."""

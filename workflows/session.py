@@ -3,6 +3,8 @@
 It never touches the loop of the agent: it signals. What a state allows is decided in `policy.session`.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -51,33 +53,45 @@ class Session:
         self._agent: workflow.ChildWorkflowHandle[Agent, AgentReport] | None = None
         self._early_notes: list[Note] = []
         self._updates = 0
+        self._steered_characters = 0
         self._paused = False
+        self._resumed = False
         self._extended = False
         self._cancel_reason = ""
         self._wrapped_up = False
+        self._time_is_up = False
 
     @workflow.run
     async def run(self, request: SessionInput) -> SessionStatus:
         """Prepare, work, deliver; whatever happens, the session ends in a final state with its reason."""
+        life = asyncio.create_task(self._live_and_close())
+        try:
+            await asyncio.shield(life)
+        except asyncio.CancelledError:
+            # A cancel in the Web UI takes the same way as a person's: whatever waits sees the reason.
+            self._cancel_reason = self._cancel_reason or "cancelled"
+            await life
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.status()
+
+    async def _live_and_close(self) -> None:
         try:
             await self._live()
         except BaseException as error:
-            if not is_cancelled_exception(error):
-                if not isinstance(error, FailureError):
-                    raise
+            if is_cancelled_exception(error) or (self._cancel_reason and isinstance(error, FailureError)):
+                self._move(SessionState.CANCELLED, reason=self._cancel_reason or "cancelled")
+            elif isinstance(error, FailureError):
                 self._move(SessionState.FAILED, reason=in_words(error))
             else:
-                await self._stop_agent(self._cancel_reason or "cancelled")
-                self._move(SessionState.CANCELLED, reason=self._cancel_reason or "cancelled")
+                raise
         await self._close()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return self.status()
 
     async def _live(self) -> None:
         task = self._request.task
         self._move(SessionState.PREPARING)
-        await workflow.execute_local_activity_method(
-            LedgerActivities.open_session, OpenSessionInput(task=task), **options.LEDGER
+        opening = OpenSessionInput(task=task)
+        await self._until_mended(
+            lambda: workflow.execute_local_activity_method(LedgerActivities.open_session, opening, **options.LEDGER)
         )
         workspace = await self._unless_cancelled(
             workflow.start_activity_method(
@@ -113,6 +127,7 @@ class Session:
             if not await self._may_go_on(report):
                 return None
             handoff_from = report.agent
+            self._early_notes[:0] = report.undelivered
             self._status = self._status.model_copy(update={"shift": self._status.shift + 1})
 
     async def _may_go_on(self, report: AgentReport) -> bool:
@@ -120,12 +135,13 @@ class Session:
         if policy.goes_on(self._request.task.on_deadline, report, self._status.shift):
             self._clock = self._clock.extended(self._request.task.budget.active_hours * 3600)
             return True
+        if self._extended and policy.is_time(report):
+            return True
         if self._request.task.on_deadline is not OnDeadline.ASK or not policy.is_time(report):
             self._move(SessionState.EXPIRED, reason=report.reason)
             return False
         text = f"{report.reason}; extend the session (longshift extend) or cancel it"
         self._move(SessionState.WAITING, attention=Attention(kind="deadline", text=text))
-        self._extended = False
         await workflow.wait_condition(lambda: self._extended or bool(self._cancel_reason))
         if self._cancel_reason:
             self._move(SessionState.CANCELLED, reason=self._cancel_reason)
@@ -138,7 +154,11 @@ class Session:
         opening = OpenAgentInput(
             task_id=task.id, agent=agent, profile=request.profile, workspace=workspace, handoff_from=handoff_from
         )
-        await workflow.execute_local_activity_method(LedgerActivities.open_agent, opening, **options.LEDGER)
+        self._agent_status = None
+        self._wrapped_up = self._time_is_up = False
+        await self._until_mended(
+            lambda: workflow.execute_local_activity_method(LedgerActivities.open_agent, opening, **options.LEDGER)
+        )
         notes, self._early_notes = tuple(self._early_notes), []
         state = AgentState(
             agent=agent,
@@ -159,27 +179,33 @@ class Session:
             search_attributes=attributes.of_agent(request),
             static_summary=f"{agent}: {task.title}"[:200],
         )
-        self._wrapped_up = False
         self._status = self._status.model_copy(update={"agent": agent})
-        self._agent_status = None
+        await self._tell_what_came_meanwhile(agent, told_paused=state.paused)
         try:
             return await self._supervised(self._agent)
         finally:
             self._clock = self._clock.stopped(workflow.time())
             self._agent = None
 
+    async def _tell_what_came_meanwhile(self, agent: str, *, told_paused: bool) -> None:
+        """What people said between the request for the agent and its start."""
+        if self._paused != told_paused:
+            await signals.to_agent(agent, "set_paused", value=self._paused)
+        while self._early_notes:
+            await signals.to_agent(agent, "deliver_note", self._early_notes.pop(0))
+
     async def _supervised(self, agent: workflow.ChildWorkflowHandle[Agent, AgentReport]) -> AgentReport:
         """Keep the clock while the agent works: warn before the end, and end it."""
         while not agent.done():
+            if self._cancel_reason:
+                agent.cancel()
+                break
             self._keep_clock()
             alarm = policy.next_alarm(self._clock, workflow.time(), self._request.wrap_up_seconds, self._wrapped_up)
             try:
                 await self._until_changed(agent, alarm)
             except TimeoutError:
                 await self._ring(alarm)
-            if self._cancel_reason and not agent.done():
-                agent.cancel()
-                break
         return await agent
 
     async def _until_changed(
@@ -203,7 +229,8 @@ class Session:
             self._clock = self._clock.stopped(workflow.time())
             self._move(SessionState.PAUSED if self._paused else SessionState.WAITING, attention=attention)
         else:
-            self._clock = self._clock.started(workflow.time())
+            if not self._time_is_up:
+                self._clock = self._clock.started(workflow.time())
             self._move(SessionState.RUNNING)
 
     def _is_waiting(self) -> bool:
@@ -220,10 +247,8 @@ class Session:
         else:
             used = self._clock.used_at(workflow.time())
             self._clock = self._clock.stopped(workflow.time())
+            self._time_is_up, self._extended = True, False
             await signals.to_agent(agent, "end", policy.time_is_up(used))
-            await workflow.wait_condition(
-                lambda: self._agent is None or self._agent.done() or bool(self._cancel_reason)
-            )
 
     async def _close(self) -> None:
         """Deliver what there is and end everything that still runs; then take the final state."""
@@ -231,31 +256,55 @@ class Session:
         final = SessionState.DONE if self._status.state is SessionState.DELIVERING else self._status.state
         if workspace is not None:
             try:
-                delivery = await workflow.execute_activity_method(
-                    WorkspaceActivities.deliver,
-                    DeliverInput(workspace=workspace, task_id=self._status.task_id, status=self._final_status(final)),
-                    summary="deliver patch and report",
-                    **options.housekeeping(workspace.host_queue),
+                request = DeliverInput(
+                    workspace=workspace, task_id=self._status.task_id, status=self._final_status(final)
+                )
+                delivery = await self._until_mended(
+                    lambda: workflow.execute_activity_method(
+                        WorkspaceActivities.deliver,
+                        request,
+                        summary="deliver patch and report",
+                        **options.housekeeping(workspace.host_queue),
+                    )
                 )
                 self._status = self._status.model_copy(update={"delivery": delivery})
-                await workflow.execute_activity_method(
-                    WorkspaceActivities.release_workspace,
-                    ReleaseInput(workspace=workspace),
-                    summary="release the workspace",
-                    **options.housekeeping(workspace.host_queue),
-                )
             except ActivityError as error:
                 final = SessionState.FAILED
-                reason = f"{self._status.reason}; delivery failed: {in_words(error)}".lstrip("; ")
-                self._status = self._status.model_copy(update={"reason": reason})
+                self._add_reason(f"delivery failed: {in_words(error)}")
+            await self._release(workspace)
         self._move(final, reason=self._status.reason)
 
-    async def _stop_agent(self, reason: str) -> None:
-        """The session itself was cancelled (Web UI): end the agent and wait for its report."""
-        self._cancel_reason = self._cancel_reason or reason
-        if self._agent is not None and not self._agent.done():
-            self._agent.cancel()
-            await workflow.wait([self._agent])
+    async def _release(self, workspace: Workspace) -> None:
+        try:
+            await workflow.execute_activity_method(
+                WorkspaceActivities.release_workspace,
+                ReleaseInput(workspace=workspace),
+                summary="release the workspace",
+                **options.housekeeping(workspace.host_queue),
+            )
+        except ActivityError as error:
+            self._add_reason(f"release failed: {in_words(error)}")
+
+    def _add_reason(self, text: str) -> None:
+        reason = f"{self._status.reason}; {text}".lstrip("; ")
+        self._status = self._status.model_copy(update={"reason": reason})
+
+    async def _until_mended(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """What fails outside waits for a person: resume tries it again, a cancel lets it fail."""
+        before = self._status
+        while True:
+            try:
+                return await attempt()
+            except FailureError as error:  # a local activity's failure is no ActivityError
+                if self._cancel_reason:
+                    raise
+                attention = Attention(kind="host", text=in_words(error)[:2_000])
+                self._move(SessionState.WAITING, reason=before.reason, attention=attention)
+                self._resumed = False
+                await workflow.wait_condition(lambda: self._resumed or bool(self._cancel_reason))
+                if self._cancel_reason:
+                    raise
+                self._move(before.state, reason=before.reason)
 
     async def _unless_cancelled(self, handle: workflow.ActivityHandle[Result]) -> Result:
         await workflow.wait_condition(lambda: handle.done() or bool(self._cancel_reason))
@@ -285,9 +334,10 @@ class Session:
     async def steer(self, message: Steer) -> str:
         """Give the agent a message; it goes with its next model call."""
         self._updates += 1
+        self._steered_characters += len(message.text)
         update = workflow.current_update_info()
         note = Note(speaker=Speaker.PERSON, text=message.text, message_id=update.id if update else "")
-        if self._agent is None:
+        if self._agent is None or self._time_is_up:
             self._early_notes.append(note)
             return "kept for the agent's start"
         await signals.to_agent(self._status.agent, "deliver_note", note)
@@ -295,7 +345,7 @@ class Session:
 
     @steer.validator
     def _may_steer(self, message: Steer) -> None:
-        self._allow(policy.refuse_steer(self._status, message, self._updates))
+        self._allow(policy.refuse_steer(self._status, message, self._updates, self._steered_characters))
 
     @workflow.update
     async def pause(self) -> str:
@@ -314,6 +364,7 @@ class Session:
     async def resume(self) -> str:
         """Go on: after a pause, or when what a person had to mend is mended."""
         was_paused, self._paused = self._paused, False
+        self._resumed = True
         if self._agent is not None:
             agent = self._status.agent
             if was_paused:

@@ -111,7 +111,6 @@ class AgentState(Wire):
     resume_phase: Phase = Phase.MODEL
     """Where a parked or waiting agent goes on."""
 
-    wrap_up_noted: bool = False
     ending: str = ""
     """Set when time or budget is used up: the reason, for the hand-off and the report."""
     outcome: AgentOutcome | None = None
@@ -157,6 +156,8 @@ class AgentReport(Wire):
     """The `finish` summary or the last text, shortened to 2,000 characters."""
     context_fill: float = 0.0
     """Share of the window in use at the end, 0 to 1."""
+    undelivered: tuple[Note, ...] = ()
+    """People's messages that came too late for this agent; the next shift's gets them."""
     handoff_note: str = ""
 
 

@@ -101,6 +101,8 @@ class ModelDigest(Wire):
     retry_after_seconds: float | None = None
     text: str = ""
     """What the answer says, for people: the summary of a `finish`, else its text; at most 1,000 characters."""
+    delivered_notes: int = 0
+    """How many messages the stored answer was given: of those that wait, the first so many."""
 
 
 class HandoffDigest(Wire):

@@ -115,13 +115,12 @@ def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | Non
     return SealedResult(call_id=call.call_id, index=call.index, is_error=result.status is not ToolStatus.OK)
 
 
-def after_model(state: AgentState, asked: CallModel, digest: ModelDigest) -> AgentState:
+def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
     """Take the outcome of `CallModel`; whatever it is, the seal that came along has been written."""
     state = _charged(state, digest).model_copy(update={"unwritten_seal": None})
     match digest.outcome:
         case ModelOutcome.ANSWERED | ModelOutcome.TRUNCATED:
-            delivered = state.model_copy(update={"notes": state.notes[len(asked.notes) :]})
-            return _answered(delivered, digest)
+            return _answered(state.model_copy(update={"notes": state.notes[digest.delivered_notes :]}), digest)
         case ModelOutcome.OVERFLOW:
             return _overflowed(state, digest)
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
@@ -248,6 +247,7 @@ def after_seal(state: AgentState) -> AgentState:
 
 def _closed(state: AgentState) -> AgentState:
     """The step is over: keep what seals it, and open the next one, or end."""
+    state = _heard_out(state)
     is_done = finish_call(state) is not None and state.finish_refused is None
     seal = SealInput(
         agent=state.agent,
@@ -273,6 +273,14 @@ def _closed(state: AgentState) -> AgentState:
     return state if is_done else _ended_or(_within_budget(state))
 
 
+def _heard_out(state: AgentState) -> AgentState:
+    """A person's message that arrived meanwhile is read before a `finish` is taken."""
+    unheard = any(note.speaker is Speaker.PERSON for note in state.notes)
+    if not unheard or state.ending or state.finish_refused is not None or finish_call(state) is None:
+        return state
+    return state.model_copy(update={"finish_refused": notes.FINISH_UNHEARD})
+
+
 def _within_budget(state: AgentState) -> AgentState:
     reason = context.exhausted_budget(state)
     return state.model_copy(update={"ending": reason}) if reason and not state.ending else state
@@ -292,18 +300,20 @@ def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
     state = _charged(state, digest)
     match digest.outcome:
         case ModelOutcome.ANSWERED:
-            return state.model_copy(
-                update={
-                    "phase": Phase.MODEL,
-                    "epoch": digest.epoch,
-                    "epoch_first_step": state.step,
-                    "context_tokens": digest.context_tokens,
-                    "needs_room": False,
-                    "compactions": state.compactions + 1,
-                    "waits": 0,
-                    "attention": None,
-                    "handoff_note": digest.note,
-                }
+            return _ended_or(
+                state.model_copy(
+                    update={
+                        "phase": Phase.MODEL,
+                        "epoch": digest.epoch,
+                        "epoch_first_step": state.step,
+                        "context_tokens": digest.context_tokens,
+                        "needs_room": False,
+                        "compactions": state.compactions + 1,
+                        "waits": 0,
+                        "attention": None,
+                        "handoff_note": digest.note,
+                    }
+                )
             )
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
             return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.COMPACT)
@@ -337,11 +347,9 @@ def take_note(state: AgentState, note: Note) -> AgentState:
 
 
 def wrap_up(state: AgentState, remaining_seconds: float) -> AgentState:
-    """Warn once that the end is near."""
-    if state.wrap_up_noted:
-        return state
-    note = Note(speaker=Speaker.RUNNER, text=notes.wrap_up(remaining_seconds))
-    return take_note(state.model_copy(update={"wrap_up_noted": True}), note)
+    """Warn that the end is near; an extended session is warned again."""
+    note = Note(speaker=Speaker.RUNNER, text=notes.wrap_up(remaining_seconds), message_id="wrap up")
+    return take_note(state, note)
 
 
 def end(state: AgentState, reason: str) -> AgentState:
@@ -354,7 +362,8 @@ def end(state: AgentState, reason: str) -> AgentState:
 
 def cancelled(state: AgentState, reason: str) -> AgentState:
     """A person cancelled: an open step is closed as it stands, so that the transcript ends sound."""
-    state = _closed(state) if state.calls else state
+    if state.calls:
+        state = _closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})
 
 
@@ -377,5 +386,6 @@ def report(state: AgentState) -> AgentReport:
         checks=state.checks,
         summary=state.last_text[:2_000],
         context_fill=context.fill(state),
+        undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
     )

@@ -5,6 +5,9 @@ from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.transcript import Note, Speaker
 
 FINISH_ACCEPTED = "Accepted: every declared check passes. The session ends here."
+FINISH_UNHEARD = (
+    "Not finished yet: a person sent a message meanwhile, and it follows. Take it into account, then call finish again."
+)
 NOT_RUN = "No result: the session was stopped before or while this call ran."
 LOST = (
     "The outcome of this command is unknown: its supervisor died while it ran. It was not run again. "

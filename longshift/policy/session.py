@@ -20,6 +20,8 @@ from longshift.policy.clock import ActiveClock
 
 MAX_UPDATES = 1_500
 """The engine takes 2,000 updates per run; beyond this a session only takes resume and cancel."""
+MAX_STEER_CHARACTERS = 300_000
+"""Of all messages together: those not yet delivered travel in one value, and the engine takes 2 MiB."""
 MAX_SHIFTS = 20
 """How often a session may start afresh from a hand-off note by itself."""
 MAX_EXTENSION_HOURS = 720.0
@@ -95,12 +97,14 @@ def agent_limits(request: SessionInput, earlier: tuple[AgentReport, ...]) -> Age
     return request.limits.model_copy(update={"steps": steps, "tokens": tokens, "usd": usd})
 
 
-def refuse_steer(status: SessionStatus, message: Steer, updates: int) -> str:
+def refuse_steer(status: SessionStatus, message: Steer, updates: int, steered_characters: int = 0) -> str:
     """Why a message is not taken."""
     if not message.text.strip():
         return "text: the message is empty"
     if len(message.text) > STEER_MAX_CHARACTERS:
         return f"text: {len(message.text)} characters; at most {STEER_MAX_CHARACTERS}, put more into a file"
+    if steered_characters + len(message.text) > MAX_STEER_CHARACTERS:
+        return f"text: this session has taken {steered_characters} characters of messages; put more into a file"
     return _refuse(status, "steer", updates)
 
 

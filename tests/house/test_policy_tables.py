@@ -41,8 +41,7 @@ def test_every_phase_has_an_action(phase: Phase) -> None:
 
 @pytest.mark.parametrize("outcome", ModelOutcome)
 def test_every_outcome_of_a_model_call_leads_to_a_phase(outcome: ModelOutcome) -> None:
-    asked = actions.CallModel(notes=())
-    after = loop.after_model(agent_in(Phase.MODEL), asked, ModelDigest(outcome=outcome, detail="d"))
+    after = loop.after_model(agent_in(Phase.MODEL), ModelDigest(outcome=outcome, detail="d"))
     assert isinstance(after.phase, Phase)
 
 

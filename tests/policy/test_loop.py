@@ -33,7 +33,10 @@ def answered(*calls: CallDigest, **fields: object) -> ModelDigest:
 def after_answer(state: AgentState, digest: ModelDigest) -> AgentState:
     asked = loop.next_action(state)
     assert isinstance(asked, actions.CallModel)
-    return loop.after_model(state, asked, digest)
+    usable = digest.outcome in {ModelOutcome.ANSWERED, ModelOutcome.TRUNCATED}
+    return loop.after_model(
+        state, digest.model_copy(update={"delivered_notes": len(asked.notes)}) if usable else digest
+    )
 
 
 def done(index: int, **fields: object) -> ToolDigest:
@@ -153,10 +156,27 @@ def test_a_persons_message_goes_with_the_next_model_call_once() -> None:
 
 
 def test_a_message_that_arrives_while_the_model_answers_is_kept_for_the_next_call() -> None:
-    asked = actions.CallModel()
-    late = loop.take_note(START, Note(speaker=Speaker.PERSON, text="late", message_id="u2"))
-    state = loop.after_model(late, asked, answered(call(0)))
-    assert late.notes == state.notes
+    early = loop.take_note(START, Note(speaker=Speaker.PERSON, text="early", message_id="u1"))
+    late = loop.take_note(early, Note(speaker=Speaker.PERSON, text="late", message_id="u2"))
+    state = loop.after_model(late, answered(call(0), delivered_notes=1))
+    assert ["late"] == [note.text for note in state.notes]
+
+
+def test_a_message_that_arrives_before_the_end_is_read_before_finish_is_taken() -> None:
+    asked = after_answer(START, answered(call(0, "finish")))
+    late = loop.take_note(asked, Note(speaker=Speaker.PERSON, text="one more thing", message_id="u1"))
+    state = loop.after_checks(late, GREEN)
+    assert (Phase.MODEL, notes.FINISH_UNHEARD) == (state.phase, sealed(state).results[0].text)
+    again = loop.after_checks(after_answer(state, answered(call(0, "finish"))), GREEN)
+    assert AgentOutcome.DONE is again.outcome
+
+
+def test_a_message_for_which_there_is_no_time_left_goes_to_the_next_shift() -> None:
+    asked = loop.end(after_answer(START, answered(call(0, "finish"))), "time")
+    late = loop.take_note(asked, Note(speaker=Speaker.PERSON, text="one more thing", message_id="u1"))
+    state = loop.after_checks(late, GREEN)
+    assert AgentOutcome.DONE is state.outcome
+    assert late.notes == loop.report(state).undelivered
 
 
 def test_an_undelivered_message_survives_an_overflow() -> None:
@@ -261,6 +281,28 @@ def test_the_wrap_up_warning_is_given_once() -> None:
     assert [notes.wrap_up(900)] == [note.text for note in state.notes]
 
 
+def test_an_extended_session_is_warned_again_when_its_new_end_is_near() -> None:
+    warned = after_answer(loop.wrap_up(START, 60), answered(call(0)))
+    again = loop.wrap_up(loop.after_tool(warned, done(0)), 60)
+    assert isinstance(asked := loop.next_action(again), actions.CallModel)
+    assert 1 == len(asked.notes)
+
+
+def test_time_up_during_a_compaction_hands_off_without_a_further_step() -> None:
+    first = loop.after_tool(after_answer(START, answered(call(0))), done(0))
+    compacting = after_answer(first, ModelDigest(outcome=ModelOutcome.OVERFLOW))
+    ended = loop.end(compacting, "time")
+    compacted = loop.after_compaction(ended, HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=2, note="n"))
+    assert actions.WriteHandoff() == loop.next_action(compacted)
+
+
+def test_a_finish_cancelled_during_its_checks_is_not_sealed_as_accepted() -> None:
+    proving = after_answer(START, answered(call(0, "finish")))
+    assert actions.RunChecks() == loop.next_action(proving)
+    result = sealed(loop.cancelled(proving, "cancelled")).results[0]
+    assert (notes.NOT_RUN, True) == (result.text, result.is_error)
+
+
 def test_a_changing_call_makes_a_checkpoint_due() -> None:
     state = after_answer(START, answered(call(0)))
     assert loop.after_tool(state, done(0, changes_workspace=True)).checkpoint_due
@@ -305,7 +347,7 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             usable = outcome in {ModelOutcome.ANSWERED, ModelOutcome.TRUNCATED}
             calls = data.draw(CALLS) if usable else ()
             digest = ModelDigest(outcome=outcome, calls=calls, context_tokens=10, window_tokens=1_000)
-            return sealed_as_called(loop.after_model(state, action, digest), calls)
+            return sealed_as_called(loop.after_model(state, digest), calls)
         case actions.RunTools():
             calls = state.calls
             for each in (call for batch in action.batches for call in batch):

@@ -2,7 +2,7 @@
 
 from longshift.contracts.agent import AgentOutcome, AgentReport
 from longshift.contracts.model import Usage
-from longshift.contracts.session import AgentStatus
+from longshift.contracts.session import AgentStatus, SessionState, SessionStatus, Steer
 from longshift.policy import session
 
 EARLIER = AgentReport(
@@ -19,3 +19,10 @@ def test_the_work_of_earlier_shifts_counts() -> None:
 def test_a_report_tells_where_its_agent_stood() -> None:
     expected = AgentStatus(agent="t/lead", waiting=False, step=40, tokens=1_000, cost_usd=2)
     assert expected == session.at_end(EARLIER)
+
+
+def test_messages_are_refused_before_they_are_too_many_for_one_value() -> None:
+    status = SessionStatus(task_id="t", title="T", state=SessionState.PREPARING, profile="p")
+    message = Steer(text="x" * 20_000)
+    assert not session.refuse_steer(status, message, 14, 280_000)
+    assert "put more into a file" in session.refuse_steer(status, message, 15, 300_000)

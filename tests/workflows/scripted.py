@@ -1,6 +1,7 @@
 """Activities that play a script, so that a workflow test decides every outcome and sees every call."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,6 +50,8 @@ class Script:
     tool: Callable[[RunToolInput], ToolStatus] = lambda request: ToolStatus.OK
     quick_calls: bool = False
     setup_fails: str = ""
+    failures: dict[str, list[Exception]] = field(default_factory=dict[str, list[Exception]])
+    """By activity: what its next calls raise."""
     model_seconds: float = 0.0
     hold_tools: asyncio.Event | None = None
     """When set, tool calls wait for it."""
@@ -65,8 +68,21 @@ class Script:
     tool_started: asyncio.Event = field(default_factory=asyncio.Event)
     model_asked: asyncio.Event = field(default_factory=asyncio.Event)
     hold_model: asyncio.Event | None = None
+    hold: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """By activity: it waits for the event before it does anything."""
+    entered: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    """By activity: set at its first call."""
     sealed: asyncio.Event = field(default_factory=asyncio.Event)
     reopened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def enter(self, name: str) -> None:
+        """An activity begins."""
+        self.entered[name].set()
+        while name in self.hold and not self.hold[name].is_set():
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+        if self.failures.get(name):
+            raise self.failures[name].pop(0)
 
     def keep_seal(self, seal: SealInput) -> None:
         """A step is closed, by whichever activity."""
@@ -79,16 +95,19 @@ class ScriptedLedger(LedgerActivities):
         self._script = script
 
     @activity.defn
-    async def open_session(self, request: OpenSessionInput) -> None: ...
+    async def open_session(self, request: OpenSessionInput) -> None:
+        await self._script.enter("open_session")
 
     @activity.defn
     async def open_agent(self, request: OpenAgentInput) -> None:
+        await self._script.enter("open_agent")
         self._script.opened.append(request)
         if len(self._script.opened) > 1:
             self._script.reopened.set()
 
     @activity.defn
     async def seal(self, request: SealInput) -> None:
+        await self._script.enter("seal")
         self._script.keep_seal(request)
 
 
@@ -105,10 +124,12 @@ class ScriptedModels(ModelActivities):
         script.model_asked.set()
         if script.hold_model is not None:
             await script.hold_model.wait()
-        return script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+        answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+        return answer.model_copy(update={"delivered_notes": len(request.notes) if answer.calls else 0})
 
     @activity.defn
     async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
+        await self._script.enter("write_handoff")
         self._script.handoffs.append(request)
         epoch = request.epoch if request.final else request.epoch + 1
         return HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=epoch, context_tokens=100, note="so far")
@@ -150,6 +171,7 @@ class ScriptedWorkspaces(WorkspaceActivities):
 
     @activity.defn
     async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
+        await self._script.enter("prepare_workspace")
         if self._script.setup_fails:
             raise WorkspaceFailed(self._script.setup_fails)
         quick = self._script.quick_calls
@@ -158,20 +180,24 @@ class ScriptedWorkspaces(WorkspaceActivities):
 
     @activity.defn
     async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
+        await self._script.enter("checkpoint")
         self._script.checkpoints.append(request)
         return CheckpointDigest(step=request.step, tree_hash=f"t{request.step}", commit="c", changed_count=1)
 
     @activity.defn
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
+        await self._script.enter("run_checks")
         self._script.checks_run.append(request)
         passed = self._script.checks.pop(0) if len(self._script.checks) > 1 else self._script.checks[0]
         return ChecksDigest(passed=passed, results=(CheckResult(name="suite", passed=passed, detail="exit code"),))
 
     @activity.defn
     async def deliver(self, request: DeliverInput) -> DeliveryDigest:
+        await self._script.enter("deliver")
         self._script.delivered.append(request)
         return DeliveryDigest(artifacts=("artifacts/x/patch.diff",))
 
     @activity.defn
     async def release_workspace(self, request: ReleaseInput) -> None:
+        await self._script.enter("release_workspace")
         self._script.released += 1
