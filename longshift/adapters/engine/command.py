@@ -66,6 +66,16 @@ def server_command(
     ]
 
 
+def add_attributes_command(binary: Path, ports: EnginePorts, namespace: str, missing: Mapping[str, str]) -> list[str]:
+    """The arguments that register search attributes with a running server."""
+    given = (part for name, kind in missing.items() for part in ("--name", name, "--type", kind))
+    address = f"{HOST}:{ports.frontend}"
+    return [
+        *(str(binary), "operator", "search-attribute", "create"),
+        *("--address", address, "--namespace", namespace, *given),
+    ]
+
+
 def is_server_of(command_line: list[str], database: Path) -> bool:
     """Whether a process with this command line is a server on `database`."""
     pairs = pairwise(command_line)

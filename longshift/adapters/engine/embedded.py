@@ -11,7 +11,15 @@ from pathlib import Path
 
 from longshift.adapters.engine.address import EngineAddress, remove_address, write_address
 from longshift.adapters.engine.binary import EngineBinary
-from longshift.adapters.engine.command import DYNAMIC_CONFIG, HOST, SQLITE_PRAGMAS, EnginePorts, server_command
+from longshift.adapters.engine.command import (
+    DYNAMIC_CONFIG,
+    HOST,
+    SQLITE_PRAGMAS,
+    EnginePorts,
+    add_attributes_command,
+    server_command,
+)
+from longshift.adapters.engine.database import discard_empty
 from longshift.adapters.engine.frontend import Frontend
 from longshift.adapters.engine.leftovers import end_leftovers
 from longshift.adapters.engine.ports import choose_ports, with_fresh_http
@@ -29,6 +37,8 @@ RETENTION_SECONDS = 30 * 86_400
 READY_SECONDS = 60.0
 """The slowest start that is waited for: a large database after a crash."""
 POLL_SECONDS = 0.03
+ATTRIBUTES_SECONDS = 3.0
+"""How long a server that answers has for registering search attributes by itself."""
 STOP_SECONDS = 10.0
 START_TRIES = 3
 """Ports that were free may be taken before the server has them."""
@@ -131,9 +141,10 @@ class EmbeddedEngine:
         )
         is_up = False
         try:
+            await asyncio.to_thread(discard_empty, self.database)
             server = self._server = await start_server(command, self._log_file)
             async with Frontend(ports.http, NAMESPACE) as frontend:
-                await self._await_ready(server, frontend)
+                await self._await_ready(server, frontend, path, ports)
                 await frontend.keep_finished_for(self._retention_seconds)
             address = EngineAddress(
                 address=f"{HOST}:{ports.frontend}",
@@ -151,17 +162,41 @@ class EmbeddedEngine:
                 await self._end_server()
         return server, address
 
-    async def _await_ready(self, server: ServerProcess, frontend: Frontend) -> None:
+    async def _await_ready(self, server: ServerProcess, frontend: Frontend, path: Path, ports: EnginePorts) -> None:
+        """The namespace answers and has all search attributes.
+
+        The server registers them with a new database only, a moment after it answers. An older one can lack some: from
+        a release that had fewer, or a first start that was cut short.
+        """
         try:
             async with asyncio.timeout(READY_SECONDS):
-                while not await frontend.is_ready(self._search_attributes):
+                answered_at, is_told = 0.0, False
+                while (known := await frontend.search_attributes()) is None or self._missing(known):
                     if server.has_ended:
                         raise EngineError(self._complaint(f"ended with exit code {await server.wait()}"))
+                    now = asyncio.get_running_loop().time()
+                    answered_at = answered_at or (now if known is not None else 0.0)
+                    if known is not None and not is_told and now - answered_at > ATTRIBUTES_SECONDS:
+                        is_told = True
+                        await self._add_attributes(path, ports, self._missing(known))
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise EngineError(self._complaint(f"was not ready within {READY_SECONDS:.0f} seconds")) from None
         if server.has_ended:
             raise EngineError(self._complaint("ended at once, and another server answers on its port"))
+
+    def _missing(self, known: frozenset[str]) -> Mapping[str, str]:
+        return {name: kind for name, kind in self._search_attributes.items() if name not in known}
+
+    async def _add_attributes(self, path: Path, ports: EnginePorts, missing: Mapping[str, str]) -> None:
+        log.warning("the engine's database lacks search attributes, adding %s", ", ".join(missing))
+        command = add_attributes_command(path, ports, NAMESPACE, missing)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise EngineError(self._complaint(f"does not take its search attributes: {said.decode(errors='replace')}"))
 
     def _complaint(self, what: str) -> str:
         tail = log_tail(self._log_file)

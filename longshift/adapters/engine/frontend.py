@@ -3,7 +3,6 @@
 HTTP, as a gRPC client would bring the whole SDK, and starting the command line tool costs ten times as much.
 """
 
-from collections.abc import Iterable
 from typing import Any, Self
 
 import httpx
@@ -27,17 +26,17 @@ class Frontend:
             trust_env=False,
         )
 
-    async def is_ready(self, search_attributes: Iterable[str]) -> bool:
-        """Whether the frontend answers for the namespace and all of `search_attributes` are registered."""
+    async def search_attributes(self) -> frozenset[str] | None:
+        """The namespace's own search attributes; None until the frontend answers for the namespace."""
         try:
             namespace = await self._http.get(self._path)
             known = await self._http.get(f"{self._path}/search-attributes")
             if not (namespace.is_success and known.is_success):
-                return False
+                return None
             custom: dict[str, Any] = known.json().get("customAttributes", {})
         except (httpx.HTTPError, ValueError):
-            return False
-        return set(search_attributes) <= custom.keys()
+            return None
+        return frozenset(custom)
 
     async def keep_finished_for(self, seconds: int) -> None:
         """Set the namespace's retention; what finished before keeps the one it had then.

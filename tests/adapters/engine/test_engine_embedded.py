@@ -1,6 +1,7 @@
 """The embedded engine against the real server."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -107,6 +108,31 @@ async def test_leftover_server_of_the_same_data_is_ended_before_a_new_one_starts
     assert [foreign.pid] == [server.pid for server in servers_of(other_data)]
     await leftover.end(5)
     await foreign.end(5)
+
+
+async def test_a_database_whose_first_start_was_cut_short_is_made_anew(
+    caplog: pytest.LogCaptureFixture, make_engine: MakeEngine
+) -> None:
+    engine = make_engine()
+    with contextlib.closing(sqlite3.connect(engine.database)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert engine.database.exists()
+    await engine.start()
+    assert "its first start was cut short" in caplog.text
+
+
+async def test_a_database_that_lacks_search_attributes_gets_them(
+    tmp_path: Path, binary: EngineBinary, make_engine: MakeEngine
+) -> None:
+    older = EmbeddedEngine(tmp_path, binary=binary, search_attributes={}, ui=False)
+    await older.start()
+    await older.stop()
+    address = await make_engine().start()
+    client = await Client.connect(address.address, namespace=address.namespace)
+    listed = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=address.namespace)
+    )
+    assert SEARCH_ATTRIBUTES.keys() <= listed.custom_attributes.keys()
 
 
 OWNER = """
