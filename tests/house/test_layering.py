@@ -63,7 +63,9 @@ class Row:
 
 CORE = ("longshift.contracts", "longshift.policy")
 PYDANTIC = ("pydantic", "pydantic_core")
+BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
+    *BROKERS,
     "httpx",
     "obstore",
     "opentelemetry",
@@ -72,6 +74,7 @@ EVERY_VENDOR = (
     *PYDANTIC,
     "pydantic_settings",
     "rich",
+    "standardwebhooks",
     "starlette",
     "structlog",
     "temporalio",
@@ -85,6 +88,11 @@ ROWS = (
     Row("longshift/adapters/process/supervisor.py", ours=()),
     Row("longshift/contracts", ours=("longshift.contracts",), vendors=(*PYDANTIC, "temporalio.activity")),
     Row("longshift/policy", ours=CORE, stdlib=PURE_STDLIB),
+    Row(
+        "longshift/adapters/brokers",
+        ours=(*CORE, VERSION, "longshift.adapters"),
+        vendors=(*BROKERS, "orjson", *PYDANTIC),
+    ),
     Row(
         "longshift/adapters",
         ours=(*CORE, VERSION, "longshift.adapters"),
