@@ -8,7 +8,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from longshift.contracts import ids
-from longshift.contracts.errors import BadInput
+from longshift.contracts.errors import BadInput, KeyTaken
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
 from longshift.settings import Settings
@@ -32,7 +32,8 @@ async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submissi
     """Start the task's session, or find the one that the same task already has.
 
     Raises:
-        BadInput: the id belongs to another task, or the model profile is unknown.
+        KeyTaken: the id belongs to another task.
+        BadInput: the model profile is unknown.
     """
     profile = task.model or settings.model_profile
     known = settings.profiles()
@@ -69,7 +70,7 @@ async def _found(client: Client, task: TaskSpec, digest: str) -> Submission:
     description = await handle.describe()
     if await description.memo_value(HASH_MEMO, None) != digest:
         state = description.status.name.lower() if description.status else "known"
-        raise BadInput(
+        raise KeyTaken(
             f"id: {task.id!r} belongs to another task, which is {state} (see `longshift status {task.id}`); "
             "give this one another id"
         )

@@ -16,13 +16,22 @@ _STEP = SearchAttributeKey.for_int(search.STEP)
 _TOKENS = SearchAttributeKey.for_int(search.TOKENS)
 _COST_USD = SearchAttributeKey.for_float(search.COST_USD)
 _CONTEXT_FILL = SearchAttributeKey.for_float(search.CONTEXT_FILL)
+_PRIORITY = SearchAttributeKey.for_int(search.PRIORITY)
+_FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
 
 
 def of_session(request: SessionInput) -> TypedSearchAttributes:
     """What a session is listed under from its start."""
-    return TypedSearchAttributes([SearchAttributePair(_STATE, SessionState.QUEUED.value), *_common(request)])
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(_STATE, SessionState.QUEUED.value),
+            SearchAttributePair(_PRIORITY, request.place.priority),
+            SearchAttributePair(_FAIRNESS_KEY, request.place.fairness_key),
+            *_common(request),
+        ]
+    )
 
 
 def of_agent(request: SessionInput) -> TypedSearchAttributes:

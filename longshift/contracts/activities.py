@@ -11,6 +11,7 @@ from temporalio import activity
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import HandoffDigest, ModelDigest
 from longshift.contracts.session import SessionStatus
+from longshift.contracts.slots import HoldSlotInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
@@ -184,3 +185,15 @@ class WorkspaceActivities(ABC):
     @abstractmethod
     async def release_workspace(self, request: ReleaseInput) -> None:
         """Kill background jobs; the files stay."""
+
+
+class SlotActivities(ABC):
+    """Slots of a host."""
+
+    @activity.defn
+    @abstractmethod
+    async def hold_slot(self, request: HoldSlotInput) -> None:
+        """Prepare the workspace, grant it to the session, and heartbeat until the session cancels this call.
+
+        A host that stops, or finds that a newer slot holds the workspace, ends it with `slot_lost`.
+        """

@@ -2,6 +2,7 @@
 
     LongshiftError                 kind                retried by the engine
     ├── BadInput                   bad_input           no   a person mends the named field
+    │   └── KeyTaken               key_taken           no   the id or key belongs to another task
     ├── ProviderError              …                   by kind, see `ProviderFailure`
     ├── StoreError
     │   ├── StoreUnavailable       store_unavailable   yes
@@ -9,7 +10,8 @@
     ├── HostError
     │   ├── WorkspaceFailed        workspace_failed    no   source, setup or checkpoint failed; the text says why
     │   ├── DiskFull               disk_full           no   refused below the free-space floor
-    │   └── StaleGeneration        stale_generation    no   a newer slot holds this workspace
+    │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
+    │   └── SlotLost               slot_lost           no   the host stops; the session takes another slot
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -69,6 +71,12 @@ class BadInput(LongshiftError):
     """What a person gave cannot be used. The message names the field and the remedy."""
 
     kind = "bad_input"
+
+
+class KeyTaken(BadInput):
+    """The id or idempotency key belongs to another task."""
+
+    kind = "key_taken"
 
 
 class ProviderError(LongshiftError):
@@ -136,6 +144,12 @@ class StaleGeneration(HostError):
     """The call was scheduled under an older slot than the one that holds the workspace now."""
 
     kind = "stale_generation"
+
+
+class SlotLost(HostError):
+    """The host gives a slot up before its session does."""
+
+    kind = "slot_lost"
 
 
 class EngineError(LongshiftError):

@@ -9,6 +9,9 @@ STEP = "LongshiftStep"
 TOKENS = "LongshiftTokens"
 COST_USD = "LongshiftCostUsd"
 CONTEXT_FILL = "LongshiftContextFill"
+PRIORITY = "LongshiftPriority"
+FAIRNESS_KEY = "LongshiftFairnessKey"
+HOST = "LongshiftHost"
 
 SEARCH_ATTRIBUTES: dict[str, str] = {
     STATE: "Keyword",
@@ -20,5 +23,8 @@ SEARCH_ATTRIBUTES: dict[str, str] = {
     TOKENS: "Int",
     COST_USD: "Double",
     CONTEXT_FILL: "Double",
+    PRIORITY: "Int",
+    FAIRNESS_KEY: "Keyword",
+    HOST: "Keyword",
 }
 """Name → type, as the engine has to register them."""

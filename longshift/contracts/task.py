@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from longshift.contracts.ids import TASK_ID_PATTERN
 from longshift.contracts.wire import UserInput
@@ -12,6 +12,10 @@ INSTRUCTIONS_MAX_CHARACTERS = 200_000
 """A Temporal payload warns at 512 KiB; four bytes a character plus the other fields stay below 1 MiB."""
 
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
+
+
+FAIRNESS_KEY_MAX_BYTES = 64
+"""The engine's limit on a fairness key."""
 
 
 class OnDeadline(StrEnum):
@@ -119,6 +123,14 @@ class TaskSpec(UserInput):
     budget: Budget = Budget()
     on_deadline: OnDeadline = OnDeadline.STOP
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
+    priority: int = Field(default=3, ge=1, le=5)
+    """Place in the queue: 1 goes before 2, and so on; within one priority the fairness keys take turns."""
+    fairness_key: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """Whose turn this task counts as; when empty, its tenant or its repository, as the runner's `fairness_by` says."""
+    fairness_weight: float = Field(default=1.0, ge=0.001, le=1000)
+    """A key of weight 2 gets twice as many turns as one of weight 1."""
+    not_before: AwareDatetime | None = None
+    """The task waits outside of the queue until then; a time with its zone, such as `2026-12-24T18:00:00+01:00`."""
 
     @field_validator("checks")
     @classmethod
@@ -128,6 +140,13 @@ class TaskSpec(UserInput):
             if names.count(name) > 1:
                 raise ValueError(f"checks: two are named {name!r}; names must differ")
         return checks
+
+    @field_validator("fairness_key")
+    @classmethod
+    def _fits_the_engine(cls, key: str | None) -> str | None:
+        if key is not None and len(key.encode()) > FAIRNESS_KEY_MAX_BYTES:
+            raise ValueError(f"fairness_key: {len(key.encode())} bytes; at most {FAIRNESS_KEY_MAX_BYTES}, shorten it")
+        return key
 
     @property
     def repository(self) -> str:

@@ -3,6 +3,20 @@
 from longshift.contracts.wire import Wire
 
 
+class Restoration(Wire):
+    """How a workspace was made again on a host that did not have it, out of the checkpoints in the store."""
+
+    step: int
+    """The step whose files these are; 0 where there was no checkpoint, so that work starts from the source."""
+    from_generation: int = 0
+    """The slot under which that checkpoint was taken; 0 without one."""
+    tree_hash: str = ""
+    has_own_repository: bool = True
+    """The source was fetched again, and with it its repository; otherwise there are the covered files alone."""
+    remarks: tuple[str, ...] = ()
+    """What else differs from the host that was lost, a sentence each, for the agent."""
+
+
 class Workspace(Wire):
     """A prepared workspace and the host that holds it. All its tools run on `host_queue`."""
 
@@ -24,6 +38,10 @@ class Workspace(Wire):
     total_bytes: int = 0
     rules_file: str = ""
     """`AGENTS.md` or `CLAUDE.md` when the tree has one; its text is in the store under `ids.rules_key`."""
+    source_commit: str = ""
+    """The commit of a git source, so that another host fetches the same."""
+    restoration: Restoration | None = None
+    """Set when this slot's host made the workspace again; None when the host had it, or made it for the first time."""
 
 
 class CheckpointDigest(Wire):
@@ -35,6 +53,8 @@ class CheckpointDigest(Wire):
     changed_files: tuple[str, ...] = ()
     """Paths that differ from the base tree; at most 200."""
     changed_count: int = 0
+    archived: bool = False
+    """The checkpoint is in the store, so that another host can go on from it."""
     duration_seconds: float = 0.0
 
 

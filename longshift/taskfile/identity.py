@@ -12,9 +12,15 @@ SLUG_CHARACTERS = 60
 HASH_CHARACTERS = 8
 
 
+_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before")
+"""Fields that came after the first release: where they are not used, a task keeps the hash it had then."""
+
+
 def task_hash(task: TaskSpec) -> str:
     """SHA-256 (first 16 hex digits) of a task as it will run, its id included."""
-    return _digest(task.model_dump(mode="json"))[:16]
+    values = task.model_dump(mode="json")
+    unused = [name for name in _LATER_FIELDS if getattr(task, name) == TaskSpec.model_fields[name].default]
+    return _digest({name: value for name, value in values.items() if name not in unused})[:16]
 
 
 def derived_id(title: str, values: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ CHOSEN: dict[str, Any] = {
     "Limits.share": 0.5,
     "ModelProfile.extra_body": {"thinking": {"type": "enabled"}},
     "ModelProfile.sampling": {"temperature": 0.6},
+    "TaskSpec.not_before": "2026-12-24T18:00:00+01:00",
+    "TaskSpec.priority": 2,
     "WorkspaceSource.archive": None,
     "WorkspaceSource.directory": None,
 }
