@@ -21,6 +21,7 @@ from longshift.contracts.model import Limits, ModelProfile
 from longshift.contracts.task import Budget
 from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
+from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -38,7 +39,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BaseSettings):
+class Settings(IntakeSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -80,13 +81,16 @@ class Settings(BaseSettings):
     disk_floor_bytes: int = Field(default=1_000_000_000, ge=0)
     """Nothing new is started with less free space than this."""
     graceful_shutdown_seconds: float = Field(default=30, ge=0, le=3_600)
+    """How long a stopping worker lets calls end and sessions let go of their slots."""
 
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """Base URL of an OTLP/HTTP collector; also from `OTEL_EXPORTER_OTLP_ENDPOINT`."""
-    metrics_address: str | None = Field(default=None, pattern=r"^(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}$")
+    metrics_address: str | None = Field(default=None, pattern=ADDRESS)
     """`host:port` where Prometheus scrapes."""
+    health_address: str | None = Field(default=None, pattern=ADDRESS)
+    """`host:port` of the worker's /healthz and /readyz."""
 
     uses_external_engine: bool = False
     """The environment names a Temporal server; derived, not a setting."""
@@ -116,9 +120,7 @@ class Settings(BaseSettings):
     @field_validator("model_profiles", mode="before")
     @classmethod
     def _list_in_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return [part.strip().strip("\"'") for part in value.strip().strip("[]").split(",") if part.strip()]
+        return listed_in_text(value)
 
     @field_validator("model_profiles")
     @classmethod
@@ -179,7 +181,7 @@ class Settings(BaseSettings):
     def secret_values(self) -> frozenset[str]:
         """Every secret this process knows, for redaction."""
         keys = [*self.provider_keys.values(), *([self.model_api_key] if self.model_api_key else [])]
-        return frozenset(key.get_secret_value() for key in keys)
+        return frozenset(key.get_secret_value() for key in keys) | self.intake_secrets()
 
     def agent_limits(self, budget: Budget) -> AgentLimits:
         """What an agent keeps to: the task's budget and this configuration."""

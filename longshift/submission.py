@@ -1,16 +1,17 @@
 """Hands a task to the engine: once per task id, whoever asks and however often."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
-from longshift.contracts.session import SessionInput, SessionStatus
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
+from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
 from longshift.taskfile import task_hash
 from workflows import attributes, options
@@ -35,16 +36,8 @@ async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submissi
         KeyTaken: the id belongs to another task.
         BadInput: the model profile is unknown.
     """
-    profile = task.model or settings.model_profile
-    known = settings.profiles()
-    if profile not in known:
-        raise BadInput(f"model: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
-    request = SessionInput(
-        task=task,
-        profile=profile,
-        limits=settings.agent_limits(task.budget),
-        wrap_up_seconds=settings.wrap_up_seconds,
-    )
+    request = session_input(settings, task)
+    place = request.place
     digest = task_hash(task)
     try:
         handle = await client.start_workflow(
@@ -57,12 +50,60 @@ async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submissi
             task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
             memo={HASH_MEMO: digest},
             search_attributes=attributes.of_session(request),
+            priority=Priority(
+                priority_key=place.priority, fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
+            ),
             static_summary=task.title[:200],
             static_details=task.instructions[:4_000],
         )
     except WorkflowAlreadyStartedError:
         return await _found(client, task, digest)
     return Submission(handle, is_new=True)
+
+
+def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
+    """What the task's session starts with: the task, and what this configuration says where it is silent.
+
+    Raises:
+        BadInput: the model profile is unknown.
+    """
+    profile = task.model or settings.model_profile
+    known = settings.profiles()
+    if profile not in known:
+        raise BadInput(f"model: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    return SessionInput(
+        task=task,
+        profile=profile,
+        limits=settings.agent_limits(task.budget),
+        wrap_up_seconds=settings.wrap_up_seconds,
+        place=place_of(settings, task),
+    )
+
+
+def place_of(settings: Settings, task: TaskSpec) -> QueuePlace:
+    """Where the task stands in the queue."""
+    named = {
+        "tenant": task.tenant,
+        "repository": task.repository,
+        "fairness_key": task.fairness_key or "",
+    }
+    key = _short(task.fairness_key or named[settings.fairness_by])
+    capped = named[settings.cap_by] or key
+    return QueuePlace(
+        priority=task.priority,
+        fairness_key=key,
+        fairness_weight=task.fairness_weight,
+        cap_key=f"{settings.cap_by}:{capped}" if settings.cap_sessions else "",
+        cap_sessions=settings.cap_sessions,
+    )
+
+
+def _short(key: str) -> str:
+    """The engine takes 64 bytes: a longer key keeps its end, where repositories differ, and a hash of the whole."""
+    if len(key.encode()) <= FAIRNESS_KEY_MAX_BYTES:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
+    return f"{digest}:{key.encode()[-(FAIRNESS_KEY_MAX_BYTES - 9) :].decode(errors='ignore')}"
 
 
 async def _found(client: Client, task: TaskSpec, digest: str) -> Submission:

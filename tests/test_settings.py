@@ -103,7 +103,7 @@ def test_xdg_folders_are_honoured(monkeypatch: pytest.MonkeyPatch, home: Path) -
         ("LONGSHIFT_LOG_LEVEL", "loud", r"^environment: log_level: .*'debug', 'info'.*; got 'loud'$"),
         ("LONGSHIFT_SANDBOX", "bwrap", r"^environment: sandbox: Input should be 'none'; got 'bwrap'$"),
         ("LONGSHIFT_TOOL_SLOT", "3", r"^environment: LONGSHIFT_TOOL_SLOT is not .* mean LONGSHIFT_TOOL_SLOTS\?$"),
-        ("LONGSHIFT_ZZZZZZ", "3", r"^environment: LONGSHIFT_ZZZZZZ is not a setting; there are: LONGSHIFT_COMPACT"),
+        ("LONGSHIFT_ZZZZZZ", "3", r"^environment: LONGSHIFT_ZZZZZZ is not a setting; there are: LONGSHIFT_API_ADDRESS"),
         ("LONGSHIFT_USES_EXTERNAL_ENGINE", "1", r"^environment: LONGSHIFT_USES_EXTERNAL_ENGINE is not a setting"),
         ("LONGSHIFT_MODL_API_KEY", "k", r"did you mean LONGSHIFT_MODEL_API_KEY\?$"),
         ("LONGSHIFT_METRICS_ADDRESS", "9000", r"^environment: metrics_address: "),

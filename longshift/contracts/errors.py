@@ -12,6 +12,7 @@
     │   ├── DiskFull               disk_full           no   refused below the free-space floor
     │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
     │   └── SlotLost               slot_lost           no   the host stops; the session takes another slot
+    ├── QueueFull                  queue_full          yes  the backlog has reached its limit
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -150,6 +151,17 @@ class SlotLost(HostError):
     """The host gives a slot up before its session does."""
 
     kind = "slot_lost"
+
+
+class QueueFull(LongshiftError):
+    """Nothing more is taken in until hosts have caught up."""
+
+    kind = "queue_full"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class EngineError(LongshiftError):

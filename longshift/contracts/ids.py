@@ -1,9 +1,12 @@
 """Every id, queue name and object key is built here and nowhere else."""
 
+import hashlib
 import re
 
 TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
 """Task ids are part of workflow ids, object keys and folder names: lower case, no slash, at most 100 characters."""
+
+KEY_SLUG_CHARACTERS = 40
 
 LEAD = "lead"
 """The name of a session's first agent."""
@@ -13,12 +16,21 @@ CONTROL_QUEUE = "longshift-control"
 MODEL_QUEUE = "longshift-model"
 """Calls to model providers; any worker may take them."""
 HOSTS_QUEUE = "longshift-hosts"
-"""Work that any host may take: preparing a workspace."""
+"""Slots for sessions, from any host: what waits here is the queue."""
+SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
+"""Slots for sub-agents, from any host."""
 
 
 def is_task_id(text: str) -> bool:
     """Whether `text` can name a task."""
     return re.fullmatch(TASK_ID_PATTERN, text) is not None
+
+
+def keyed_task_id(source: str, key: str) -> str:
+    """The task id of an idempotency key: readable, and another one for every source and key."""
+    plain = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:KEY_SLUG_CHARACTERS].strip("-")
+    digest = hashlib.sha256(f"{source}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{plain or 'task'}-{digest[:16]}"
 
 
 def session_workflow_id(task_id: str) -> str:
@@ -39,6 +51,11 @@ def agent_workflow_id(agent: str) -> str:
 def host_queue(host_id: str) -> str:
     """The task queue that only the host `host_id` polls."""
     return f"longshift-host-{host_id}"
+
+
+def host_slots_queue(host_id: str) -> str:
+    """Slots of the host `host_id` alone, for sessions that held one there and want it back."""
+    return f"longshift-host-{host_id}-slots"
 
 
 def task_key(task_id: str) -> str:

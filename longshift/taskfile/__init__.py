@@ -4,7 +4,7 @@ Nothing here starts a session or knows the engine.
 """
 
 from longshift.taskfile.identity import task_hash
-from longshift.taskfile.load import load_task
+from longshift.taskfile.load import load_task, parse_task
 from longshift.taskfile.schema import task_schema
 
-__all__ = ["load_task", "task_hash", "task_schema"]
+__all__ = ["load_task", "parse_task", "task_hash", "task_schema"]

@@ -14,6 +14,13 @@ FENCE = "---"
 LIMIT_BYTES = 4_000_000
 """More than the longest instructions and everything else that a task may hold."""
 SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+MEDIA_TYPES = {
+    "application/json": "json",
+    "text/markdown": "markdown",
+    "application/yaml": "yaml",
+    "application/x-yaml": "yaml",
+    "text/yaml": "yaml",
+}
 
 Location = tuple[str | int, ...]
 
@@ -47,7 +54,16 @@ def read_document(path: Path) -> Document:
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise BadInput(f"{path}: the name of a task file ends in {', '.join(SUFFIXES)}; rename it")
-    text = _text(path)
+    return parse_document(path, _read(path), kind)
+
+
+def parse_document(path: Path, raw: bytes, kind: str) -> Document:
+    """The task in `raw`, which is of a kind of `SUFFIXES`; `path` is how messages call it.
+
+    Raises:
+        BadInput: it is not well-formed; the message names line and remedy.
+    """
+    text = _text(path, raw)
     try:
         if kind == "json":
             return _json(path, text)
@@ -58,16 +74,19 @@ def read_document(path: Path) -> Document:
         raise BadInput(f"{path}: is nested too deeply; a task has at most four levels") from None
 
 
-def _text(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise BadInput(f"{path}: is a directory; give the path of a task file")
         with path.open("rb") as file:
-            raw = file.read(LIMIT_BYTES + 1)
+            return file.read(LIMIT_BYTES + 1)
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file; give the path of a task file (.md, .yaml or .json)") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def _text(path: Path, raw: bytes) -> str:
     if len(raw) > LIMIT_BYTES:
         raise BadInput(f"{path}: is larger than {LIMIT_BYTES:,} bytes; put large inputs into the workspace instead")
     try:

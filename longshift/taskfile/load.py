@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from longshift.contracts.errors import BadInput
 from longshift.contracts.task import TaskSpec
 from longshift.taskfile.complaints import complaints
-from longshift.taskfile.document import Document, Location, read_document
+from longshift.taskfile.document import MEDIA_TYPES, Document, Location, parse_document, read_document
 from longshift.taskfile.identity import derived_id
-from longshift.taskfile.places import refuse_missing_places, resolved_workspace
+from longshift.taskfile.places import refuse_local_sources, refuse_missing_places, resolved_workspace
 
 TITLE_CHARACTERS = 200
 FIRST_PROMPT_TOKENS = 4_000
@@ -31,6 +31,35 @@ def load_task(path: Path, *, task_id: str | None = None, check_places: bool = Tr
     """
     document = read_document(path)
     values = resolved_workspace(document, _with_body(document))
+    task = _task(document, values, task_id)
+    if check_places:
+        refuse_missing_places(document, values)
+    return task
+
+
+def parse_task(
+    name: str, body: bytes, media_type: str, *, task_id: str | None = None, local_sources: bool = False
+) -> TaskSpec:
+    """A task that came over a wire; `name` is how messages call it, `task_id` is given where the sender's key is one.
+
+    Where it comes from has no folder, so paths must be absolute, and without `local_sources` there must be none:
+    whoever can submit must not read the hosts' files by it.
+
+    Raises:
+        BadInput: it cannot be used; the message names field, what was found and the remedy.
+    """
+    kind = MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
+    if kind is None:
+        raise BadInput(f"{name}: {media_type!r} is no form of a task; send one of {', '.join(MEDIA_TYPES)}")
+    document = parse_document(Path(name), body, kind)
+    values = _with_body(document)
+    if task_id is not None and values.get("id") is not None:
+        raise BadInput(f"{document.place(('id',))}: id: the idempotency key already names this task; send one of them")
+    refuse_local_sources(document, values, allowed=local_sources)
+    return _task(document, values, task_id)
+
+
+def _task(document: Document, values: dict[str, Any], task_id: str | None) -> TaskSpec:
     _refuse_endless_numbers(document, values, ())
     if values.get("title") is None:
         values = {**values, "title": _title(document)}
@@ -43,8 +72,6 @@ def load_task(path: Path, *, task_id: str | None = None, check_places: bool = Tr
     except ValidationError as error:
         raise BadInput(complaints(document, error)) from None
     _refuse_impossible_budget(document, task)
-    if check_places:
-        refuse_missing_places(document, values)
     return task
 
 

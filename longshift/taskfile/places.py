@@ -44,6 +44,28 @@ def refuse_missing_places(document: Document, values: dict[str, Any]) -> None:
             raise BadInput(f"{place}: workspace.{name}: {complaint}")
 
 
+def refuse_local_sources(document: Document, values: dict[str, Any], *, allowed: bool) -> None:
+    """A source from over a wire has to be a URL, or with `allowed` an absolute path.
+
+    Raises:
+        BadInput: it is not.
+    """
+    workspace = values.get("workspace")
+    if not isinstance(workspace, dict):
+        return
+    for name, address in cast("dict[str, Any]", workspace).items():
+        if name not in {"git", "directory", "archive"} or not isinstance(address, str):
+            continue
+        field = f"{document.place(('workspace', name))}: workspace.{name}: {address!r}"
+        if allowed and not _is_remote(name, address) and not address.startswith("/"):
+            raise BadInput(f"{field} is a relative path; give an absolute one")
+        if not allowed and (not _is_remote(name, address) or address.lower().startswith("file:")):
+            raise BadInput(
+                f"{field} is a path on the hosts, which tasks from the network may not name; use a git URL, "
+                "or let the operator set LONGSHIFT_INTAKE_LOCAL_SOURCES=true"
+            )
+
+
 def _complaint(name: str, address: str) -> str:
     path = Path(unquote(urlsplit(address).path)) if address.startswith("file:") else Path(address)
     if _is_remote(name, address) and not address.startswith("file:"):

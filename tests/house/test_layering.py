@@ -117,9 +117,16 @@ ROWS = (
     ),
     Row(
         "longshift/settings.py",
-        ours=(*CORE, "longshift.adapters", "longshift.settings_layers", "longshift.host_identity"),
+        ours=(
+            *CORE,
+            "longshift.adapters",
+            "longshift.settings_layers",
+            "longshift.settings_intake",
+            "longshift.host_identity",
+        ),
         vendors=(*PYDANTIC, "pydantic_settings"),
     ),
+    Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),
