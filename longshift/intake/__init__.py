@@ -1,1 +1,1 @@
-"""The ways by which tasks come in. Each hands what it gets to `acceptance`, and acknowledges once the engine holds it."""
+"""The ways by which tasks come in: each hands on what it gets to `acceptance`, and acknowledges after that."""
