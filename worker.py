@@ -1,16 +1,19 @@
 """The daemon's composition root: settings → adapters → activities → workers. It decides nothing.
 
-One process takes all roles: workflows with their local bookkeeping, model calls, and this host's workspaces and tools.
-Started by `longshift up`, by `longshift worker`, or as `python -m worker`.
+One process takes all roles, or those that it is told (`longshift.roles`). Started by `longshift up`, by
+`longshift worker`, or as `python -m worker --role host`.
 """
 
+import argparse
 import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, TypedDict
 
 import structlog
 from temporalio.client import Client
@@ -20,18 +23,25 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.boundary import ErrorBoundary
 from activities.ledger import Ledger
 from activities.model import Models
-from activities.tools import Tools
+from activities.slot_supply import slot_tuner
+from activities.slots import Slots
+from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
-from longshift.adapters.store import Transcripts, open_store
+from longshift.adapters.slots import SlotPool
+from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import Checks, Workspaces
 from longshift.connect import connect
 from longshift.contracts import ids
+from longshift.contracts.activities import ToolActivities
 from longshift.contracts.errors import LongshiftError
+from longshift.contracts.slots import SlotKind
+from longshift.health import health_app, listener_on, served
 from longshift.process_end import end_process
+from longshift.roles import Role, as_roles
 from longshift.search_attributes import register_search_attributes
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging
@@ -44,6 +54,28 @@ PASSED_THROUGH = ("longshift.contracts", "longshift.policy", "pydantic", "pydant
 HEARTBEAT_SECONDS = 2.0
 """The longest time between two heartbeats that reach the engine; a cancellation arrives with the next one."""
 CACHED_WORKFLOWS = 500
+SLOT_QUEUE_POLLERS = 1
+"""Each poller keeps a slot for what it may find, so one is enough and more would be unfair to other hosts."""
+RETURNING_AT_ONCE = 1_000
+"""Sessions that may ask a host for their own slot at a time; whether there is room, the host's pool says."""
+DRAIN_MARGIN_SECONDS = 5.0
+
+
+class Shared(TypedDict):
+    """What all workers of a process have in common."""
+
+    interceptors: Sequence[Interceptor]
+    max_heartbeat_throttle_interval: timedelta
+    default_heartbeat_throttle_interval: timedelta
+
+
+@dataclass
+class Built:
+    """The workers of this process, not yet polling. They stop in reverse: slots first, while their tools still run."""
+
+    workers: list[Worker] = field(default_factory=list[Worker])
+    pools: dict[SlotKind, SlotPool] = field(default_factory=dict[SlotKind, SlotPool])
+    slots: Slots | None = None
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -53,73 +85,164 @@ def workflow_runner() -> WorkflowRunner:
 
 
 @asynccontextmanager
-async def workers(settings: Settings, client: Client, telemetry: Telemetry) -> AsyncGenerator[list[Worker]]:
+async def workers(
+    settings: Settings, client: Client, telemetry: Telemetry, roles: frozenset[Role]
+) -> AsyncGenerator[Built]:
     """All workers of this process, built but not yet polling."""
     store = open_store(settings.store_url)
     transcripts = Transcripts(store)
-    data = settings.data_dir
-    runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
-    sandbox = NoSandbox()
-    queue = ids.host_queue(settings.host_id)
-    workspaces = Workspaces(data, runner, sandbox, host_id=settings.host_id, host_queue=queue, quick_calls=True)
-    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
+    seconds = timedelta(seconds=HEARTBEAT_SECONDS)
+    shared = Shared(
+        interceptors=[ActivityTelemetry(telemetry), ErrorBoundary()],
+        max_heartbeat_throttle_interval=seconds,
+        default_heartbeat_throttle_interval=seconds,
+    )
+    built = Built()
+    tools: ToolActivities = NoTools()
     model_client = ModelClient(key_of=settings.key_of, limiters=LimiterPool())
-
-    ledger = Ledger(store, transcripts)
-    models = Models(model_client, store, transcripts, settings.profiles())
-    tools = Tools(toolbox, workspaces, transcripts, settings.host_id)
-    life = WorkspaceLife(workspaces, Checks(workspaces, runner), store)
-    interceptors: list[Interceptor] = [ActivityTelemetry(telemetry), ErrorBoundary()]
     try:
-        yield [
-            Worker(
-                client,
-                task_queue=ids.CONTROL_QUEUE,
-                workflows=ALL,
-                activities=[ledger.open_session, ledger.open_agent, ledger.seal, tools.try_tool],
-                workflow_runner=workflow_runner(),
-                interceptors=interceptors,
-                max_cached_workflows=CACHED_WORKFLOWS,
-                no_remote_activities=True,
-                graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
-            ),
-            *(
-                Worker(
-                    client,
-                    task_queue=task_queue,
-                    activities=activities,
-                    interceptors=interceptors,
-                    max_concurrent_activities=slots,
-                    max_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
-                    default_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
-                    graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
-                )
-                for task_queue, slots, activities in (
-                    (ids.MODEL_QUEUE, settings.model_slots, [models.call_model, models.write_handoff]),
-                    (ids.HOSTS_QUEUE, settings.tool_slots, [life.prepare_workspace]),
-                    (
-                        queue,
-                        settings.tool_slots,
-                        [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace],
-                    ),
-                )
-            ),
-        ]
+        if Role.MODEL in roles:
+            models = Models(model_client, store, transcripts, settings.profiles())
+            calls = [models.call_model, models.write_handoff]
+            built.workers.append(_worker(client, settings, shared, ids.MODEL_QUEUE, settings.model_slots, calls))
+        if Role.HOST in roles:
+            tools = await _add_host(
+                built, settings, client, shared, store, transcripts, quick_calls=Role.CONTROL in roles
+            )
+        if Role.CONTROL in roles:
+            built.workers.insert(0, _control(client, settings, shared, Ledger(store, transcripts), tools))
+        yield built
     finally:
         await model_client.aclose()
 
 
-async def run_worker(settings: Settings, client: Client, telemetry: Telemetry, stopped: asyncio.Event) -> None:
-    """Poll until `stopped`; then let running activities end or hand over within the graceful time."""
-    async with workers(settings, client, telemetry) as built, AsyncExitStack() as polling:
-        for each in built:
+def _control(client: Client, settings: Settings, shared: Shared, ledger: Ledger, tools: ToolActivities) -> Worker:
+    return Worker(
+        client,
+        task_queue=ids.CONTROL_QUEUE,
+        workflows=ALL,
+        activities=[ledger.open_session, ledger.open_agent, ledger.seal, tools.try_tool],
+        workflow_runner=workflow_runner(),
+        interceptors=shared["interceptors"],
+        max_cached_workflows=CACHED_WORKFLOWS,
+        no_remote_activities=True,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+    )
+
+
+def _worker(
+    client: Client,
+    settings: Settings,
+    shared: Shared,
+    queue: str,
+    at_once: int,
+    activities: Sequence[Callable[..., Any]],
+) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=activities,
+        max_concurrent_activities=at_once,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        **shared,
+    )
+
+
+async def _add_host(
+    built: Built,
+    settings: Settings,
+    client: Client,
+    shared: Shared,
+    store: Store,
+    transcripts: Transcripts,
+    *,
+    quick_calls: bool,
+) -> Tools:
+    """This host's workspaces, tools and slots."""
+    data, host_id = settings.data_dir, settings.host_id
+    runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
+    sandbox = NoSandbox()
+    queue = ids.host_queue(host_id)
+    workspaces = Workspaces(data, runner, sandbox, host_id=host_id, host_queue=queue, quick_calls=quick_calls)
+    tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, transcripts, host_id)
+    capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
+    built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
+    life = WorkspaceLife(workspaces, Checks(workspaces, runner), store, built.pools)
+    drain = settings.graceful_shutdown_seconds
+    built.slots = Slots(built.pools, life, workspaces, host_id=host_id, drain_seconds=drain)
+    on_host = [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
+    built.workers += [
+        _worker(client, settings, shared, queue, settings.tool_slots, on_host),
+        *(
+            Worker(
+                client,
+                task_queue=slot_queue,
+                # Sessions from before there were slots ask for their workspace here.
+                activities=[built.slots.hold_slot, life.prepare_workspace],
+                tuner=slot_tuner(built.pools[kind]),
+                max_concurrent_activity_task_polls=SLOT_QUEUE_POLLERS,
+                graceful_shutdown_timeout=timedelta(seconds=drain + DRAIN_MARGIN_SECONDS),
+                **shared,
+            )
+            for slot_queue, kind in (
+                (ids.HOSTS_QUEUE, SlotKind.SESSION),
+                (ids.SUB_AGENT_HOSTS_QUEUE, SlotKind.SUB_AGENT),
+            )
+            if built.pools[kind].capacity
+        ),
+        Worker(
+            client,
+            task_queue=ids.host_slots_queue(host_id),
+            activities=[built.slots.hold_slot],
+            max_concurrent_activities=RETURNING_AT_ONCE,
+            graceful_shutdown_timeout=timedelta(seconds=drain + DRAIN_MARGIN_SECONDS),
+            **shared,
+        ),
+    ]
+    return tools
+
+
+async def run_worker(
+    settings: Settings, client: Client, telemetry: Telemetry, roles: frozenset[Role], stopped: asyncio.Event
+) -> None:
+    """Poll until `stopped`; then let sessions and running calls end or hand over within the graceful time."""
+    async with (
+        workers(settings, client, telemetry, roles) as built,
+        AsyncExitStack() as health,
+        AsyncExitStack() as polling,
+    ):
+        if settings.health_address:
+            listener = listener_on(settings.health_address, "health_address")
+            facts = _facts(settings, roles, built, stopped)
+            await health.enter_async_context(served(health_app(facts), listener))
+        if built.slots is not None:
+            await built.slots.keep_places()
+        for each in built.workers:
             await polling.enter_async_context(each)
-        log.info("worker started", host_id=settings.host_id, sandbox="none", profile=settings.model_profile)
+        log.info(
+            "worker started",
+            host_id=settings.host_id,
+            roles=sorted(roles),
+            sandbox="none",
+            profile=settings.model_profile,
+        )
         await stopped.wait()
         log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
 
 
-async def _serve(settings: Settings, telemetry: Telemetry) -> None:
+def _facts(
+    settings: Settings, roles: frozenset[Role], built: Built, stopped: asyncio.Event
+) -> Callable[[], dict[str, Any]]:
+    return lambda: {
+        "ready": not stopped.is_set() and all(each.is_running for each in built.workers),
+        "draining": stopped.is_set(),
+        "roles": sorted(roles),
+        "host_id": settings.host_id,
+        "slots": {kind.value: {"used": pool.used, "of": pool.capacity} for kind, pool in built.pools.items()},
+    }
+
+
+async def _serve(settings: Settings, telemetry: Telemetry, roles: frozenset[Role]) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -133,16 +256,21 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         loop.add_signal_handler(number, stop)
     client = await connect(settings, runtime=telemetry.runtime, identity=f"longshift-{settings.host_id}")
     await register_search_attributes(client)
-    await run_worker(settings, client, telemetry, stopped)
+    await run_worker(settings, client, telemetry, roles, stopped)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worker until it is told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="worker", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--role", action="append", default=[], metavar="ROLE", help=f"one of {', '.join(Role)}; repeat it; default: all"
+    )
     try:
+        roles = as_roles(parser.parse_args(arguments).role)
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
         with contextlib.closing(Telemetry.from_settings(settings)) as telemetry:
-            asyncio.run(_serve(settings, telemetry))
+            asyncio.run(_serve(settings, telemetry, roles))
     except LongshiftError as error:
         sys.stderr.write(f"{error}\n")
         return 3 if error.kind == "engine" else 2

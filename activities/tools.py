@@ -21,6 +21,20 @@ QUICK_SECONDS = 1.0
 """How long a quick call may hold up the workflow task it runs in."""
 
 
+class NoTools(ToolActivities):
+    """For a worker that runs workflows and is no host: every quick call is for elsewhere."""
+
+    @activity.defn
+    async def try_tool(self, request: RunToolInput) -> ToolDigest:
+        """Leave the call to the workspace's host."""
+        return ToolDigest(index=request.index, status=ToolStatus.ELSEWHERE)
+
+    @activity.defn
+    async def run_tool(self, request: RunToolInput) -> ToolDigest:
+        """Leave the call to the workspace's host; such a worker polls no queue of this."""
+        return ToolDigest(index=request.index, status=ToolStatus.ELSEWHERE)
+
+
 class Tools(ToolActivities):
     """Runs calls through the toolbox of this host."""
 
@@ -60,7 +74,9 @@ class Tools(ToolActivities):
         if outcome.status is ToolStatus.RUNNING:
             return ToolDigest(index=request.index, status=outcome.status)
         record = ResultRecord(text=outcome.text, is_error=outcome.status is not ToolStatus.OK)
-        stored = await self._transcripts.put_result(request.agent, request.epoch, request.step, request.index, record)
+        stored = await self._transcripts.put_result(
+            request.agent, request.epoch, request.step, request.index, record, request.workspace.generation
+        )
         return _digest(request, outcome, stored, time.monotonic() - started)
 
     def _context(self, request: RunToolInput) -> ToolContext:
@@ -73,7 +89,8 @@ class Tools(ToolActivities):
             root=place.tree,
             home=place.home,
             outputs_root=self._workspaces.outputs_root / request.workspace.workspace_id,
-            run_key=ids.run_key(request.agent, request.step, request.index),
+            run_key=ids.run_key(request.agent, request.step, request.index, request.workspace.life),
+            life=request.workspace.life,
         )
 
 
@@ -92,4 +109,5 @@ def _digest(request: RunToolInput, outcome: ToolOutcome, stored: ResultRecord, d
         duration_seconds=round(duration_seconds, 3),
         plan=outcome.plan,
         summary=outcome.summary,
+        generation=request.workspace.generation,
     )

@@ -1,12 +1,14 @@
 """The life of a workspace on its host: prepare, checkpoint, prove, deliver, release."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 import orjson
 from temporalio import activity
 
 from activities.cancellation import is_cancelled_by_the_workflow
 from activities.heartbeat import Progress, heartbeating
+from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import Checks, Workspaces
 from longshift.contracts import ids
@@ -19,6 +21,7 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.slots import SlotKind
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 
@@ -28,24 +31,32 @@ DIFF_LIMIT_CHARACTERS = 4_000
 class WorkspaceLife(WorkspaceActivities):
     """Works on the workspaces of this host."""
 
-    def __init__(self, workspaces: Workspaces, checks: Checks, store: Store) -> None:
+    def __init__(
+        self, workspaces: Workspaces, checks: Checks, store: Store, pools: Mapping[SlotKind, SlotPool] | None = None
+    ) -> None:
+        """`pools` are the slots of this host; without any, workspaces are held by nobody."""
         self._workspaces = workspaces
         self._checks = checks
         self._store = store
+        self._pools = pools or {}
 
     @activity.defn
     async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
         """Fetch the source, run the setup, record the base tree."""
-        task = await self._task(request.task_id)
         progress = Progress()
         async with heartbeating(progress):
-            try:
-                workspace = await self._workspaces.prepare(task, request.generation, progress.report)
-            except asyncio.CancelledError:
-                if is_cancelled_by_the_workflow():
-                    await self._workspaces.abandon(task.id)
-                raise
-            rules = await self._workspaces.rules_text(workspace)
+            return await self.prepared(request.task_id, request.generation, progress.report)
+
+    async def prepared(self, task_id: str, generation: int, on_progress: Callable[[str], None]) -> Workspace:
+        """The workspace of a task, made or made again where this host does not have it."""
+        task = await self._task(task_id)
+        try:
+            workspace = await self._workspaces.prepare(task, generation, on_progress)
+        except asyncio.CancelledError:
+            if is_cancelled_by_the_workflow():
+                await self._workspaces.abandon(task.id)
+            raise
+        rules = await self._workspaces.rules_text(workspace)
         if rules:
             await self._store.create(ids.rules_key(task.id), rules.encode())
         return workspace
@@ -97,9 +108,15 @@ class WorkspaceLife(WorkspaceActivities):
 
     @activity.defn
     async def release_workspace(self, request: ReleaseInput) -> None:
-        """Kill what still runs; the files stay for people to look at."""
+        """Let go of the slot, and kill what still runs; the files stay for people to look at."""
+        held = (pool.holding(request.workspace.workspace_id) for pool in self._pools.values())
+        holding = next((each for each in held if each and each.generation == request.workspace.generation), None)
         async with heartbeating(Progress()):
-            await self._workspaces.release(request.workspace)
+            if holding is None:
+                await self._workspaces.release(request.workspace)
+            else:
+                holding.released.set()
+                await holding.ended.wait()
 
     async def _task(self, task_id: str) -> TaskSpec:
         return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
@@ -111,4 +128,6 @@ class WorkspaceLife(WorkspaceActivities):
 
 def _run_prefix(request: RunChecksInput) -> str:
     """The key under which the checks' processes are claimed: the same for every attempt."""
-    return f"{request.task_id}/baseline" if request.baseline else f"{request.agent}/s{request.step:06d}-checks"
+    if request.baseline:
+        return f"{request.task_id}/baseline"
+    return ids.checks_run_key(request.agent, request.step, request.workspace.life)

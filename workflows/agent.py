@@ -22,13 +22,17 @@ from longshift.contracts.activities import (
     WriteHandoffInput,
 )
 from longshift.contracts.agent import AgentInput, AgentProgress, AgentReport, AgentState, Phase
+from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest
 from longshift.contracts.session import AgentStatus
+from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note
-from longshift.policy import actions, context, describe, loop
+from longshift.contracts.workspace import Workspace
+from longshift.policy import actions, context, describe, loop, slots
 from workflows import options, signals
 from workflows.failures import in_words
+from workflows.host_calls import HostLost, on_host
 
 REPORT_EVERY_STEPS = 25
 """How often the session hears of steps, tokens and cost."""
@@ -78,8 +82,8 @@ class Agent:
     async def _between_actions(self) -> None:
         if self._state.phase is not Phase.MODEL or loop.must_seal(self._state):
             return
-        if self._state.paused:
-            await workflow.wait_condition(lambda: not self._state.paused or self._state.phase is not Phase.MODEL)
+        if loop.is_held(self._state):
+            await self._hold_at_step()
         info = workflow.info()
         grown = info.get_current_history_length() >= self._state.limits.history_events
         if grown or info.is_continue_as_new_suggested():
@@ -140,26 +144,45 @@ class Agent:
                     raise failure
 
     async def _run_tool(self, call: CallDigest) -> None:
-        request = RunToolInput(
+        tried_in = self._held()
+        try:
+            digest = await self._try_tool(call) or await on_host(
+                self._held, lambda workspace: self._start_tool(call, workspace), since=tried_in
+            )
+        except HostLost:
+            if slots.runs_again(call.tool_class):
+                return await self._run_tool(call)
+            digest = ToolDigest(index=call.index, status=ToolStatus.LOST, lost_with_host=True)
+        self._state = loop.after_tool(self._state, digest)
+        return None
+
+    def _held(self) -> Workspace | None:
+        return self._state.workspace if self._state.has_slot else None
+
+    def _start_tool(self, call: CallDigest, workspace: Workspace) -> workflow.ActivityHandle[ToolDigest]:
+        return workflow.start_activity_method(
+            ToolActivities.run_tool,
+            self._tool_input(call, workspace),
+            summary=describe.tool_summary(self._state.step, call),
+            **options.run_tool(workspace.host_queue),
+        )
+
+    def _tool_input(self, call: CallDigest, workspace: Workspace) -> RunToolInput:
+        return RunToolInput(
             agent=self._state.agent,
             epoch=self._state.epoch,
             step=self._state.step,
             index=call.index,
             name=call.name,
             tool_class=call.tool_class,
-            workspace=self._state.workspace,
+            workspace=workspace,
         )
-        digest = await self._try_tool(request) or await workflow.execute_activity_method(
-            ToolActivities.run_tool,
-            request,
-            summary=describe.tool_summary(request.step, call),
-            **options.run_tool(request.workspace.host_queue),
-        )
-        self._state = loop.after_tool(self._state, digest)
 
-    async def _try_tool(self, request: RunToolInput) -> ToolDigest | None:
-        if not request.workspace.quick_calls:
+    async def _try_tool(self, call: CallDigest) -> ToolDigest | None:
+        workspace = self._held()
+        if workspace is None or not workspace.quick_calls:
             return None
+        request = self._tool_input(call, workspace)
         try:
             digest = await workflow.execute_local_activity_method(ToolActivities.try_tool, request, **options.TRY_TOOL)
         except FailureError as error:
@@ -170,14 +193,20 @@ class Agent:
 
     async def _run_checks(self) -> None:
         await self._checkpointed()
-        state = self._state
-        digest = await workflow.execute_activity_method(
-            WorkspaceActivities.run_checks,
-            RunChecksInput(workspace=state.workspace, task_id=state.task_id, agent=state.agent, step=state.step),
-            summary=f"step {state.step} · checks",
-            **options.run_checks(state.workspace.host_queue),
-        )
+        try:
+            digest = await on_host(self._held, self._start_checks)
+        except HostLost:
+            return  # the loop asks for them again, on the host that has the files now
         self._state = loop.after_checks(self._state, digest)
+
+    def _start_checks(self, workspace: Workspace) -> workflow.ActivityHandle[ChecksDigest]:
+        state = self._state
+        return workflow.start_activity_method(
+            WorkspaceActivities.run_checks,
+            RunChecksInput(workspace=workspace, task_id=state.task_id, agent=state.agent, step=state.step),
+            summary=f"step {state.step} · checks",
+            **options.run_checks(workspace.host_queue),
+        )
 
     async def _seal(self, action: actions.Seal) -> None:
         await workflow.execute_local_activity_method(LedgerActivities.seal, action.seal, **options.LEDGER)
@@ -214,7 +243,7 @@ class Agent:
         """Wait for the provider (`seconds`) or for a person (None); either way a person's word ends it."""
         self._woken = False
         phase = self._state.phase
-        await self._report()
+        await self._report(idle=await self._is_saved())
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._woken or self._state.phase is not phase,
@@ -224,6 +253,15 @@ class Agent:
         self._state = loop.resume(self._state)
         await self._report()
 
+    async def _hold_at_step(self) -> None:
+        """Wait between two steps until nobody wants that any more; meanwhile no slot is needed."""
+        tells = workflow.patched("slots")
+        if tells:
+            await self._report(idle=await self._is_saved())
+        await workflow.wait_condition(lambda: not loop.is_held(self._state) or self._state.phase is not Phase.MODEL)
+        if tells:
+            await self._report()
+
     def _start_checkpoint(self) -> None:
         """Record the tree while the model thinks; awaited before anything may change it again."""
         if self._state.checkpoint_due and self._checkpoint is None:
@@ -231,13 +269,18 @@ class Agent:
             self._checkpoint = asyncio.create_task(self._take_checkpoint(self._state.step - 1))
 
     async def _take_checkpoint(self, step: int) -> None:
-        workspace = self._state.workspace
-        digest = await workflow.execute_activity_method(
-            WorkspaceActivities.checkpoint,
-            CheckpointInput(workspace=workspace, agent=self._state.agent, step=step),
-            summary=f"step {step} · checkpoint",
-            **options.housekeeping(workspace.host_queue),
-        )
+        try:
+            digest = await on_host(
+                self._held,
+                lambda workspace: workflow.start_activity_method(
+                    WorkspaceActivities.checkpoint,
+                    CheckpointInput(workspace=workspace, agent=self._state.agent, step=step),
+                    summary=f"step {step} · checkpoint",
+                    **options.housekeeping(workspace.host_queue),
+                ),
+            )
+        except HostLost:
+            return  # the files it was about are gone, and the agent has been told
         self._state = loop.after_checkpoint(self._state, digest)
 
     async def _checkpointed(self) -> None:
@@ -250,6 +293,17 @@ class Agent:
             self._state = self._state.model_copy(update={"checkpoint_due": True})
             raise
 
+    async def _is_saved(self) -> bool:
+        """Whether another host could go on from here; then the slot need not be kept while the agent holds."""
+        if not workflow.patched("slots") or not self._state.has_slot:
+            return False
+        try:
+            self._start_checkpoint()
+            await self._checkpointed()
+        except ActivityError:
+            return False
+        return not self._state.unsaved_steps
+
     async def _close_cancelled(self) -> None:
         """Running calls have been killed by now; what is left is to close the step."""
         self._state = loop.cancelled(self._state, self._state.ending or "cancelled")
@@ -257,13 +311,15 @@ class Agent:
         if isinstance(action, actions.Seal):
             await self._seal(action)
 
-    async def _report(self) -> None:
+    async def _report(self, *, idle: bool = False) -> None:
         """Tell the session where this agent stands."""
         state = self._state
         waiting = state.phase in {Phase.PARKED, Phase.WAITING}
         status = AgentStatus(
             agent=state.agent,
             waiting=waiting,
+            idle=idle,
+            wait_seconds=state.wait_seconds if state.phase is Phase.WAITING else 0.0,
             attention=state.attention,
             step=state.step,
             tokens=state.usage.total_tokens,
@@ -285,6 +341,21 @@ class Agent:
     def set_paused(self, paused: bool) -> None:
         """Hold between two steps, or go on."""
         self._state = self._state.model_copy(update={"paused": paused})
+
+    @workflow.signal
+    def slot_lost(self, generation: int) -> None:
+        """No host holds the workspace any more: what needs one waits."""
+        self._state = loop.slot_lost(self._state, generation)
+
+    @workflow.signal
+    def slot_granted(self, granted: SlotGranted) -> None:
+        """A host holds the workspace, perhaps another one."""
+        self._state = loop.slot_granted(self._state, granted)
+
+    @workflow.signal
+    def suspend(self) -> None:
+        """The host is about to stop: hold at the next step."""
+        self._state = self._state.model_copy(update={"suspended": True})
 
     @workflow.signal
     def wake(self) -> None:
@@ -321,6 +392,7 @@ class Agent:
             checks=state.checks,
             attention=state.attention,
             paused=state.paused,
+            has_slot=state.has_slot,
             next_action=describe.next_action(state),
             last_text=state.last_text,
             changed_files=state.checkpoint.changed_count if state.checkpoint else 0,

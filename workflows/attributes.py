@@ -17,6 +17,7 @@ _TOKENS = SearchAttributeKey.for_int(search.TOKENS)
 _COST_USD = SearchAttributeKey.for_float(search.COST_USD)
 _CONTEXT_FILL = SearchAttributeKey.for_float(search.CONTEXT_FILL)
 _PRIORITY = SearchAttributeKey.for_int(search.PRIORITY)
+_HOST = SearchAttributeKey.for_keyword(search.HOST)
 _FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
@@ -56,6 +57,17 @@ def upsert_state(state: SessionState, attention: Attention | None) -> None:
             _ATTENTION.value_set(kind) if kind else _ATTENTION.value_unset(),
         ]
     )
+
+
+def upsert_priority(priority: int) -> None:
+    """The session was moved within the queue."""
+    workflow.upsert_search_attributes([_PRIORITY.value_set(priority)])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+
+
+def upsert_host(host_id: str) -> None:
+    """A host holds the session, or with an empty name none does any more."""
+    value = _HOST.value_set(host_id) if host_id else _HOST.value_unset()
+    workflow.upsert_search_attributes([value])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
 
 
 def upsert_progress(status: AgentStatus) -> None:

@@ -37,6 +37,12 @@ _BRIEF = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=tim
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=100
 )
+_UNTIL_SILENT = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    maximum_interval=timedelta(seconds=10),
+    maximum_attempts=100,
+    non_retryable_error_types=["TemporalTimeout:Heartbeat", "TemporalTimeout:StartToClose"],
+)
 
 LEDGER = LocalOptions(start_to_close_timeout=timedelta(seconds=20), retry_policy=_BRIEF)
 """Bookkeeping in the store."""
@@ -61,6 +67,17 @@ PREPARE = RemoteOptions(
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
 """Source and setup of a workspace."""
+
+
+def hold_slot(queue: str) -> RemoteOptions:
+    """A slot, for as long as it is held. A host that fell silent has lost it: the session decides where to go on."""
+    return RemoteOptions(
+        task_queue=queue,
+        start_to_close_timeout=timedelta(days=60),
+        heartbeat_timeout=timedelta(seconds=15),
+        retry_policy=_UNTIL_SILENT,
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
 
 
 def run_tool(host_queue: str) -> RemoteOptions:

@@ -1,15 +1,15 @@
-"""The life of one task: workspace, agent, proof, delivery. It supervises the clock and takes people's updates.
+"""The life of one task: slot, agent, proof, delivery. It supervises the clock.
 
-It never touches the loop of the agent: it signals. What a state allows is decided in `policy.session`.
+It never touches the loop of the agent: it signals. What people and hosts say to it is in `steering`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 from longshift.contracts import ids
 from longshift.contracts.activities import (
@@ -23,43 +23,34 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
-from longshift.contracts.session import AgentStatus, Extend, SessionInput, SessionState, SessionStatus, Steer
+from longshift.contracts.session import (
+    SessionInput,
+    SessionState,
+    SessionStatus,
+)
+from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import OnDeadline
-from longshift.contracts.transcript import Note, Speaker
-from longshift.contracts.workspace import Workspace
-from longshift.policy import describe
+from longshift.contracts.workspace import DeliveryDigest, Workspace
 from longshift.policy import session as policy
-from longshift.policy.clock import ActiveClock
+from longshift.policy import slots
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
+from workflows.host_calls import HostLost, on_host
+from workflows.slot import SlotPhase
+from workflows.steering import Steering
 
 Result = TypeVar("Result")
 
 
 @workflow.defn(name="Session")
-class Session:
+class Session(Steering):
     """One task, from submission to its final state."""
 
     @workflow.init
     def __init__(self, request: SessionInput) -> None:
-        self._request = request
-        task = request.task
-        self._clock = ActiveClock(limit_seconds=task.budget.active_hours * 3600)
-        self._status = SessionStatus(
-            task_id=task.id, title=task.title, state=SessionState.QUEUED, profile=request.profile
-        )
-        self._agent_status: AgentStatus | None = None
-        self._agent: workflow.ChildWorkflowHandle[Agent, AgentReport] | None = None
-        self._early_notes: list[Note] = []
-        self._updates = 0
-        self._steered_characters = 0
-        self._paused = False
-        self._resumed = False
-        self._extended = False
-        self._cancel_reason = ""
-        self._wrapped_up = False
-        self._time_is_up = False
+        super().__init__(request)
+        self._keeping: asyncio.Task[None] | None = None
 
     @workflow.run
     async def run(self, request: SessionInput) -> SessionStatus:
@@ -88,36 +79,63 @@ class Session:
 
     async def _live(self) -> None:
         task = self._request.task
-        self._move(SessionState.PREPARING)
+        in_queue = workflow.patched("slots")
+        if not in_queue:
+            self._move(SessionState.PREPARING)
         opening = OpenSessionInput(task=task)
         await self._until_mended(
             lambda: workflow.execute_local_activity_method(LedgerActivities.open_session, opening, **options.LEDGER)
         )
-        workspace = await self._unless_cancelled(
-            workflow.start_activity_method(
-                WorkspaceActivities.prepare_workspace,
-                PrepareWorkspaceInput(task_id=task.id),
-                summary="prepare the workspace",
-                **options.PREPARE,
+        await self._unless_cancelled(self._first_slot() if in_queue else self._prepared())
+        if any(check.measure and check.measure.needs_baseline for check in task.checks):
+            await self._unless_cancelled(self._measured_baseline())
+        await self._work()
+
+    async def _first_slot(self) -> None:
+        """Wait for the task's time, then in the queue, until a host has made the workspace."""
+        due = self._request.task.not_before
+        seconds = (due - workflow.now()).total_seconds() if due else 0.0
+        if seconds > 0:
+            await workflow.sleep(seconds, summary="not before its time")
+        self._keeping = asyncio.create_task(self._slot.keep())
+        await workflow.wait_condition(lambda: self._slot.phase in {SlotPhase.HELD, SlotPhase.REFUSED})
+        if self._slot.failure is not None:
+            raise self._slot.failure
+
+    async def _prepared(self) -> None:
+        """A session from before there were slots has its workspace from one call."""
+        workspace = await workflow.execute_activity_method(
+            WorkspaceActivities.prepare_workspace,
+            PrepareWorkspaceInput(task_id=self._request.task.id),
+            summary="prepare the workspace",
+            **options.PREPARE,
+        )
+        self._slot.take_over(workspace)
+
+    async def _measured_baseline(self) -> None:
+        task_id = self._request.task.id
+        await self._on_host(
+            lambda workspace: workflow.start_activity_method(
+                WorkspaceActivities.run_checks,
+                RunChecksInput(workspace=workspace, task_id=task_id, baseline=True),
+                summary="measure the baseline",
+                **options.run_checks(workspace.host_queue),
             )
         )
-        self._status = self._status.model_copy(update={"workspace": workspace})
-        if any(check.measure and check.measure.needs_baseline for check in task.checks):
-            await self._unless_cancelled(
-                workflow.start_activity_method(
-                    WorkspaceActivities.run_checks,
-                    RunChecksInput(workspace=workspace, task_id=task.id, baseline=True),
-                    summary="measure the baseline",
-                    **options.run_checks(workspace.host_queue),
-                )
-            )
-        await self._work(workspace)
 
-    async def _work(self, workspace: Workspace) -> None:
+    async def _on_host(self, start: Callable[[Workspace], workflow.ActivityHandle[Result]]) -> Result:
+        """A call that may be made again on whichever host holds the slot then."""
+        while True:
+            try:
+                return await on_host(self._slot.held, start)
+            except HostLost:
+                workflow.logger.info("the host of slot %d was lost under a call", self._slot.generation)
+
+    async def _work(self) -> None:
         """Run shifts until one ends the session."""
         handoff_from = ""
         while True:
-            report = await self._shift(workspace, handoff_from)
+            report = await self._shift(handoff_from)
             attributes.upsert_progress(policy.progress(self._status.agents, policy.at_end(report)))
             self._status = self._status.model_copy(update={"agents": (*self._status.agents, report)})
             if report.outcome is AgentOutcome.DONE:
@@ -147,9 +165,10 @@ class Session:
             self._move(SessionState.CANCELLED, reason=self._cancel_reason)
         return not self._cancel_reason
 
-    async def _shift(self, workspace: Workspace, handoff_from: str) -> AgentReport:
+    async def _shift(self, handoff_from: str) -> AgentReport:
         """One agent, from its start to its report, under the clock."""
         task, request = self._request.task, self._request
+        workspace, generation = self._workspace(), self._slot.generation
         agent = ids.agent_id(task.id, shift=self._status.shift)
         opening = OpenAgentInput(
             task_id=task.id, agent=agent, profile=request.profile, workspace=workspace, handoff_from=handoff_from
@@ -169,6 +188,7 @@ class Session:
             has_checks=bool(task.checks or task.protected),
             notes=notes,
             paused=self._paused,
+            has_slot=self._slot.held() is not None,
         )
         self._agent = await workflow.start_child_workflow(
             Agent.run,
@@ -180,17 +200,25 @@ class Session:
             static_summary=f"{agent}: {task.title}"[:200],
         )
         self._status = self._status.model_copy(update={"agent": agent})
-        await self._tell_what_came_meanwhile(agent, told_paused=state.paused)
+        await self._tell_what_came_meanwhile(state, generation)
         try:
             return await self._supervised(self._agent)
         finally:
             self._clock = self._clock.stopped(workflow.time())
             self._agent = None
 
-    async def _tell_what_came_meanwhile(self, agent: str, *, told_paused: bool) -> None:
-        """What people said between the request for the agent and its start."""
-        if self._paused != told_paused:
+    async def _tell_what_came_meanwhile(self, told: AgentState, generation: int) -> None:
+        """What people said, and hosts did, between the request for the agent and its start."""
+        agent = told.agent
+        if self._paused != told.paused:
             await signals.to_agent(agent, "set_paused", value=self._paused)
+        workspace = self._slot.held()
+        if workspace is not None and (workspace.generation != generation or not told.has_slot):
+            await signals.to_agent(
+                agent, "slot_granted", SlotGranted(generation=workspace.generation, workspace=workspace)
+            )
+        elif workspace is None and told.has_slot:
+            await signals.to_agent(agent, "slot_lost", generation)
         while self._early_notes:
             await signals.to_agent(agent, "deliver_note", self._early_notes.pop(0))
 
@@ -221,20 +249,20 @@ class Session:
 
     def _watched(self) -> tuple[object, ...]:
         """What the supervision reacts to."""
-        return (self._paused, self._is_waiting(), self._cancel_reason, self._clock.limit_seconds)
+        return (self._paused, self._is_waiting(), self._slot.phase, self._cancel_reason, self._clock.limit_seconds)
 
     def _keep_clock(self) -> None:
         attention = self._agent_status.attention if self._agent_status else None
         if self._paused or self._is_waiting():
             self._clock = self._clock.stopped(workflow.time())
             self._move(SessionState.PAUSED if self._paused else SessionState.WAITING, attention=attention)
+        elif self._slot.phase is not SlotPhase.HELD:
+            self._clock = self._clock.stopped(workflow.time())
+            self._show_slot()
         else:
             if not self._time_is_up:
                 self._clock = self._clock.started(workflow.time())
             self._move(SessionState.RUNNING)
-
-    def _is_waiting(self) -> bool:
-        return self._agent_status is not None and self._agent_status.waiting
 
     async def _ring(self, alarm: policy.Alarm | None) -> None:
         if alarm is None or self._agent is None:
@@ -252,27 +280,40 @@ class Session:
 
     async def _close(self) -> None:
         """Deliver what there is and end everything that still runs; then take the final state."""
-        workspace = self._status.workspace
         final = SessionState.DONE if self._status.state is SessionState.DELIVERING else self._status.state
-        if workspace is not None:
+        if self._slot.workspace is not None:
             try:
-                request = DeliverInput(
-                    workspace=workspace, task_id=self._status.task_id, status=self._final_status(final)
-                )
-                delivery = await self._until_mended(
-                    lambda: workflow.execute_activity_method(
-                        WorkspaceActivities.deliver,
-                        request,
-                        summary="deliver patch and report",
-                        **options.housekeeping(workspace.host_queue),
-                    )
-                )
+                delivery = await self._until_mended(lambda: self._delivered(final))
                 self._status = self._status.model_copy(update={"delivery": delivery})
             except ActivityError as error:
                 final = SessionState.FAILED
                 self._add_reason(f"delivery failed: {in_words(error)}")
-            await self._release(workspace)
+            except TimeoutError:
+                self._add_reason(slots.NOT_DELIVERED)
+        await self._let_go()
         self._move(final, reason=self._status.reason)
+
+    async def _delivered(self, final: SessionState) -> DeliveryDigest:
+        """Patch and report. What is done waits for a host as long as it takes, anything else for a while."""
+        if self._slot.held() is None:
+            patience = None if final is SessionState.DONE else slots.DELIVERY_PATIENCE_SECONDS
+            await workflow.wait_condition(lambda: self._slot.held() is not None, timeout=patience)
+        return await self._on_host(
+            lambda workspace: workflow.start_activity_method(
+                WorkspaceActivities.deliver,
+                DeliverInput(workspace=workspace, task_id=self._status.task_id, status=self._final_status(final)),
+                summary="deliver patch and report",
+                **options.housekeeping(workspace.host_queue),
+            )
+        )
+
+    async def _let_go(self) -> None:
+        """Give the slot back for good."""
+        if self._keeping is not None:
+            self._slot.close()
+            await self._keeping
+        elif self._slot.workspace is not None:
+            await self._release(self._slot.workspace)
 
     async def _release(self, workspace: Workspace) -> None:
         try:
@@ -284,10 +325,6 @@ class Session:
             )
         except ActivityError as error:
             self._add_reason(f"release failed: {in_words(error)}")
-
-    def _add_reason(self, text: str) -> None:
-        reason = f"{self._status.reason}; {text}".lstrip("; ")
-        self._status = self._status.model_copy(update={"reason": reason})
 
     async def _until_mended(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """What fails outside waits for a person: resume tries it again, a cancel lets it fail."""
@@ -306,108 +343,18 @@ class Session:
                     raise
                 self._move(before.state, reason=before.reason)
 
-    async def _unless_cancelled(self, handle: workflow.ActivityHandle[Result]) -> Result:
-        await workflow.wait_condition(lambda: handle.done() or bool(self._cancel_reason))
-        if not handle.done():
-            handle.cancel()
-        return await handle
+    async def _unless_cancelled(self, doing: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.create_task(doing)
+        await workflow.wait_condition(lambda: task.done() or bool(self._cancel_reason))
+        if not task.done():
+            task.cancel()
+        return await task
 
-    def _final_status(self, state: SessionState) -> SessionStatus:
-        return self.status().model_copy(update={"state": state})
-
-    def _move(self, state: SessionState, *, reason: str = "", attention: Attention | None = None) -> None:
-        """Take a state; search attributes change only when it does."""
-        old = self._status
-        self._status = old.model_copy(update={"state": state, "reason": reason, "attention": attention})
-        if (old.state, old.attention) != (state, attention):
-            attributes.upsert_state(state, attention)
-        workflow.set_current_details(describe.session_details(self.status()))
-
-    @workflow.signal
-    def agent_status(self, status: AgentStatus) -> None:
-        """An agent tells where it stands."""
-        self._agent_status = status
-        attributes.upsert_progress(policy.progress(self._status.agents, status))
-        workflow.set_current_details(describe.session_details(self.status()))
-
-    @workflow.update
-    async def steer(self, message: Steer) -> str:
-        """Give the agent a message; it goes with its next model call."""
-        self._updates += 1
-        self._steered_characters += len(message.text)
-        update = workflow.current_update_info()
-        note = Note(speaker=Speaker.PERSON, text=message.text, message_id=update.id if update else "")
-        if self._agent is None or self._time_is_up:
-            self._early_notes.append(note)
-            return "kept for the agent's start"
-        await signals.to_agent(self._status.agent, "deliver_note", note)
-        return "delivered with the next model call"
-
-    @steer.validator
-    def _may_steer(self, message: Steer) -> None:
-        self._allow(policy.refuse_steer(self._status, message, self._updates, self._steered_characters))
-
-    @workflow.update
-    async def pause(self) -> str:
-        """Hold the agent after its current step; the clock stands."""
-        self._updates += 1
-        self._paused = True
-        if self._agent is not None:
-            await signals.to_agent(self._status.agent, "set_paused", value=True)
-        return "paused after the current step"
-
-    @pause.validator
-    def _may_pause(self) -> None:
-        self._allow(policy.refuse_pause(self._status, self._paused, self._updates))
-
-    @workflow.update
-    async def resume(self) -> str:
-        """Go on: after a pause, or when what a person had to mend is mended."""
-        was_paused, self._paused = self._paused, False
-        self._resumed = True
-        if self._agent is not None:
-            agent = self._status.agent
-            if was_paused:
-                await signals.to_agent(agent, "set_paused", value=False)
-            await signals.to_agent(agent, "wake")
-        return "resumed"
-
-    @resume.validator
-    def _may_resume(self) -> None:
-        self._allow(policy.refuse_resume(self._status, self._paused))
-
-    @workflow.update
-    async def cancel(self, reason: str) -> str:
-        """End the session: running commands are killed, what there is gets delivered."""
-        self._cancel_reason = reason or "cancelled by a person"
-        return "cancelling"
-
-    @cancel.validator
-    def _may_cancel(self, reason: str) -> None:
-        self._allow(policy.refuse_cancel(self._status, self._cancel_reason))
-
-    @workflow.update
-    async def extend(self, extension: Extend) -> str:
-        """Give the session more active time."""
-        self._clock = self._clock.extended(extension.active_hours * 3600)
-        self._updates += 1
-        self._extended = True
-        self._wrapped_up = False
-        return f"{self._clock.limit_seconds / 3600:.1f} active hours in all"
-
-    @extend.validator
-    def _may_extend(self, extension: Extend) -> None:
-        self._allow(policy.refuse_extend(self._status, extension, self._updates))
-
-    def _allow(self, refusal: str) -> None:
-        """Refuse an update with its reason."""
-        if refusal:
-            raise ApplicationError(refusal, type="refused", non_retryable=True)
-
-    @workflow.query
-    def status(self) -> SessionStatus:
-        """Where the session stands."""
-        used = self._clock.used_at(workflow.time())
-        return self._status.model_copy(
-            update={"active_seconds": round(used, 1), "active_limit_seconds": self._clock.limit_seconds}
-        )
+    def _show_slot(self) -> None:
+        """The state of a session whose agent, or whose beginning, waits for a slot."""
+        if self._slot.phase is SlotPhase.REFUSED:
+            text = in_words(self._slot.failure) if self._slot.failure else "no workspace"
+            self._move(SessionState.WAITING, attention=Attention(kind="host", text=text[:2_000]))
+        else:
+            preparing = self._slot.phase is SlotPhase.PREPARING
+            self._move(SessionState.PREPARING if preparing else SessionState.QUEUED)

@@ -11,7 +11,7 @@ from temporalio import activity
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import HandoffDigest, ModelDigest
 from longshift.contracts.session import SessionStatus
-from longshift.contracts.slots import HoldSlotInput
+from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
@@ -192,8 +192,8 @@ class SlotActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def hold_slot(self, request: HoldSlotInput) -> None:
-        """Prepare the workspace, grant it to the session, and heartbeat until the session cancels this call.
+    async def hold_slot(self, request: HoldSlotInput) -> SlotEnd:
+        """Prepare the workspace, grant it to the session, and heartbeat until `release_workspace` or a cancellation.
 
-        A host that stops, or finds that a newer slot holds the workspace, ends it with `slot_lost`.
+        A host that stops before that ends it with `slot_lost`, one that has no room with `host_full`.
         """

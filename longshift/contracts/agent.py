@@ -108,6 +108,12 @@ class AgentState(Wire):
     attention: Attention | None = None
     paused: bool = False
     """A person holds the agent between two steps."""
+    has_slot: bool = True
+    """Whether a host holds the workspace for it now; without, calls on the host wait."""
+    suspended: bool = False
+    """The host is about to stop: hold between two steps until there is another slot."""
+    unsaved_steps: tuple[int, ...] = ()
+    """Steps whose changes are in no checkpoint of the store, the last 100 of them; another host would lack them."""
     resume_phase: Phase = Phase.MODEL
     """Where a parked or waiting agent goes on."""
 
@@ -179,6 +185,7 @@ class AgentProgress(Wire):
     checks: ChecksDigest | None = None
     attention: Attention | None = None
     paused: bool = False
+    has_slot: bool = True
     next_action: str = ""
     last_text: str = ""
     changed_files: int = 0

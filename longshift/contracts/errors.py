@@ -11,7 +11,8 @@
     │   ├── WorkspaceFailed        workspace_failed    no   source, setup or checkpoint failed; the text says why
     │   ├── DiskFull               disk_full           no   refused below the free-space floor
     │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
-    │   └── SlotLost               slot_lost           no   the host stops; the session takes another slot
+    │   ├── SlotLost               slot_lost           no   the host stops; the session takes another slot
+    │   └── HostFull               host_full           no   no slot is free here; the session asks elsewhere
     ├── QueueFull                  queue_full          yes  the backlog has reached its limit
     └── EngineError                engine              no   the engine cannot be started or reached
 
@@ -151,6 +152,12 @@ class SlotLost(HostError):
     """The host gives a slot up before its session does."""
 
     kind = "slot_lost"
+
+
+class HostFull(HostError):
+    """A session asked a particular host for a slot, and none is free."""
+
+    kind = "host_full"
 
 
 class QueueFull(LongshiftError):

@@ -98,9 +98,10 @@ def answer_key(agent: str, epoch: int, step: int) -> str:
     return f"{epoch_prefix(agent, epoch)}/s{step:06d}/answer.json"
 
 
-def result_key(agent: str, epoch: int, step: int, index: int) -> str:
-    """Object key of the result of a step's tool call number `index`."""
-    return f"{epoch_prefix(agent, epoch)}/s{step:06d}/result-{index:03d}.json"
+def result_key(agent: str, epoch: int, step: int, index: int, generation: int = 1) -> str:
+    """Object key of the result of a step's tool call number `index`, as a slot's host found it."""
+    under = "" if generation == 1 else f"-g{generation:04d}"
+    return f"{epoch_prefix(agent, epoch)}/s{step:06d}/result-{index:03d}{under}.json"
 
 
 def seal_key(agent: str, epoch: int, step: int) -> str:
@@ -108,9 +109,21 @@ def seal_key(agent: str, epoch: int, step: int) -> str:
     return f"{epoch_prefix(agent, epoch)}/s{step:06d}/seal.json"
 
 
-def run_key(agent: str, step: int, index: int) -> str:
-    """The key under which a tool call's process is claimed: the same for every attempt, run and worker."""
-    return f"{agent}/s{step:06d}-{index:03d}"
+def run_key(agent: str, step: int, index: int, life: int = 1) -> str:
+    """The key under which a tool call's process is claimed: the same for every attempt, run and worker.
+
+    It is another one in another life of the workspace: what ran in files that are gone says nothing about these.
+    """
+    return f"{agent}/s{step:06d}-{index:03d}{_of_life(life)}"
+
+
+def checks_run_key(agent: str, step: int, life: int = 1) -> str:
+    """The key under which the processes of a step's checks are claimed."""
+    return f"{agent}/s{step:06d}-checks{_of_life(life)}"
+
+
+def _of_life(life: int) -> str:
+    return "" if life == 1 else f"-l{life:04d}"
 
 
 def job_id(step: int, index: int) -> str:

@@ -71,11 +71,21 @@ class Extend(Wire):
     active_hours: float
 
 
+class Reprioritise(Wire):
+    """Another place in the queue, for a session that is still queued."""
+
+    priority: int
+
+
 class AgentStatus(Wire):
     """The agent tells its session where it stands; sent on change of `waiting` and every so many steps."""
 
     agent: str
     waiting: bool
+    idle: bool = False
+    """It holds between two steps and its files are in the store: it needs no slot until it goes on."""
+    wait_seconds: float = 0.0
+    """How long it will wait for the provider; 0 where it waits for a person."""
     attention: Attention | None = None
     step: int = 0
     tokens: int = 0
@@ -98,6 +108,10 @@ class SessionStatus(Wire):
     agent: str = ""
     """The current (or last) agent."""
     shift: int = 1
+    place: QueuePlace = QueuePlace()
+    generation: int = 0
+    """Slots that the session has taken so far; the last is the one in force."""
+    has_slot: bool = False
     active_seconds: float = 0.0
     active_limit_seconds: float = 0.0
     agents: tuple[AgentReport, ...] = ()

@@ -27,11 +27,20 @@ class HoldSlotInput(Wire):
     kind: SlotKind = SlotKind.SESSION
 
 
+class SlotEnd(Wire):
+    """A slot was let go in good order."""
+
+    ended_commands: int = 0
+    """Commands that still ran in the workspace and were ended with it."""
+
+
 class SlotTaken(Wire):
     """A host took the request out of the queue and begins to prepare."""
 
     generation: int
     host_id: str
+    crashes: tuple[str, ...] = ()
+    """What this session was doing on this host each time when its worker crashed, since it last got anywhere."""
 
 
 class SlotGranted(Wire):

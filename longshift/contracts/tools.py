@@ -196,3 +196,7 @@ class ToolDigest(Wire):
     """The new plan, after `update_plan`."""
     summary: str = ""
     """One line for people, at most 120 characters."""
+    generation: int = 1
+    """The slot under which the result was stored."""
+    lost_with_host: bool = False
+    """The host went away with the call: there is no stored result."""

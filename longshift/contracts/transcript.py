@@ -95,6 +95,8 @@ class SealedResult(Wire):
     text: str | None = None
     """The whole result where no result object was written (rejected or lost calls); else it is in its object."""
     is_error: bool = False
+    generation: int = 1
+    """The slot under which the result was written; a host that lost its slot writes where nobody looks."""
 
 
 class SealRecord(Wire):

@@ -28,6 +28,8 @@ class Workspace(Wire):
     """Absolute path of the tree on that host."""
     generation: int = 1
     """The fencing token of the slot that granted it; a host refuses calls with an older one."""
+    life: int = 1
+    """The generation in which these files were made on this host: what ran in an earlier life is not taken up again."""
     quick_calls: bool = False
     """The host's tools are also registered where workflows run, so short calls may go as local activities."""
     sandbox: str = "none"

@@ -38,6 +38,8 @@ _NEXT = {
 
 def next_action(state: AgentState) -> str:
     """What the agent does next, in a few words."""
+    if not state.has_slot and state.phase in {Phase.TOOLS, Phase.CHECKS}:
+        return "wait for a slot"
     if state.phase is not Phase.TOOLS:
         return _NEXT[state.phase]
     answered = {result.index for result in state.results}

@@ -13,10 +13,11 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 from longshift.contracts.agent import AgentOutcome, AgentReport, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass
+from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealedResult, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest
-from longshift.policy import context, notes, waiting
+from longshift.policy import context, notes, slots, waiting
 from longshift.policy.actions import (
     Action,
     CallModel,
@@ -64,8 +65,15 @@ def next_action(state: AgentState) -> Action:
 
 def must_seal(state: AgentState) -> bool:
     """Whether the step before has to be closed by itself: what comes next reads it, or nothing comes for long."""
-    needed = state.phase in {Phase.COMPACT, Phase.HANDOFF, Phase.ENDED} or (state.phase is Phase.MODEL and state.paused)
+    needed = state.phase in {Phase.COMPACT, Phase.HANDOFF, Phase.ENDED} or (
+        state.phase is Phase.MODEL and is_held(state)
+    )
     return needed and state.unwritten_seal is not None
+
+
+def is_held(state: AgentState) -> bool:
+    """Whether the agent holds at the next step: a person said so, or its host is about to stop."""
+    return state.paused or state.suspended
 
 
 def has_ended(state: AgentState) -> bool:
@@ -112,7 +120,11 @@ def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | Non
         return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=not accepted)
     if result is None:
         return SealedResult(call_id=call.call_id, index=call.index, text=notes.NOT_RUN, is_error=True)
-    return SealedResult(call_id=call.call_id, index=call.index, is_error=result.status is not ToolStatus.OK)
+    text = notes.LOST_WITH_HOST if result.lost_with_host else None
+    is_error = result.status is not ToolStatus.OK
+    return SealedResult(
+        call_id=call.call_id, index=call.index, text=text, is_error=is_error, generation=result.generation
+    )
 
 
 def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
@@ -223,6 +235,7 @@ def after_tool(state: AgentState, digest: ToolDigest) -> AgentState:
             "results": results,
             "plan": digest.plan if digest.plan is not None else state.plan,
             "checkpoint_due": state.checkpoint_due or digest.changes_workspace,
+            "unsaved_steps": slots.with_unsaved(state, digest),
             "lost_calls": state.lost_calls + (digest.status is ToolStatus.LOST),
         }
     )
@@ -237,7 +250,24 @@ def after_checks(state: AgentState, digest: ChecksDigest) -> AgentState:
 
 def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
     """Take the state of the tree."""
-    return state.model_copy(update={"checkpoint": digest})
+    return state.model_copy(update={"checkpoint": digest, "unsaved_steps": slots.without_saved(state, digest)})
+
+
+def slot_lost(state: AgentState, generation: int) -> AgentState:
+    """The slot is gone: what needs the host waits for the next one."""
+    return state.model_copy(update={"has_slot": False}) if generation == state.workspace.generation else state
+
+
+def slot_granted(state: AgentState, granted: SlotGranted) -> AgentState:
+    """A slot is there; where the files were made again, the model hears what is missing."""
+    if granted.generation < state.workspace.generation:
+        return state
+    told = slots.told(state, granted.workspace)
+    update: dict[str, object] = {"workspace": granted.workspace, "has_slot": True, "suspended": False}
+    if granted.workspace.restoration is not None and granted.workspace.life > state.workspace.life:
+        update["unsaved_steps"] = ()
+    state = state.model_copy(update=update)
+    return take_note(state, told) if told else state
 
 
 def after_seal(state: AgentState) -> AgentState:
@@ -274,9 +304,13 @@ def _closed(state: AgentState) -> AgentState:
 
 
 def _heard_out(state: AgentState) -> AgentState:
-    """A person's message that arrived meanwhile is read before a `finish` is taken."""
-    unheard = any(note.speaker is Speaker.PERSON for note in state.notes)
-    if not unheard or state.ending or state.finish_refused is not None or finish_call(state) is None:
+    """A message that arrived meanwhile, and may change what is to do, is read before a `finish` is taken."""
+    if (
+        not any(notes.must_be_heard(note) for note in state.notes)
+        or state.ending
+        or state.finish_refused is not None
+        or finish_call(state) is None
+    ):
         return state
     return state.model_copy(update={"finish_refused": notes.FINISH_UNHEARD})
 

@@ -3,15 +3,20 @@
 from longshift.contracts.agent import AgentState
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.workspace import Workspace
 
 FINISH_ACCEPTED = "Accepted: every declared check passes. The session ends here."
 FINISH_UNHEARD = (
-    "Not finished yet: a person sent a message meanwhile, and it follows. Take it into account, then call finish again."
+    "Not finished yet: a message came meanwhile, and it follows. Take it into account, then call finish again."
 )
 NOT_RUN = "No result: the session was stopped before or while this call ran."
 LOST = (
     "The outcome of this command is unknown: its supervisor died while it ran. It was not run again. "
     "It may have had none, some or all of its effects: inspect the workspace before you repeat it."
+)
+LOST_WITH_HOST = (
+    "The outcome of this call is unknown: the machine that it ran on is gone. It was not run again. What it changed "
+    "outside of the workspace may stand; of the workspace, a message tells which state it is in now."
 )
 NO_CALL = (
     "Your answer contained no tool call, so nothing happened. Go on with the task by calling a tool. "
@@ -27,6 +32,8 @@ LEAKED = (
     "one well-formed call at a time."
 )
 CHECKS_LIMIT_CHARACTERS = 12_000
+MOVED = "moved"
+"""Message ids that begin so are about a workspace that was made again."""
 
 
 def of_answer(state: AgentState) -> tuple[Note, ...]:
@@ -64,6 +71,49 @@ def wrap_up(remaining_seconds: float) -> str:
         f"About {minutes} minutes of this session are left. Bring the work into a consistent state now: finish or "
         "revert what is half done, run the checks, and call finish if the task is complete. What is left open will be "
         "handed over in a note."
+    )
+
+
+def must_be_heard(note: Note) -> bool:
+    """Whether a message may change what is to do: a person's, or that files are missing."""
+    return note.speaker is Speaker.PERSON or note.message_id.startswith(MOVED)
+
+
+def moved(workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] | None) -> str:
+    """What an agent has to know of a workspace that was made again on another host.
+
+    `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be.
+    """
+    restoration = workspace.restoration
+    step = restoration.step if restoration else 0
+    lines = [
+        "The machine that held your workspace was lost, and the workspace was made again on another one, at "
+        f"{workspace.root}. Its files are those after step {step}."
+        if step
+        else "The machine that held your workspace was lost before any of your changes was saved. The workspace was "
+        f"made again from its source on another one, at {workspace.root}."
+    ]
+    if gap:
+        lines.append(f"A saved state was damaged: changes of the steps {gap[0]} to {gap[1]} are missing.")
+    if missing:
+        lines.append(
+            f"The changes of these steps are missing: {', '.join(map(str, missing))}. Look, and do them again."
+        )
+    if not missing and not gap:
+        lines.append("No change of yours is missing.")
+    lines += [
+        "Commands and background jobs that ran there are gone. The setup has run again; anything else that you "
+        "installed or left outside of the workspace's files is gone.",
+        *(restoration.remarks if restoration else ()),
+    ]
+    return "\n".join(lines)
+
+
+def jobs_ended(count: int) -> str:
+    """Background jobs that were ended because the session waited."""
+    return (
+        f"While this session waited, its place on the machine was given back, and {count} running "
+        f"{'command was' if count == 1 else 'commands were'} ended. Start again what you still need."
     )
 
 

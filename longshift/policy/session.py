@@ -10,6 +10,7 @@ from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
     AgentStatus,
     Extend,
+    Reprioritise,
     SessionInput,
     SessionState,
     SessionStatus,
@@ -125,6 +126,15 @@ def refuse_resume(status: SessionStatus, paused: bool) -> str:
 def refuse_cancel(status: SessionStatus, reason: str) -> str:
     """Why a cancel is not taken."""
     return "the session is being cancelled already" if reason else _refuse(status, "cancel", 0)
+
+
+def refuse_reprioritise(status: SessionStatus, place: Reprioritise, is_queued: bool, updates: int) -> str:
+    """Why a session is not moved within the queue."""
+    if not 1 <= place.priority <= 5:
+        return f"priority: {place.priority} is not between 1 and 5"
+    if not is_queued:
+        return f"cannot move: the session is {status.state.value} and does not wait in the queue"
+    return _refuse(status, "move", updates)
 
 
 def refuse_extend(status: SessionStatus, extension: Extend, updates: int) -> str:

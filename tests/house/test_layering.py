@@ -111,6 +111,16 @@ ROWS = (
         vendors=("temporalio.exceptions", "temporalio.worker"),
     ),
     Row(
+        "activities/slot_supply.py",
+        ours=("longshift.adapters.slots",),
+        vendors=("temporalio.worker",),
+    ),
+    Row(
+        "activities/slots.py",
+        ours=(*CORE, "longshift.adapters", "activities"),
+        vendors=("temporalio.activity", "temporalio.exceptions", "temporalio.service"),
+    ),
+    Row(
         "activities",
         ours=(*CORE, VERSION, "longshift.adapters", "activities"),
         vendors=("temporalio.activity", "temporalio.exceptions", "orjson", *PYDANTIC),

@@ -5,10 +5,11 @@
 `contracts` and `policy` do not pass through the sandbox here, so that impurity shows.
 """
 
+import asyncio
 import shutil
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,15 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
-from tests.workflows.scripted import Script, ScriptedLedger, ScriptedModels, ScriptedTools, ScriptedWorkspaces
+from tests.workflows.scripted import (
+    Host,
+    Script,
+    ScriptedLedger,
+    ScriptedModels,
+    ScriptedSlots,
+    ScriptedTools,
+    ScriptedWorkspaces,
+)
 from workflows import ALL
 from workflows.session import Session
 
@@ -84,10 +93,13 @@ def client(engine: WorkflowEnvironment) -> Client:
 
 
 @asynccontextmanager
-async def scripted_worker(client: Client, script: Script, task_id: str) -> AsyncGenerator[None]:
-    """Workers on the queues that a session uses, all playing `script`."""
+async def scripted_worker(
+    client: Client, script: Script, task_id: str, *, hosts: Sequence[Host] = ()
+) -> AsyncGenerator[None]:
+    """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one."""
+    hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
     ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
-    places = ScriptedWorkspaces(script, ids.CONTROL_QUEUE)
+    places = ScriptedWorkspaces(script)
     everything = [
         ledger.open_session,
         ledger.open_agent,
@@ -113,9 +125,28 @@ async def scripted_worker(client: Client, script: Script, task_id: str) -> Async
             max_heartbeat_throttle_interval=SOON,
         ),
         Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),
-        Worker(client, task_queue=ids.HOSTS_QUEUE, activities=everything, interceptors=[boundary]),
+        AsyncExitStack() as more,
     ):
+        slots = [ScriptedSlots(script, hosts).hold_slot]
+        queues = {ids.HOSTS_QUEUE: slots, **{ids.host_slots_queue(host.host_id): slots for host in hosts}}
+        queues |= {host.host_queue: everything for host in hosts if host.host_queue != ids.CONTROL_QUEUE}
+        for queue, activities in queues.items():
+            worker = Worker(
+                client,
+                task_queue=queue,
+                activities=activities,
+                interceptors=[boundary],
+                max_heartbeat_throttle_interval=SOON,
+            )
+            await more.enter_async_context(worker)
         yield
+
+
+async def eventually(is_so: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Wait until something is so that no event tells of."""
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110  # there is no event to wait for
+            await asyncio.sleep(0.02)
 
 
 def a_task(task_id: str, **fields: object) -> TaskSpec:

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from temporalio import activity
+from temporalio.client import WorkflowHandle
 
+from longshift.contracts import ids
 from longshift.contracts.activities import (
     CallModelInput,
     CheckpointInput,
@@ -18,16 +21,18 @@ from longshift.contracts.activities import (
     PrepareWorkspaceInput,
     ReleaseInput,
     RunChecksInput,
+    SlotActivities,
     ToolActivities,
     WorkspaceActivities,
     WriteHandoffInput,
 )
 from longshift.contracts.checks import CheckResult, ChecksDigest
-from longshift.contracts.errors import WorkspaceFailed
+from longshift.contracts.errors import HostFull, SlotLost, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
 from longshift.contracts.tools import TOOL_CLASSES, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealInput
-from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
+from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Restoration, Workspace
 
 
 def digest_of(*names: str, **fields: object) -> ModelDigest:
@@ -64,10 +69,25 @@ class Script:
     opened: list[OpenAgentInput] = field(default_factory=list[OpenAgentInput])
     delivered: list[DeliverInput] = field(default_factory=list[DeliverInput])
     released: int = 0
+    archives: bool = True
+    """Checkpoints reach the store."""
+    slots: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    """Host and generation of every slot that was taken out of a queue."""
+    slots_ended: list[int] = field(default_factory=list[int])
+    """Their generations, as they end."""
+    released_slot: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the slot in force is let go."""
+    lost: set[int] = field(default_factory=set[int])
+    """Generations whose host goes away."""
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """The host is about to stop."""
+    ended_commands: int = 0
     killed: int = 0
     tool_started: asyncio.Event = field(default_factory=asyncio.Event)
     model_asked: asyncio.Event = field(default_factory=asyncio.Event)
     hold_model: asyncio.Event | None = None
+    hold_model_from: int = 1
+    """The first model call that waits for it."""
     hold: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """By activity: it waits for the event before it does anything."""
     entered: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
@@ -122,7 +142,7 @@ class ScriptedModels(ModelActivities):
         if request.seal is not None:
             script.keep_seal(request.seal)
         script.model_asked.set()
-        if script.hold_model is not None:
+        if script.hold_model is not None and len(script.asked) >= script.hold_model_from:
             await script.hold_model.wait()
         answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
         return answer.model_copy(update={"delivered_notes": len(request.notes) if answer.calls else 0})
@@ -161,28 +181,109 @@ class ScriptedTools(ToolActivities):
                 raise
         status = script.tool(request)
         changes = request.tool_class is not ToolClass.PURE
-        return ToolDigest(index=request.index, status=status, changes_workspace=changes, result_bytes=4)
+        return ToolDigest(
+            index=request.index,
+            status=status,
+            changes_workspace=changes,
+            result_bytes=4,
+            generation=request.workspace.generation,
+        )
+
+
+@dataclass
+class Host:
+    """One host of a script."""
+
+    host_id: str = "h"
+    is_full: bool = False
+    life: int = 1
+    """Of the workspaces that it grants."""
+    restoration: Restoration | None = None
+    """How it made a workspace that it did not have."""
+    queue: str = ""
+
+    @property
+    def host_queue(self) -> str:
+        """Where its tools are called."""
+        return self.queue or f"queue-{self.host_id}"
+
+
+class ScriptedSlots(SlotActivities):
+    """Grants the slots of all hosts, and holds them."""
+
+    def __init__(self, script: Script, hosts: Sequence[Host]) -> None:
+        self._script = script
+        self._hosts = hosts
+
+    @activity.defn
+    async def hold_slot(self, request: HoldSlotInput) -> SlotEnd:
+        script, host = self._script, self._with_room()
+        script.slots.append((host.host_id, request.generation))
+        session = activity.client().get_workflow_handle(request.session)
+        await session.signal("slot_taken", SlotTaken(generation=request.generation, host_id=host.host_id))
+        await script.enter("hold_slot")
+        if script.setup_fails:
+            raise WorkspaceFailed(script.setup_fails)
+        workspace = Workspace(
+            workspace_id=request.task_id,
+            host_id=host.host_id,
+            host_queue=host.host_queue,
+            root="/w",
+            quick_calls=script.quick_calls,
+            generation=request.generation,
+            life=host.life,
+            restoration=host.restoration,
+        )
+        script.released_slot = asyncio.Event()
+        await session.signal("slot_granted", SlotGranted(generation=request.generation, workspace=workspace))
+        try:
+            await self._hold(request, session, script.released_slot)
+        finally:
+            script.slots_ended.append(request.generation)
+        return SlotEnd(ended_commands=script.ended_commands)
+
+    def _with_room(self) -> Host:
+        """The host that was asked, or out of the queue the first with room."""
+        queue = activity.info().task_queue
+        asked = [host for host in self._hosts if queue in (ids.HOSTS_QUEUE, ids.host_slots_queue(host.host_id))]
+        free = [host for host in asked if not host.is_full]
+        if free:
+            return free[0]
+        if queue != ids.HOSTS_QUEUE:
+            raise HostFull("full")
+        raise StoreUnavailable("nobody has room: the engine asks again")
+
+    async def _hold(self, request: HoldSlotInput, session: WorkflowHandle[Any, Any], released: asyncio.Event) -> None:
+        is_told = False
+        while not released.is_set():
+            activity.heartbeat()
+            if self._script.draining.is_set() and not is_told:
+                is_told = True
+                await session.signal("slot_draining", SlotDraining(generation=request.generation, seconds=30))
+            if request.generation in self._script.lost:
+                raise SlotLost("the host went away")
+            await asyncio.sleep(0.05)
 
 
 class ScriptedWorkspaces(WorkspaceActivities):
-    def __init__(self, script: Script, host_queue: str) -> None:
+    def __init__(self, script: Script) -> None:
         self._script = script
-        self._host_queue = host_queue
 
     @activity.defn
     async def prepare_workspace(self, request: PrepareWorkspaceInput) -> Workspace:
-        await self._script.enter("prepare_workspace")
-        if self._script.setup_fails:
-            raise WorkspaceFailed(self._script.setup_fails)
-        quick = self._script.quick_calls
-        task = request.task_id
-        return Workspace(workspace_id=task, host_id="h", host_queue=self._host_queue, root="/w", quick_calls=quick)
+        raise AssertionError("only sessions from before there were slots ask for this")
 
     @activity.defn
     async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
         await self._script.enter("checkpoint")
         self._script.checkpoints.append(request)
-        return CheckpointDigest(step=request.step, tree_hash=f"t{request.step}", commit="c", changed_count=1)
+        return CheckpointDigest(
+            step=request.step,
+            tree_hash=f"t{request.step}",
+            commit="c",
+            changed_count=1,
+            archived=self._script.archives,
+        )
 
     @activity.defn
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
@@ -201,3 +302,4 @@ class ScriptedWorkspaces(WorkspaceActivities):
     async def release_workspace(self, request: ReleaseInput) -> None:
         await self._script.enter("release_workspace")
         self._script.released += 1
+        self._script.released_slot.set()

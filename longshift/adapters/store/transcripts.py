@@ -20,6 +20,7 @@ from longshift.contracts.transcript import (
     EpochBase,
     Message,
     ResultRecord,
+    SealedResult,
     SealInput,
     SealRecord,
     Speaker,
@@ -106,13 +107,17 @@ class Transcripts:
         """
         return AnswerRecord.model_validate_json(await self._store.get(ids.answer_key(agent, epoch, step)))
 
-    async def put_result(self, agent: str, epoch: int, step: int, index: int, result: ResultRecord) -> ResultRecord:
+    async def put_result(
+        self, agent: str, epoch: int, step: int, index: int, result: ResultRecord, generation: int = 1
+    ) -> ResultRecord:
         """Keep the result of a call."""
-        return await self._put(ids.result_key(agent, epoch, step, index), result)
+        return await self._put(ids.result_key(agent, epoch, step, index, generation), result)
 
-    async def find_result(self, agent: str, epoch: int, step: int, index: int) -> ResultRecord | None:
+    async def find_result(
+        self, agent: str, epoch: int, step: int, index: int, generation: int = 1
+    ) -> ResultRecord | None:
         """The result of a call, if there is one."""
-        body = await self._store.find(ids.result_key(agent, epoch, step, index))
+        body = await self._store.find(ids.result_key(agent, epoch, step, index, generation))
         return None if body is None else ResultRecord.model_validate_json(body)
 
     async def put_seal(self, seal: SealInput) -> SealRecord:
@@ -131,12 +136,11 @@ class Transcripts:
         )
         seal = SealRecord.model_validate_json(seal_body)
         stored = [
-            sealed.index
-            for sealed in seal.results
-            if sealed.text is None and str(sealed.index) not in answer.rejections
+            sealed for sealed in seal.results if sealed.text is None and str(sealed.index) not in answer.rejections
         ]
-        found = await asyncio.gather(*(self._result(agent, epoch, step, index) for index in stored))
-        return Step(answer=answer, results=dict(zip(stored, found, strict=True)), seal=seal)
+        found = await asyncio.gather(*(self._result(agent, epoch, step, sealed) for sealed in stored))
+        results = {sealed.index: result for sealed, result in zip(stored, found, strict=True)}
+        return Step(answer=answer, results=results, seal=seal)
 
     async def view(self, agent: str, epoch: int, next_step: int, thinking: Literal["all", "none"] = "all") -> View:
         """The conversation of `epoch` before `next_step`, ready to send.
@@ -184,10 +188,10 @@ class Transcripts:
             steps += await asyncio.gather(*(self.step(agent, epoch, number) for number in numbers))
         return steps
 
-    async def _result(self, agent: str, epoch: int, step: int, index: int) -> ResultRecord:
-        result = await self.find_result(agent, epoch, step, index)
+    async def _result(self, agent: str, epoch: int, step: int, sealed: SealedResult) -> ResultRecord:
+        result = await self.find_result(agent, epoch, step, sealed.index, sealed.generation)
         if result is None:
-            raise StoreMissing(f"step {step} of {agent} has no result {index}")
+            raise StoreMissing(f"step {step} of {agent} has no result {sealed.index}")
         return result
 
     async def _put(self, key: str, record: Record) -> Record:

@@ -30,6 +30,8 @@ class ToolContext:
     """Where the outputs of commands lie; `read_file` and `grep` may look there."""
     run_key: str
     """`contracts.ids.run_key`: the same for every attempt at this call."""
+    life: int = 1
+    """Of the workspace, see `contracts.workspace`."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,18 @@ class WorkspaceFolder:
         """Record that the workspace is ready."""
         replace_file(self.path / "ready.json", ready.model_dump_json(indent=1).encode())
 
+    def held(self) -> Workspace | None:
+        """The slot under which a session holds the workspace, as far as this host knows."""
+        text = read_file(self.path / "held.json")
+        return Workspace.model_validate_json(text) if text else None
+
+    def write_held(self, workspace: Workspace | None) -> None:
+        """Record that a session holds the workspace, or that none does."""
+        if workspace is None:
+            (self.path / "held.json").unlink(missing_ok=True)
+        else:
+            replace_file(self.path / "held.json", workspace.model_dump_json(indent=1).encode())
+
     def setup_progress(self) -> SetupProgress:
         """How often the setup was begun."""
         text = read_file(self.path / "setup.json")

@@ -144,6 +144,25 @@ class Workspaces:
         """End every command of a workspace that is still being made; how many were running."""
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
 
+    async def mark_held(self, workspace: Workspace) -> None:
+        """Remember over a restart that a session holds the workspace.
+
+        Raises: DiskFull.
+        """
+        await asyncio.to_thread(self._folder(workspace.workspace_id).write_held, workspace)
+
+    async def mark_released(self, workspace: Workspace) -> None:
+        """Nobody holds it any more."""
+        await asyncio.to_thread(self._folder(workspace.workspace_id).write_held, None)
+
+    async def marked_held(self) -> list[Workspace]:
+        """The workspaces that sessions held when this host's last worker ended."""
+        return await asyncio.to_thread(self._marked_held)
+
+    def _marked_held(self) -> list[Workspace]:
+        folders = sorted(path.parent for path in (self._data_dir / "workspaces").glob("*/held.json"))
+        return [held for path in folders if (held := WorkspaceFolder(path).held()) is not None]
+
     async def rules_text(self, workspace: Workspace) -> str:
         """The text of the project's rules for agents, at most 32 KB; empty without any."""
         tree = self.open(workspace).tree

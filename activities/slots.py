@@ -1,0 +1,128 @@
+"""Slots of this host: a session holds one by a call that lasts as long as the slot does."""
+
+import asyncio
+import contextlib
+import logging
+
+from temporalio import activity
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.cancellation import is_cancelled_by_the_workflow
+from activities.heartbeat import Progress, heartbeating
+from activities.workspace import WorkspaceLife
+from longshift.adapters.slots import Holding, SlotPool
+from longshift.adapters.workspace import Workspaces
+from longshift.contracts import ids
+from longshift.contracts.activities import SlotActivities
+from longshift.contracts.errors import HostFull, SlotLost, StaleGeneration
+from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotKind, SlotTaken
+from longshift.contracts.workspace import Workspace
+from longshift.policy.slots import SAME_HOST_SECONDS
+
+log = logging.getLogger("longshift.slots")
+
+
+class Slots(SlotActivities):
+    """Grants the slots of this host and holds them."""
+
+    def __init__(
+        self,
+        pools: dict[SlotKind, SlotPool],
+        life: WorkspaceLife,
+        workspaces: Workspaces,
+        *,
+        host_id: str,
+        drain_seconds: float,
+    ) -> None:
+        """`drain_seconds` is how long a stopping worker waits for sessions to let go."""
+        self._pools = pools
+        self._life = life
+        self._workspaces = workspaces
+        self._host_id = host_id
+        self._drain_seconds = drain_seconds
+        self._forsaken: set[asyncio.Task[None]] = set()
+
+    @activity.defn
+    async def hold_slot(self, request: HoldSlotInput) -> SlotEnd:
+        """Prepare the workspace, grant it to the session, and heartbeat until it lets go."""
+        pool = self._pools[request.kind]
+        is_returning = activity.info().task_queue == ids.host_slots_queue(self._host_id)
+        if is_returning and not pool.has_room_for(request.task_id):
+            raise HostFull(f"host {self._host_id} holds {pool.used} of {pool.capacity} slots")
+        progress = Progress()
+        with pool.held(request.task_id, request.generation, is_returning=is_returning) as holding:
+            async with heartbeating(progress):
+                workspace = await self._grant(request, progress)
+                try:
+                    await self._until_released(request, holding)
+                except asyncio.CancelledError:
+                    if not is_cancelled_by_the_workflow():
+                        self._forsake(workspace)
+                        raise
+                return SlotEnd(ended_commands=await self._end(workspace))
+
+    async def _grant(self, request: HoldSlotInput, progress: Progress) -> Workspace:
+        generation = request.generation
+        await self._tell(request, "slot_taken", SlotTaken(generation=generation, host_id=self._host_id))
+        workspace = await self._life.prepared(request.task_id, generation, progress.report)
+        await self._workspaces.mark_held(workspace)
+        await self._tell(request, "slot_granted", SlotGranted(generation=generation, workspace=workspace))
+        progress.report("held")
+        return workspace
+
+    async def keep_places(self) -> None:
+        """After a start: the sessions that held slots here are expected back; those that do not come are let go."""
+        held = await self._workspaces.marked_held()
+        self._pools[SlotKind.SESSION].expect(workspace.workspace_id for workspace in held)
+        for workspace in held:
+            self._forsake(workspace)
+
+    async def _until_released(self, request: HoldSlotInput, holding: Holding) -> None:
+        released = asyncio.create_task(holding.released.wait())
+        stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
+        try:
+            await asyncio.wait([released, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not released.done():
+                draining = SlotDraining(generation=request.generation, seconds=self._drain_seconds)
+                await self._tell(request, "slot_draining", draining)
+                await self._until_drained(released)
+        finally:
+            released.cancel()
+            stopping.cancel()
+
+    async def _until_drained(self, released: asyncio.Task[bool]) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(released, self._drain_seconds)
+        if not released.done() or released.cancelled():
+            raise SlotLost(f"host {self._host_id} stops; its commands go on, and it may be back soon")
+
+    async def _end(self, workspace: Workspace) -> int:
+        """End what still runs; a newer slot may hold the workspace by now, and then nothing is touched."""
+        try:
+            ended = await self._workspaces.release(workspace)
+            await self._workspaces.mark_released(workspace)
+        except StaleGeneration:
+            return 0
+        return ended
+
+    def _forsake(self, workspace: Workspace) -> None:
+        """The engine has given this slot away: unless the session comes back here soon, end its commands."""
+        task = asyncio.create_task(self._end_unless_back(workspace), name=f"forsaken {workspace.workspace_id}")
+        self._forsaken.add(task)
+        task.add_done_callback(self._forsaken.discard)
+
+    async def _end_unless_back(self, workspace: Workspace) -> None:
+        await asyncio.sleep(SAME_HOST_SECONDS)
+        task_id = workspace.workspace_id
+        self._pools[SlotKind.SESSION].give_up(task_id)
+        if all(pool.holding(task_id) is None for pool in self._pools.values()):
+            ended = await self._end(workspace)
+            log.info("session %s did not come back for its slot; ended commands: %d", task_id, ended)
+
+    async def _tell(self, request: HoldSlotInput, name: str, value: SlotTaken | SlotGranted | SlotDraining) -> None:
+        try:
+            await activity.client().get_workflow_handle(request.session).signal(name, value)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise SlotLost(f"{request.session} has ended") from error

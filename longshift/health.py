@@ -1,0 +1,64 @@
+"""Whether a process lives and is ready for work, over HTTP: `/healthz` and `/readyz` for a supervisor of processes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from longshift.contracts.errors import BadInput
+
+Facts = Callable[[], dict[str, Any]]
+"""What a process says of itself; `ready` is true or false."""
+
+
+def health_app(facts: Facts) -> Starlette:
+    """`/healthz` answers 200 while the event loop runs, `/readyz` 200 or 503 as `ready` says; both with all facts."""
+
+    async def alive(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive", **facts()})
+
+    async def ready(_request: Request) -> JSONResponse:
+        told = facts()
+        return JSONResponse(told, status_code=200 if told["ready"] else 503)
+
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready)])
+
+
+def listener_on(address: str, setting: str) -> socket.socket:
+    """A socket that listens on `host:port`.
+
+    Raises:
+        BadInput: the address cannot be used; the message names the setting.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"{setting}: cannot listen on {address} ({error}); choose another address or port") from error
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
+    """Serve the application while the block runs; gives its base URL. Signals are left to whoever runs the process."""
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    ticking = asyncio.create_task(server.main_loop())
+    host, port = listener.getsockname()[:2]
+    try:
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        await ticking
+        await server.shutdown(sockets=[listener])

@@ -1,0 +1,275 @@
+"""The slot of a session: taken, lost and taken again, given back while nobody works.
+
+A slot is one `hold_slot` activity. Where it waits is the queue. What is decided about it is in `policy.slots`; what the
+session makes of it is the session's.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from enum import StrEnum
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
+from temporalio.exceptions import TimeoutError as ActivityTimeout
+
+from longshift.contracts import ids
+from longshift.contracts.activities import ReleaseInput, SlotActivities, WorkspaceActivities
+from longshift.contracts.errors import HostFull, SlotLost
+from longshift.contracts.session import QueuePlace
+from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
+from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.workspace import Workspace
+from longshift.policy import notes
+from longshift.policy import slots as policy
+from workflows import attributes, options
+from workflows.host_calls import settled
+
+Handle = workflow.ActivityHandle[SlotEnd]
+
+
+class SlotPhase(StrEnum):
+    """Where the slot stands."""
+
+    NONE = "none"
+    """Nobody needs it."""
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    HELD = "held"
+    REFUSED = "refused"
+    """No workspace can be made; see `failure`."""
+
+
+class Slot:
+    """The slot of one session. `keep` runs until `close`; the rest says or changes where it stands."""
+
+    def __init__(
+        self,
+        task_id: str,
+        place: QueuePlace,
+        *,
+        idle_seconds: Callable[[], float | None],
+        tell: Callable[[str, object], Awaitable[None]],
+    ) -> None:
+        """`idle_seconds` says after how long the slot may be given back now; `tell` sends the agent a signal."""
+        self._task_id = task_id
+        self.place = place
+        self._idle_seconds = idle_seconds
+        self._tell = tell
+        self._phase = SlotPhase.NONE
+        self._crash: BaseException | None = None
+        self.generation = 0
+        self.workspace: Workspace | None = None
+        """The last one that was granted; held only in the phase HELD."""
+        self.failure: ActivityError | None = None
+        self.ended_commands = 0
+        """By giving the slot back, and not told yet."""
+        self._taken: SlotTaken | None = None
+        self._granted: SlotGranted | None = None
+        self._draining: SlotDraining | None = None
+        self._closed = False
+        self._asked_again = False
+        self._is_handed_over = False
+
+    def take_over(self, workspace: Workspace) -> None:
+        """Hold a workspace that nobody has to keep."""
+        self.workspace, self.generation, self._phase = workspace, workspace.generation, SlotPhase.HELD
+
+    @property
+    def phase(self) -> SlotPhase:
+        """Where it stands; raises what `keep` ended with, so that nobody waits for a slot that nobody keeps."""
+        if self._crash is not None:
+            raise self._crash
+        return self._phase
+
+    def held(self) -> Workspace | None:
+        """The workspace, while a host holds it for this session."""
+        return self.workspace if self.phase is SlotPhase.HELD else None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the host is about to stop."""
+        return self._draining is not None
+
+    def take_signal(self, signal: SlotTaken | SlotGranted | SlotDraining) -> None:
+        """What a host says; of an older slot it is not listened to."""
+        if signal.generation != self.generation:
+            return
+        match signal:
+            case SlotTaken():
+                self._taken = signal
+            case SlotGranted():
+                self._granted = signal
+            case SlotDraining():
+                self._draining = signal
+
+    def ask_again(self, place: QueuePlace | None = None) -> None:
+        """Queue anew: at another place, or after a person has mended what was refused."""
+        self.place = place or self.place
+        self._asked_again = True
+
+    def close(self) -> None:
+        """Let go for good."""
+        self._closed = True
+
+    async def keep(self) -> None:
+        """Hold a slot whenever it is needed, until `close`."""
+        try:
+            while not self._closed:
+                await self._hold_one()
+        except BaseException as error:
+            self._crash = error
+            raise
+        self._phase = SlotPhase.NONE
+
+    async def _hold_one(self) -> None:
+        handle = await self._take()
+        if handle is None:
+            return
+        await self._until_over(handle)
+        if handle.done():
+            await self._lose()
+        else:
+            await self._let_go(handle)
+        await workflow.wait_condition(lambda: self._closed or self._idle_seconds() is None)
+
+    async def _take(self) -> Handle | None:
+        """Ask for a slot; None where it did not come to one and has to be asked for again."""
+        self.generation += 1
+        self._taken = self._granted = self._draining = None
+        self._asked_again = False
+        self._phase = SlotPhase.QUEUED
+        failure: ActivityError | None = None
+        for queue, patience in self._where():
+            handle = self._ask(queue, patience)
+            await workflow.wait_condition(lambda: self._is_answered(handle))  # noqa: B023  # awaited within the round
+            if self._granted is not None and not handle.done():
+                await self._begin(self._granted)
+                return handle
+            if not handle.done():
+                handle.cancel()
+            failure = _as_activity_error(await settled(handle))
+            if self._closed or self._asked_again or failure is None or _is_lost(failure):
+                return None
+            if not _is_elsewhere(failure):
+                break
+        assert failure is not None  # every round ends with one
+        await self._refused(failure)
+        return None
+
+    def _where(self) -> list[tuple[str, float | None]]:
+        """Queues to ask at, with the seconds to wait there: the host that had the files, then any."""
+        if self.workspace is None or self._is_handed_over:
+            return [(ids.HOSTS_QUEUE, None)]
+        return [(ids.host_slots_queue(self.workspace.host_id), policy.SAME_HOST_SECONDS), (ids.HOSTS_QUEUE, None)]
+
+    def _ask(self, queue: str, patience_seconds: float | None) -> Handle:
+        request = HoldSlotInput(task_id=self._task_id, session=workflow.info().workflow_id, generation=self.generation)
+        place = self.place
+        priority = place.priority if self.workspace is None else policy.RETURNING_PRIORITY
+        return workflow.start_activity_method(
+            SlotActivities.hold_slot,
+            request,
+            summary=f"slot {self.generation}",
+            schedule_to_start_timeout=timedelta(seconds=patience_seconds) if patience_seconds else None,
+            priority=Priority(
+                priority_key=priority, fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
+            ),
+            **options.hold_slot(queue),
+        )
+
+    def _is_answered(self, handle: Handle) -> bool:
+        if self._taken is not None and self.phase is SlotPhase.QUEUED:
+            self._phase = SlotPhase.PREPARING
+        return self._granted is not None or handle.done() or self._closed or self._asked_again
+
+    async def _begin(self, granted: SlotGranted) -> None:
+        self.workspace = granted.workspace
+        self._phase = SlotPhase.HELD
+        attributes.upsert_host(granted.workspace.host_id)
+        if self.ended_commands:
+            text = notes.jobs_ended(self.ended_commands)
+            self.ended_commands = 0
+            await self._tell(
+                "deliver_note", Note(speaker=Speaker.RUNNER, text=text, message_id=f"jobs {self.generation}")
+            )
+        await self._tell("slot_granted", granted)
+
+    async def _refused(self, failure: ActivityError) -> None:
+        """No workspace can be made: wait until somebody asks again."""
+        self._phase, self.failure = SlotPhase.REFUSED, failure
+        await workflow.wait_condition(lambda: self._closed or self._asked_again)
+        self.failure = None
+
+    async def _until_over(self, handle: Handle) -> None:
+        """Until the slot is lost, or nobody needs it any more, or the host is about to stop and the agent holds."""
+        is_told = False
+        while not handle.done() and not self._closed:
+            if self.is_draining and not is_told:
+                is_told = True
+                await self._tell("suspend", None)
+            idle = self._idle_seconds()
+            if idle == 0:
+                return
+            try:
+                await workflow.wait_condition(
+                    lambda: (
+                        handle.done()
+                        or self._closed
+                        or self._idle_seconds() != idle  # noqa: B023  # awaited within the round
+                        or self.is_draining != is_told  # noqa: B023
+                    ),
+                    timeout=idle,
+                    timeout_summary=f"keep the slot for {idle:.0f} s" if idle else None,
+                )
+            except TimeoutError:
+                return
+
+    async def _lose(self) -> None:
+        """The host is gone, or stops."""
+        self._phase = SlotPhase.QUEUED
+        attributes.upsert_host("")
+        await self._tell("slot_lost", self.generation)
+
+    async def _let_go(self, handle: Handle) -> None:
+        """Give the slot back; commands that still run in the workspace end with it."""
+        assert self.workspace is not None  # it was granted
+        self._is_handed_over, self._draining = self.is_draining, None
+        self._phase = SlotPhase.NONE
+        if not self._closed:
+            attributes.upsert_host("")
+            await self._tell("slot_lost", self.generation)
+        release = workflow.start_activity_method(
+            WorkspaceActivities.release_workspace,
+            ReleaseInput(workspace=self.workspace),
+            summary="give the slot back",
+            **options.housekeeping(self.workspace.host_queue),
+        )
+        failure = await settled(handle)
+        if not release.done():
+            release.cancel()
+        await settled(release)
+        if failure is None and not handle.cancelled():
+            self.ended_commands += handle.result().ended_commands
+
+
+def _as_activity_error(failure: BaseException | None) -> ActivityError | None:
+    if failure is None or isinstance(failure, ActivityError):
+        return failure
+    raise failure
+
+
+def _is_elsewhere(failure: ActivityError) -> bool:
+    """Whether that host is not there, or has no room: another may take the session."""
+    cause = failure.cause
+    if isinstance(cause, ActivityTimeout):
+        return cause.type is TimeoutType.SCHEDULE_TO_START
+    return isinstance(cause, ApplicationError) and cause.type == HostFull.kind
+
+
+def _is_lost(failure: ActivityError) -> bool:
+    """Whether the host went away while it prepared."""
+    cause = failure.cause
+    if isinstance(cause, ActivityTimeout):
+        return cause.type is TimeoutType.HEARTBEAT
+    return isinstance(cause, ApplicationError) and cause.type == SlotLost.kind

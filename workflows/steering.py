@@ -1,0 +1,220 @@
+"""What people, hosts and agents say to a session while it lives, and what it answers.
+
+Handlers only note and pass on; what a state allows is decided in `policy.session`. The life itself is in `session`.
+"""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from longshift.contracts.agent import AgentReport, Attention
+from longshift.contracts.session import (
+    AgentStatus,
+    Extend,
+    Reprioritise,
+    SessionInput,
+    SessionState,
+    SessionStatus,
+    Steer,
+)
+from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
+from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.workspace import Workspace
+from longshift.policy import describe, slots
+from longshift.policy import session as policy
+from longshift.policy.clock import ActiveClock
+from workflows import attributes, signals
+from workflows.agent import Agent
+from workflows.slot import Slot, SlotPhase
+
+
+class Steering:
+    """The state of a session, and all handlers that touch it."""
+
+    def __init__(self, request: SessionInput) -> None:
+        self._request = request
+        task = request.task
+        self._clock = ActiveClock(limit_seconds=task.budget.active_hours * 3600)
+        self._status = SessionStatus(
+            task_id=task.id, title=task.title, state=SessionState.QUEUED, profile=request.profile
+        )
+        self._agent_status: AgentStatus | None = None
+        self._agent: workflow.ChildWorkflowHandle[Agent, AgentReport] | None = None
+        self._early_notes: list[Note] = []
+        self._updates = 0
+        self._steered_characters = 0
+        self._paused = False
+        self._resumed = False
+        self._extended = False
+        self._cancel_reason = ""
+        self._wrapped_up = False
+        self._time_is_up = False
+        self._slot = Slot(task.id, request.place, idle_seconds=self._idle_seconds, tell=self._tell_agent)
+
+    async def _tell_agent(self, name: str, value: object | None) -> None:
+        """A signal for the agent at work, if there is one."""
+        if self._agent is not None:
+            await signals.to_agent(self._status.agent, name, value)
+
+    def _workspace(self) -> Workspace:
+        """The last one that was granted."""
+        workspace = self._slot.workspace
+        assert workspace is not None  # nobody works before there is one
+        return workspace
+
+    def _idle_seconds(self) -> float | None:
+        """After how long the slot may be given back; None: it is needed."""
+        if self._agent is None:
+            return None
+        if self._slot.is_draining:
+            return 0.0 if self._agent_status and self._agent_status.idle else None
+        return slots.gives_back_after(self._agent_status, self._paused)
+
+    def _is_waiting(self) -> bool:
+        return self._agent_status is not None and self._agent_status.waiting
+
+    def _final_status(self, state: SessionState) -> SessionStatus:
+        return self.status().model_copy(update={"state": state})
+
+    def _add_reason(self, text: str) -> None:
+        reason = f"{self._status.reason}; {text}".lstrip("; ")
+        self._status = self._status.model_copy(update={"reason": reason})
+
+    def _move(self, state: SessionState, *, reason: str = "", attention: Attention | None = None) -> None:
+        """Take a state; search attributes change only when it does."""
+        old = self._status
+        self._status = old.model_copy(update={"state": state, "reason": reason, "attention": attention})
+        if (old.state, old.attention) != (state, attention):
+            attributes.upsert_state(state, attention)
+        workflow.set_current_details(describe.session_details(self.status()))
+
+    def _hear(self, signal: SlotTaken | SlotGranted | SlotDraining) -> None:
+        self._slot.take_signal(signal)
+        if isinstance(signal, SlotTaken) and self._agent is None and self._status.state is SessionState.QUEUED:
+            self._move(SessionState.PREPARING)
+
+    @workflow.signal
+    def slot_taken(self, taken: SlotTaken) -> None:
+        """A host took the session out of the queue."""
+        self._hear(taken)
+
+    @workflow.signal
+    def slot_granted(self, granted: SlotGranted) -> None:
+        """A host has made the workspace and holds it."""
+        self._hear(granted)
+
+    @workflow.signal
+    def slot_draining(self, draining: SlotDraining) -> None:
+        """The host is about to stop."""
+        self._hear(draining)
+
+    @workflow.signal
+    def agent_status(self, status: AgentStatus) -> None:
+        """An agent tells where it stands."""
+        self._agent_status = status
+        attributes.upsert_progress(policy.progress(self._status.agents, status))
+        workflow.set_current_details(describe.session_details(self.status()))
+
+    @workflow.update
+    async def steer(self, message: Steer) -> str:
+        """Give the agent a message; it goes with its next model call."""
+        self._updates += 1
+        self._steered_characters += len(message.text)
+        update = workflow.current_update_info()
+        note = Note(speaker=Speaker.PERSON, text=message.text, message_id=update.id if update else "")
+        if self._agent is None or self._time_is_up:
+            self._early_notes.append(note)
+            return "kept for the agent's start"
+        await signals.to_agent(self._status.agent, "deliver_note", note)
+        return "delivered with the next model call"
+
+    @steer.validator
+    def _may_steer(self, message: Steer) -> None:
+        self._allow(policy.refuse_steer(self._status, message, self._updates, self._steered_characters))
+
+    @workflow.update
+    async def pause(self) -> str:
+        """Hold the agent after its current step; the clock stands."""
+        self._updates += 1
+        self._paused = True
+        if self._agent is not None:
+            await signals.to_agent(self._status.agent, "set_paused", value=True)
+        return "paused after the current step"
+
+    @pause.validator
+    def _may_pause(self) -> None:
+        self._allow(policy.refuse_pause(self._status, self._paused, self._updates))
+
+    @workflow.update
+    async def resume(self) -> str:
+        """Go on: after a pause, or when what a person had to mend is mended."""
+        was_paused, self._paused = self._paused, False
+        self._resumed = True
+        if self._slot.phase is SlotPhase.REFUSED:
+            self._slot.ask_again()
+        if self._agent is not None:
+            agent = self._status.agent
+            if was_paused:
+                await signals.to_agent(agent, "set_paused", value=False)
+            await signals.to_agent(agent, "wake")
+        return "resumed"
+
+    @resume.validator
+    def _may_resume(self) -> None:
+        self._allow(policy.refuse_resume(self._status, self._paused))
+
+    @workflow.update
+    async def cancel(self, reason: str) -> str:
+        """End the session: running commands are killed, what there is gets delivered."""
+        self._cancel_reason = reason or "cancelled by a person"
+        return "cancelling"
+
+    @cancel.validator
+    def _may_cancel(self, reason: str) -> None:
+        self._allow(policy.refuse_cancel(self._status, self._cancel_reason))
+
+    @workflow.update
+    async def reprioritise(self, place: Reprioritise) -> str:
+        """Move a queued session within the queue."""
+        self._updates += 1
+        moved = self._slot.place.model_copy(update={"priority": place.priority})
+        self._slot.ask_again(moved)
+        attributes.upsert_priority(place.priority)
+        return f"queued with priority {place.priority}"
+
+    @reprioritise.validator
+    def _may_reprioritise(self, place: Reprioritise) -> None:
+        is_queued = self._slot.phase is SlotPhase.QUEUED and self._slot.workspace is None
+        self._allow(policy.refuse_reprioritise(self._status, place, is_queued, self._updates))
+
+    @workflow.update
+    async def extend(self, extension: Extend) -> str:
+        """Give the session more active time."""
+        self._clock = self._clock.extended(extension.active_hours * 3600)
+        self._updates += 1
+        self._extended = True
+        self._wrapped_up = False
+        return f"{self._clock.limit_seconds / 3600:.1f} active hours in all"
+
+    @extend.validator
+    def _may_extend(self, extension: Extend) -> None:
+        self._allow(policy.refuse_extend(self._status, extension, self._updates))
+
+    def _allow(self, refusal: str) -> None:
+        """Refuse an update with its reason."""
+        if refusal:
+            raise ApplicationError(refusal, type="refused", non_retryable=True)
+
+    @workflow.query
+    def status(self) -> SessionStatus:
+        """Where the session stands."""
+        used = self._clock.used_at(workflow.time())
+        return self._status.model_copy(
+            update={
+                "active_seconds": round(used, 1),
+                "active_limit_seconds": self._clock.limit_seconds,
+                "workspace": self._slot.workspace,
+                "place": self._slot.place,
+                "generation": self._slot.generation,
+                "has_slot": self._slot.held() is not None,
+            }
+        )
