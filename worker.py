@@ -21,6 +21,7 @@ from temporalio.worker import Interceptor, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.boundary import ErrorBoundary
+from activities.gate import Gates
 from activities.ledger import Ledger
 from activities.model import Models
 from activities.slot_supply import slot_tuner
@@ -117,11 +118,15 @@ async def workers(
 
 
 def _control(client: Client, settings: Settings, shared: Shared, ledger: Ledger, tools: ToolActivities) -> Worker:
+    gates = Gates()
     return Worker(
         client,
         task_queue=ids.CONTROL_QUEUE,
         workflows=ALL,
-        activities=[ledger.open_session, ledger.open_agent, ledger.seal, tools.try_tool],
+        activities=[
+            *(ledger.open_session, ledger.open_agent, ledger.seal),
+            *(gates.enter_gate, gates.find_ended, tools.try_tool),
+        ],
         workflow_runner=workflow_runner(),
         interceptors=shared["interceptors"],
         max_cached_workflows=CACHED_WORKFLOWS,

@@ -1,4 +1,4 @@
-"""Signals between a session and its agents. A receiver that has ended is no error: there is nothing left to tell."""
+"""Signals between sessions, agents and gates. A receiver that has ended is no error: there is nothing left to tell."""
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -19,7 +19,17 @@ async def to_agent(agent: str, name: str, value: object | None = None) -> None:
     await _send(ids.agent_workflow_id(agent), name, value)
 
 
-async def _send(workflow_id: str, name: str, value: object | None) -> None:
+async def to_session(session: str, name: str) -> bool:
+    """Send the signal `name` to a session; whether there was one."""
+    return await _send(session, name, None)
+
+
+async def to_gate(key: str, name: str, value: object) -> None:
+    """Send the signal `name` to the gate of a key."""
+    await _send(ids.gate_workflow_id(key), name, value)
+
+
+async def _send(workflow_id: str, name: str, value: object | None) -> bool:
     handle = workflow.get_external_workflow_handle(workflow_id)
     try:
         await (handle.signal(name) if value is None else handle.signal(name, value))
@@ -27,3 +37,5 @@ async def _send(workflow_id: str, name: str, value: object | None) -> None:
         if is_cancelled_exception(error):
             raise
         workflow.logger.info("signal %s to %s had no receiver: %s", name, workflow_id, error)
+        return False
+    return True

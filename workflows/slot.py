@@ -14,15 +14,16 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from longshift.contracts import ids
-from longshift.contracts.activities import ReleaseInput, SlotActivities, WorkspaceActivities
+from longshift.contracts.activities import GateActivities, ReleaseInput, SlotActivities, WorkspaceActivities
 from longshift.contracts.errors import HostFull, SlotLost
+from longshift.contracts.gate import EnterGateInput, GateEntry
 from longshift.contracts.session import QueuePlace
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
 from longshift.policy import slots as policy
-from workflows import attributes, options
+from workflows import attributes, options, signals
 from workflows.host_calls import settled
 
 Handle = workflow.ActivityHandle[SlotEnd]
@@ -70,6 +71,7 @@ class Slot:
         self._closed = False
         self._asked_again = False
         self._is_handed_over = False
+        self._is_inside = False
 
     def take_over(self, workspace: Workspace) -> None:
         """Hold a workspace that nobody has to keep."""
@@ -103,6 +105,10 @@ class Slot:
             case SlotDraining():
                 self._draining = signal
 
+    def open_gate(self) -> None:
+        """The cap of the session's key lets it pass."""
+        self._is_inside = True
+
     def ask_again(self, place: QueuePlace | None = None) -> None:
         """Queue anew: at another place, or after a person has mended what was refused."""
         self.place = place or self.place
@@ -121,6 +127,7 @@ class Slot:
             self._crash = error
             raise
         self._phase = SlotPhase.NONE
+        await self._leave_gate()
 
     async def _hold_one(self) -> None:
         handle = await self._take()
@@ -131,6 +138,8 @@ class Slot:
             await self._lose()
         else:
             await self._let_go(handle)
+            if not self._is_handed_over:
+                await self._leave_gate()
         await workflow.wait_condition(lambda: self._closed or self._idle_seconds() is None)
 
     async def _take(self) -> Handle | None:
@@ -139,6 +148,8 @@ class Slot:
         self._taken = self._granted = self._draining = None
         self._asked_again = False
         self._phase = SlotPhase.QUEUED
+        if not await self._pass_gate():
+            return None
         failure: ActivityError | None = None
         for queue, patience in self._where():
             handle = self._ask(queue, patience)
@@ -157,6 +168,28 @@ class Slot:
         await self._refused(failure)
         return None
 
+    async def _pass_gate(self) -> bool:
+        """Wait until the cap of the session's key lets it into the queue; False where it is not wanted any more."""
+        place = self.place
+        if not place.cap_key or self._is_inside:
+            return True
+        entry = GateEntry(
+            session=workflow.info().workflow_id, priority=self._priority(), limit=max(1, place.cap_sessions)
+        )
+        await workflow.execute_local_activity_method(
+            GateActivities.enter_gate, EnterGateInput(key=place.cap_key, entry=entry), **options.LEDGER
+        )
+        await workflow.wait_condition(lambda: self._is_inside or self._closed or self._asked_again)
+        return self._is_inside and not self._closed
+
+    async def _leave_gate(self) -> None:
+        if self.place.cap_key:
+            self._is_inside = False
+            await signals.to_gate(self.place.cap_key, "leave", workflow.info().workflow_id)
+
+    def _priority(self) -> int:
+        return self.place.priority if self.workspace is None else policy.RETURNING_PRIORITY
+
     def _where(self) -> list[tuple[str, float | None]]:
         """Queues to ask at, with the seconds to wait there: the host that had the files, then any."""
         if self.workspace is None or self._is_handed_over:
@@ -166,14 +199,13 @@ class Slot:
     def _ask(self, queue: str, patience_seconds: float | None) -> Handle:
         request = HoldSlotInput(task_id=self._task_id, session=workflow.info().workflow_id, generation=self.generation)
         place = self.place
-        priority = place.priority if self.workspace is None else policy.RETURNING_PRIORITY
         return workflow.start_activity_method(
             SlotActivities.hold_slot,
             request,
             summary=f"slot {self.generation}",
             schedule_to_start_timeout=timedelta(seconds=patience_seconds) if patience_seconds else None,
             priority=Priority(
-                priority_key=priority, fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
+                priority_key=self._priority(), fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
             ),
             **options.hold_slot(queue),
         )

@@ -93,6 +93,11 @@ class Steering:
             self._move(SessionState.PREPARING)
 
     @workflow.signal
+    def gate_opened(self) -> None:
+        """The cap of the session's key lets it into the queue."""
+        self._slot.open_gate()
+
+    @workflow.signal
     def slot_taken(self, taken: SlotTaken) -> None:
         """A host took the session out of the queue."""
         self._hear(taken)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from temporalio import activity
 
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.model import HandoffDigest, ModelDigest
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.slots import HoldSlotInput, SlotEnd
@@ -185,6 +186,20 @@ class WorkspaceActivities(ABC):
     @abstractmethod
     async def release_workspace(self, request: ReleaseInput) -> None:
         """Kill background jobs; the files stay."""
+
+
+class GateActivities(ABC):
+    """Sessions at the gate of their key; run as local activities."""
+
+    @activity.defn
+    @abstractmethod
+    async def enter_gate(self, request: EnterGateInput) -> None:
+        """Bring a session to the gate; the gate signals `gate_opened` when it may pass."""
+
+    @activity.defn
+    @abstractmethod
+    async def find_ended(self, request: FindEndedInput) -> EndedSessions:
+        """Which of the sessions run no more."""
 
 
 class SlotActivities(ABC):

@@ -8,6 +8,8 @@ TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
 
 KEY_SLUG_CHARACTERS = 40
 
+GATE_KEY_CHARACTERS = 200
+
 LEAD = "lead"
 """The name of a session's first agent."""
 
@@ -46,6 +48,13 @@ def agent_id(task_id: str, name: str = LEAD, shift: int = 1) -> str:
 def agent_workflow_id(agent: str) -> str:
     """The workflow id of an agent."""
     return f"agent/{agent}"
+
+
+def gate_workflow_id(key: str) -> str:
+    """The workflow id of the gate that counts the sessions of `key`; a long key keeps its end, and a hash."""
+    if len(key) <= GATE_KEY_CHARACTERS:
+        return f"gate/{key}"
+    return f"gate/{hashlib.sha256(key.encode()).hexdigest()[:16]}:{key[-GATE_KEY_CHARACTERS:]}"
 
 
 def host_queue(host_id: str) -> str:

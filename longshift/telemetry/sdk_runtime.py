@@ -1,6 +1,7 @@
 """The SDK's own core: its log lines join ours, its metrics are served for Prometheus when an address is given."""
 
 import logging
+from datetime import timedelta
 
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -24,6 +25,9 @@ LONG_METRICS = (
     "workflow_endtoend_latency",
 )
 """Their usual buckets end at a minute; our activities run for hours."""
+HEARTBEAT_INTERVAL = timedelta(seconds=10)
+"""How often workers tell the engine that they live, and how many of their slots are used. After a restart the engine
+knows of none until they did."""
 
 
 def sdk_runtime(metrics_address: str | None = None) -> Runtime:
@@ -50,7 +54,8 @@ def sdk_runtime(metrics_address: str | None = None) -> Runtime:
         return Runtime(
             telemetry=TelemetryConfig(
                 logging=LoggingConfig(filter=core_filter, forwarding=forwarding), metrics=prometheus
-            )
+            ),
+            worker_heartbeat_interval=HEARTBEAT_INTERVAL,
         )
     except (RuntimeError, ValueError) as error:
         remedy = "set LONGSHIFT_METRICS_ADDRESS to a free host:port"

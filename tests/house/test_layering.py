@@ -115,10 +115,14 @@ ROWS = (
         ours=("longshift.adapters.slots",),
         vendors=("temporalio.worker",),
     ),
-    Row(
-        "activities/slots.py",
-        ours=(*CORE, "longshift.adapters", "activities"),
-        vendors=("temporalio.activity", "temporalio.exceptions", "temporalio.service"),
+    *(
+        # These talk to the engine about other workflows, through the worker's own client.
+        Row(
+            place,
+            ours=(*CORE, "longshift.adapters", "activities"),
+            vendors=("temporalio.activity", "temporalio.client", "temporalio.common", "temporalio.service"),
+        )
+        for place in ("activities/gate.py", "activities/slots.py")
     ),
     Row(
         "activities",

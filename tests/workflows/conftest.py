@@ -22,10 +22,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.boundary import ErrorBoundary
+from activities.gate import Gates
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
-from longshift.contracts.session import SessionInput, SessionStatus
+from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
 from tests.workflows.scripted import (
     Host,
@@ -100,7 +101,10 @@ async def scripted_worker(
     hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
     ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
     places = ScriptedWorkspaces(script)
+    gates = Gates()
     everything = [
+        gates.enter_gate,
+        gates.find_ended,
         ledger.open_session,
         ledger.open_agent,
         ledger.seal,
@@ -156,11 +160,21 @@ def a_task(task_id: str, **fields: object) -> TaskSpec:
 
 
 async def start(
-    client: Client, script: Script, task: TaskSpec, *, limits: AgentLimits | None = None, wrap_up_seconds: float = 900
+    client: Client,
+    script: Script,
+    task: TaskSpec,
+    *,
+    limits: AgentLimits | None = None,
+    wrap_up_seconds: float = 900,
+    place: QueuePlace | None = None,
 ) -> Running:
     """Submit a session."""
     request = SessionInput(
-        task=task, profile="scripted", limits=limits or AgentLimits(), wrap_up_seconds=wrap_up_seconds
+        task=task,
+        profile="scripted",
+        limits=limits or AgentLimits(),
+        wrap_up_seconds=wrap_up_seconds,
+        place=place or QueuePlace(),
     )
     handle = await client.start_workflow(
         Session.run, request, id=ids.session_workflow_id(task.id), task_queue=ids.CONTROL_QUEUE

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 
+from longshift.contracts import ids
 from longshift.contracts.errors import SlotLost, StaleGeneration, WorkspaceFailed
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.session import Reprioritise, SessionState, SessionStatus
+from longshift.contracts.session import QueuePlace, Reprioritise, SessionState, SessionStatus
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Speaker
 from longshift.contracts.workspace import Restoration
 from longshift.policy import notes
 from tests.workflows.conftest import Running, a_task, eventually, scripted_worker, start
 from tests.workflows.scripted import Host, Script, digest_of
+from workflows.gate import Gate
 from workflows.session import Session
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -267,3 +269,25 @@ async def test_a_slot_that_is_lost_while_the_workspace_is_made_is_asked_for_agai
     async with scripted_worker(client, script, task_id):
         status = await (await start(client, script, a_task(task_id))).result()
     assert (SessionState.DONE, [1, 2]) == (status.state, [generation for _, generation in script.slots])
+
+
+async def test_at_most_so_many_sessions_of_a_key_hold_slots_at_once(client: Client, task_id: str) -> None:
+    place = QueuePlace(cap_key=f"repository:{task_id}", cap_sessions=1)
+    script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event())
+    async with scripted_worker(client, script, task_id):
+        first = await start(client, script, a_task(f"{task_id}-1"), place=place)
+        await script.tool_started.wait()
+        second = await start(client, script, a_task(f"{task_id}-2"), place=place)
+        third = await start(client, script, a_task(f"{task_id}-3"), place=place)
+        gate = client.get_workflow_handle_for(Gate.run, ids.gate_workflow_id(place.cap_key))
+        async with asyncio.timeout(20):
+            while len((await gate.query(Gate.status)).waiting) < 2:  # noqa: ASYNC110  # a query has no event
+                await asyncio.sleep(0.05)
+        assert 1 == len(script.slots)
+        await second.handle.terminate()
+        assert script.hold_tools is not None
+        script.hold_tools.set()
+        assert SessionState.DONE is (await first.result()).state
+        assert SessionState.DONE is (await third.result()).state
+        assert 2 == len(script.slots)
+        await gate.result()

@@ -12,7 +12,7 @@ from longshift.adapters.process.supervisor import process_stat
 LOG_LIMIT_BYTES = 20_000_000
 LOG_KEPT_BYTES = 2_000_000
 LOG_TAIL_BYTES = 4_000
-PASSED_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
+PASSED_ENVIRONMENT = ("PATH", "HOME", "USER", "TMPDIR", "TZ", "LANG", "GOMAXPROCS", "GOMEMLIMIT", "GOGC")
 """The server needs no secrets, so it is given none."""
 
 
