@@ -45,9 +45,13 @@ demo: setup ## one session on real code, end to end
 bench: setup ## what a step costs; STEPS=400 for a short run
 	@$(BIN)/python -m bench.step_overhead --steps $(STEPS) $(ARGS)
 
-lock: setup ## write requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url --no-annotate --quiet --output-file requirements.lock $(ARGS)
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate --quiet
+
+lock: setup ## write the three locks anew from pyproject.toml; ARGS=--upgrade takes newer versions
+	@$(LOCK) pyproject.toml --group dev --output-file requirements.lock $(ARGS)
+	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-prod.lock $(ARGS)
+	@$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock $(ARGS)
 
 clean: ## remove .venv and all caches
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

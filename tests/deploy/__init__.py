@@ -1,0 +1,1 @@
+"""What stands in `deploy/`, checked by what runs without a container engine."""
