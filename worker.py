@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,10 +24,12 @@ from activities.boundary import ErrorBoundary
 from activities.gate import Gates
 from activities.ledger import Ledger
 from activities.model import Models
+from activities.quarantine import Quarantine
 from activities.slot_supply import slot_tuner
 from activities.slots import Slots
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
+from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
@@ -63,11 +65,24 @@ DRAIN_MARGIN_SECONDS = 5.0
 
 
 class Shared(TypedDict):
-    """What all workers of a process have in common."""
+    """Options of all workers that have activities."""
 
     interceptors: Sequence[Interceptor]
     max_heartbeat_throttle_interval: timedelta
     default_heartbeat_throttle_interval: timedelta
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all workers of a process are made of."""
+
+    settings: Settings
+    client: Client
+    store: Store
+    transcripts: Transcripts
+    journal: CrashJournal
+    shared: Shared
+    graceful: timedelta
 
 
 @dataclass
@@ -90,37 +105,43 @@ async def workers(
     settings: Settings, client: Client, telemetry: Telemetry, roles: frozenset[Role]
 ) -> AsyncGenerator[Built]:
     """All workers of this process, built but not yet polling."""
-    store = open_store(settings.store_url)
-    transcripts = Transcripts(store)
-    seconds = timedelta(seconds=HEARTBEAT_SECONDS)
-    shared = Shared(
-        interceptors=[ActivityTelemetry(telemetry), ErrorBoundary()],
-        max_heartbeat_throttle_interval=seconds,
-        default_heartbeat_throttle_interval=seconds,
-    )
+    parts = await _parts(settings, client, telemetry)
     built = Built()
     tools: ToolActivities = NoTools()
     model_client = ModelClient(key_of=settings.key_of, limiters=LimiterPool())
     try:
         if Role.MODEL in roles:
-            models = Models(model_client, store, transcripts, settings.profiles())
+            models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff]
-            built.workers.append(_worker(client, settings, shared, ids.MODEL_QUEUE, settings.model_slots, calls))
+            built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
         if Role.HOST in roles:
-            tools = await _add_host(
-                built, settings, client, shared, store, transcripts, quick_calls=Role.CONTROL in roles
-            )
+            tools = await _add_host(built, parts, quick_calls=Role.CONTROL in roles)
         if Role.CONTROL in roles:
-            built.workers.insert(0, _control(client, settings, shared, Ledger(store, transcripts), tools))
+            built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
         await model_client.aclose()
 
 
-def _control(client: Client, settings: Settings, shared: Shared, ledger: Ledger, tools: ToolActivities) -> Worker:
-    gates = Gates()
+async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Parts:
+    store = open_store(settings.store_url)
+    journal = CrashJournal(settings.data_dir / "in-flight")
+    for suspect, evidence in (await asyncio.to_thread(journal.open)).items():
+        log.warning("suspected of crashing its worker", suspect=suspect, evidence=evidence)
+    seconds = timedelta(seconds=HEARTBEAT_SECONDS)
+    shared = Shared(
+        interceptors=[ActivityTelemetry(telemetry), ErrorBoundary(), Quarantine(journal)],
+        max_heartbeat_throttle_interval=seconds,
+        default_heartbeat_throttle_interval=seconds,
+    )
+    graceful = timedelta(seconds=settings.graceful_shutdown_seconds)
+    return Parts(settings, client, store, Transcripts(store), journal, shared, graceful)
+
+
+def _control(parts: Parts, tools: ToolActivities) -> Worker:
+    ledger, gates = Ledger(parts.store, parts.transcripts), Gates()
     return Worker(
-        client,
+        parts.client,
         task_queue=ids.CONTROL_QUEUE,
         workflows=ALL,
         activities=[
@@ -128,83 +149,74 @@ def _control(client: Client, settings: Settings, shared: Shared, ledger: Ledger,
             *(gates.enter_gate, gates.find_ended, tools.try_tool),
         ],
         workflow_runner=workflow_runner(),
-        interceptors=shared["interceptors"],
+        interceptors=parts.shared["interceptors"],
         max_cached_workflows=CACHED_WORKFLOWS,
         no_remote_activities=True,
-        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        graceful_shutdown_timeout=parts.graceful,
     )
 
 
-def _worker(
-    client: Client,
-    settings: Settings,
-    shared: Shared,
-    queue: str,
-    at_once: int,
-    activities: Sequence[Callable[..., Any]],
-) -> Worker:
+def _worker(parts: Parts, queue: str, at_once: int, activities: Sequence[Callable[..., Any]]) -> Worker:
     return Worker(
-        client,
+        parts.client,
         task_queue=queue,
         activities=activities,
         max_concurrent_activities=at_once,
-        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
-        **shared,
+        graceful_shutdown_timeout=parts.graceful,
+        **parts.shared,
     )
 
 
-async def _add_host(
-    built: Built,
-    settings: Settings,
-    client: Client,
-    shared: Shared,
-    store: Store,
-    transcripts: Transcripts,
-    *,
-    quick_calls: bool,
-) -> Tools:
+async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     """This host's workspaces, tools and slots."""
-    data, host_id = settings.data_dir, settings.host_id
+    settings = parts.settings
+    data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
     sandbox = NoSandbox()
-    queue = ids.host_queue(host_id)
     workspaces = Workspaces(data, runner, sandbox, host_id=host_id, host_queue=queue, quick_calls=quick_calls)
-    tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, transcripts, host_id)
+    tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
-    life = WorkspaceLife(workspaces, Checks(workspaces, runner), store, built.pools)
-    drain = settings.graceful_shutdown_seconds
-    built.slots = Slots(built.pools, life, workspaces, host_id=host_id, drain_seconds=drain)
+    life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
+    built.slots = Slots(
+        built.pools,
+        life,
+        workspaces,
+        host_id=host_id,
+        drain_seconds=settings.graceful_shutdown_seconds,
+        journal=parts.journal,
+    )
     on_host = [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
-    built.workers += [
-        _worker(client, settings, shared, queue, settings.tool_slots, on_host),
-        *(
-            Worker(
-                client,
-                task_queue=slot_queue,
-                # Sessions from before there were slots ask for their workspace here.
-                activities=[built.slots.hold_slot, life.prepare_workspace],
-                tuner=slot_tuner(built.pools[kind]),
-                max_concurrent_activity_task_polls=SLOT_QUEUE_POLLERS,
-                graceful_shutdown_timeout=timedelta(seconds=drain + DRAIN_MARGIN_SECONDS),
-                **shared,
-            )
-            for slot_queue, kind in (
-                (ids.HOSTS_QUEUE, SlotKind.SESSION),
-                (ids.SUB_AGENT_HOSTS_QUEUE, SlotKind.SUB_AGENT),
-            )
-            if built.pools[kind].capacity
-        ),
-        Worker(
-            client,
-            task_queue=ids.host_slots_queue(host_id),
-            activities=[built.slots.hold_slot],
-            max_concurrent_activities=RETURNING_AT_ONCE,
-            graceful_shutdown_timeout=timedelta(seconds=drain + DRAIN_MARGIN_SECONDS),
-            **shared,
-        ),
-    ]
+    built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
+    built.workers += _slot_workers(parts, built.slots, life, built.pools)
     return tools
+
+
+def _slot_workers(
+    parts: Parts, slots: Slots, life: WorkspaceLife, pools: dict[SlotKind, SlotPool]
+) -> Generator[Worker]:
+    """Slots out of the queues of all hosts while there is room, and for sessions that want theirs back."""
+    graceful = parts.graceful + timedelta(seconds=DRAIN_MARGIN_SECONDS)
+    for queue, kind in ((ids.HOSTS_QUEUE, SlotKind.SESSION), (ids.SUB_AGENT_HOSTS_QUEUE, SlotKind.SUB_AGENT)):
+        if pools[kind].capacity:
+            yield Worker(
+                parts.client,
+                task_queue=queue,
+                # Sessions from before there were slots ask for their workspace here.
+                activities=[slots.hold_slot, life.prepare_workspace],
+                tuner=slot_tuner(pools[kind]),
+                max_concurrent_activity_task_polls=SLOT_QUEUE_POLLERS,
+                graceful_shutdown_timeout=graceful,
+                **parts.shared,
+            )
+    yield Worker(
+        parts.client,
+        task_queue=ids.host_slots_queue(parts.settings.host_id),
+        activities=[slots.hold_slot],
+        max_concurrent_activities=RETURNING_AT_ONCE,
+        graceful_shutdown_timeout=graceful,
+        **parts.shared,
+    )
 
 
 async def run_worker(

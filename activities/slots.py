@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.cancellation import is_cancelled_by_the_workflow
 from activities.heartbeat import Progress, heartbeating
 from activities.workspace import WorkspaceLife
+from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.slots import Holding, SlotPool
 from longshift.adapters.workspace import Workspaces
 from longshift.contracts import ids
@@ -33,6 +34,7 @@ class Slots(SlotActivities):
         *,
         host_id: str,
         drain_seconds: float,
+        journal: CrashJournal,
     ) -> None:
         """`drain_seconds` is how long a stopping worker waits for sessions to let go."""
         self._pools = pools
@@ -40,6 +42,7 @@ class Slots(SlotActivities):
         self._workspaces = workspaces
         self._host_id = host_id
         self._drain_seconds = drain_seconds
+        self._journal = journal
         self._forsaken: set[asyncio.Task[None]] = set()
 
     @activity.defn
@@ -64,7 +67,8 @@ class Slots(SlotActivities):
     async def _grant(self, request: HoldSlotInput, progress: Progress) -> Workspace:
         generation = request.generation
         await self._tell(request, "slot_taken", SlotTaken(generation=generation, host_id=self._host_id))
-        workspace = await self._life.prepared(request.task_id, generation, progress.report)
+        async with self._journal.doing(f"{request.session} prepare", f"preparing the workspace of {request.session}"):
+            workspace = await self._life.prepared(request.task_id, generation, progress.report)
         await self._workspaces.mark_held(workspace)
         await self._tell(request, "slot_granted", SlotGranted(generation=generation, workspace=workspace))
         progress.report("held")

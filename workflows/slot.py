@@ -10,12 +10,12 @@ from enum import StrEnum
 
 from temporalio import workflow
 from temporalio.common import Priority
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutType
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from longshift.contracts import ids
 from longshift.contracts.activities import GateActivities, ReleaseInput, SlotActivities, WorkspaceActivities
-from longshift.contracts.errors import HostFull, SlotLost
+from longshift.contracts.errors import HostFull, Poisoned, SlotLost
 from longshift.contracts.gate import EnterGateInput, GateEntry
 from longshift.contracts.session import QueuePlace
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
@@ -62,7 +62,7 @@ class Slot:
         self.generation = 0
         self.workspace: Workspace | None = None
         """The last one that was granted; held only in the phase HELD."""
-        self.failure: ActivityError | None = None
+        self.failure: FailureError | None = None
         self.ended_commands = 0
         """By giving the slot back, and not told yet."""
         self._taken: SlotTaken | None = None
@@ -72,6 +72,8 @@ class Slot:
         self._asked_again = False
         self._is_handed_over = False
         self._is_inside = False
+        self._losses = 0
+        self._held_since = 0.0
 
     def take_over(self, workspace: Workspace) -> None:
         """Hold a workspace that nobody has to keep."""
@@ -135,7 +137,7 @@ class Slot:
             return
         await self._until_over(handle)
         if handle.done():
-            await self._lose()
+            await self._lose(workflow.time() - self._held_since)
         else:
             await self._let_go(handle)
             if not self._is_handed_over:
@@ -160,7 +162,10 @@ class Slot:
             if not handle.done():
                 handle.cancel()
             failure = _as_activity_error(await settled(handle))
-            if self._closed or self._asked_again or failure is None or _is_lost(failure):
+            if self._closed or self._asked_again or failure is None:
+                return None
+            if _is_lost(failure):
+                await self._lose(0.0)
                 return None
             if not _is_elsewhere(failure):
                 break
@@ -218,6 +223,7 @@ class Slot:
     async def _begin(self, granted: SlotGranted) -> None:
         self.workspace = granted.workspace
         self._phase = SlotPhase.HELD
+        self._held_since = workflow.time()
         attributes.upsert_host(granted.workspace.host_id)
         if self.ended_commands:
             text = notes.jobs_ended(self.ended_commands)
@@ -227,7 +233,7 @@ class Slot:
             )
         await self._tell("slot_granted", granted)
 
-    async def _refused(self, failure: ActivityError) -> None:
+    async def _refused(self, failure: FailureError) -> None:
         """No workspace can be made: wait until somebody asks again."""
         self._phase, self.failure = SlotPhase.REFUSED, failure
         await workflow.wait_condition(lambda: self._closed or self._asked_again)
@@ -257,11 +263,16 @@ class Slot:
             except TimeoutError:
                 return
 
-    async def _lose(self) -> None:
+    async def _lose(self, held_seconds: float) -> None:
         """The host is gone, or stops."""
         self._phase = SlotPhase.QUEUED
         attributes.upsert_host("")
         await self._tell("slot_lost", self.generation)
+        self._losses = policy.losses_in_a_row(self._losses, held_seconds)
+        if policy.is_poison(self._losses):
+            text = policy.quarantined(self._losses, self._taken.host_id if self._taken else "unknown")
+            self._losses = 0
+            await self._refused(ApplicationError(text, type=Poisoned.kind, non_retryable=True))
 
     async def _let_go(self, handle: Handle) -> None:
         """Give the slot back; commands that still run in the workspace end with it."""

@@ -12,7 +12,8 @@
     │   ├── DiskFull               disk_full           no   refused below the free-space floor
     │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
     │   ├── SlotLost               slot_lost           no   the host stops; the session takes another slot
-    │   └── HostFull               host_full           no   no slot is free here; the session asks elsewhere
+    │   ├── HostFull               host_full           no   no slot is free here; the session asks elsewhere
+    │   └── Poisoned               poison              no   it crashed its worker too often; the text has the evidence
     ├── QueueFull                  queue_full          yes  the backlog has reached its limit
     └── EngineError                engine              no   the engine cannot be started or reached
 
@@ -158,6 +159,12 @@ class HostFull(HostError):
     """A session asked a particular host for a slot, and none is free."""
 
     kind = "host_full"
+
+
+class Poisoned(HostError):
+    """Something was being done at too many crashes of its worker."""
+
+    kind = "poison"
 
 
 class QueueFull(LongshiftError):

@@ -39,8 +39,6 @@ class SlotTaken(Wire):
 
     generation: int
     host_id: str
-    crashes: tuple[str, ...] = ()
-    """What this session was doing on this host each time when its worker crashed, since it last got anywhere."""
 
 
 class SlotGranted(Wire):

@@ -20,8 +20,10 @@ DELIVERY_PATIENCE_SECONDS = 900.0
 """How long a session that ends otherwise than done waits for a host to deliver what there is."""
 NOT_DELIVERED = "nothing was delivered, as no host was free in time; the last checkpoint is in the store"
 UNSAVED_KEPT = 100
-CRASHES = 3
-"""So often a session may crash its worker, or lose its host without getting anywhere, before a person has to look."""
+LOSSES = 5
+"""So often in a row a session may lose its slot soon after it got it before a person has to look."""
+SOON_SECONDS = 600.0
+"""A slot that was held for longer did some good."""
 
 
 def gives_back_after(status: AgentStatus | None, paused: bool) -> float | None:
@@ -31,6 +33,24 @@ def gives_back_after(status: AgentStatus | None, paused: bool) -> float | None:
     if paused or (status.waiting and not status.wait_seconds):
         return PERSON_GRACE_SECONDS
     return 0.0 if status.wait_seconds >= LONG_WAIT_SECONDS else None
+
+
+def losses_in_a_row(losses: int, held_seconds: float) -> int:
+    """How many slots were lost soon after they were granted, this one included."""
+    return losses + 1 if held_seconds < SOON_SECONDS else 1
+
+
+def is_poison(losses: int) -> bool:
+    """Whether a session seems to be what takes its hosts down."""
+    return losses >= LOSSES
+
+
+def quarantined(losses: int, host_id: str) -> str:
+    """Why a session is not given another slot by itself."""
+    return (
+        f"the slot was lost {losses} times in a row, each time within {SOON_SECONDS / 60:.0f} minutes, the last time "
+        f"on host {host_id}: this session may be what takes its hosts down. Look into their logs, then resume or cancel it"
+    )
 
 
 def with_unsaved(state: AgentState, digest: ToolDigest) -> tuple[int, ...]:

@@ -110,10 +110,11 @@ ROWS = (
         ours=("longshift.contracts",),
         vendors=("temporalio.exceptions", "temporalio.worker"),
     ),
+    Row("activities/slot_supply.py", ours=("longshift.adapters.slots",), vendors=("temporalio.worker",)),
     Row(
-        "activities/slot_supply.py",
-        ours=("longshift.adapters.slots",),
-        vendors=("temporalio.worker",),
+        "activities/quarantine.py",
+        ours=("longshift.adapters.crashes",),
+        vendors=("temporalio.activity", "temporalio.worker"),
     ),
     *(
         # These talk to the engine about other workflows, through the worker's own client.

@@ -79,8 +79,8 @@ class Script:
     """Set when the slot in force is let go."""
     lost: set[int] = field(default_factory=set[int])
     """Generations whose host goes away."""
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
-    """The host is about to stop."""
+    draining: set[int] = field(default_factory=set[int])
+    """Generations whose host is about to stop."""
     ended_commands: int = 0
     killed: int = 0
     tool_started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -257,7 +257,7 @@ class ScriptedSlots(SlotActivities):
         is_told = False
         while not released.is_set():
             activity.heartbeat()
-            if self._script.draining.is_set() and not is_told:
+            if request.generation in self._script.draining and not is_told:
                 is_told = True
                 await session.signal("slot_draining", SlotDraining(generation=request.generation, seconds=30))
             if request.generation in self._script.lost:

@@ -207,13 +207,12 @@ async def test_a_host_that_is_about_to_stop_hands_its_session_over_at_the_next_s
     async with scripted_worker(client, script, task_id, hosts=hosts):
         running = await start(client, script, a_task(task_id))
         await script.tool_started.wait()
-        script.draining.set()
+        script.draining.add(1)
         only(hosts, "b")
         await asyncio.sleep(0.3)
         assert [] == script.slots_ended
         hold.set()
         await eventually(lambda: len(script.slots) >= 2)
-        script.draining.clear()
         status = await running.result()
     assert (SessionState.DONE, [("a", 1), ("b", 2)]) == (status.state, script.slots)
     assert 0 == script.killed
@@ -291,3 +290,19 @@ async def test_at_most_so_many_sessions_of_a_key_hold_slots_at_once(client: Clie
         assert SessionState.DONE is (await third.result()).state
         assert 2 == len(script.slots)
         await gate.result()
+
+
+async def test_a_session_that_takes_down_one_host_after_the_other_is_held_for_a_person_with_the_evidence(
+    client: Client, task_id: str
+) -> None:
+    script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event(), lost={1, 2, 3, 4, 5})
+    async with scripted_worker(client, script, task_id):
+        running = await start(client, script, a_task(task_id))
+        waiting = await until(running, SessionState.WAITING)
+        assert waiting.attention is not None
+        assert "the slot was lost 5 times in a row" in waiting.attention.text
+        assert 5 == len(script.slots)
+        assert script.hold_tools is not None
+        script.hold_tools.set()
+        await running.handle.execute_update(Session.resume)
+        assert SessionState.DONE is (await running.result()).state

@@ -7,8 +7,10 @@ import asyncio
 import errno
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from longshift.adapters.crashes import at_rest
 from longshift.adapters.process import supervisor
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.launch import launch
@@ -82,14 +84,17 @@ class ProcessRunner:
         loop = asyncio.get_running_loop()
         deadline = None if timeout_seconds is None else loop.time() + timeout_seconds
         pause_seconds = FIRST_PAUSE_SECONDS
-        while True:
-            state = run.peek() or await asyncio.to_thread(run.settle)
-            start = run.start_record()
-            left_seconds = WATCH_SECONDS if deadline is None else min(WATCH_SECONDS, deadline - loop.time())
-            if not isinstance(state, Running) or start is None or left_seconds <= 0:
-                return state
-            await start.supervisor.wait_for_exit(left_seconds, pause_seconds)
-            pause_seconds = min(pause_seconds * 1.5, LONGEST_PAUSE_SECONDS)
+        async with AsyncExitStack() as following:
+            while True:
+                state = run.peek() or await asyncio.to_thread(run.settle)
+                start = run.start_record()
+                left_seconds = WATCH_SECONDS if deadline is None else min(WATCH_SECONDS, deadline - loop.time())
+                if not isinstance(state, Running) or start is None or left_seconds <= 0:
+                    return state
+                if pause_seconds == FIRST_PAUSE_SECONDS:
+                    await following.enter_async_context(at_rest())
+                await start.supervisor.wait_for_exit(left_seconds, pause_seconds)
+                pause_seconds = min(pause_seconds * 1.5, LONGEST_PAUSE_SECONDS)
 
     async def kill(self, key: str, reason: str) -> RunState:
         """End the run and everything below it; a run that is claimed but not started will not run any more."""
