@@ -49,7 +49,8 @@ def quarantined(losses: int, host_id: str) -> str:
     """Why a session is not given another slot by itself."""
     return (
         f"the slot was lost {losses} times in a row, each time within {SOON_SECONDS / 60:.0f} minutes, the last time "
-        f"on host {host_id}: this session may be what takes its hosts down. Look into their logs, then resume or cancel it"
+        f"on host {host_id}: this session may be what takes its hosts down. Look into their logs, then resume it, or "
+        "cancel it"
     )
 
 
