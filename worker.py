@@ -184,6 +184,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         workspaces,
         host_id=host_id,
         drain_seconds=settings.graceful_shutdown_seconds,
+        patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
     on_host = [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]

@@ -18,7 +18,6 @@ from longshift.contracts.activities import SlotActivities
 from longshift.contracts.errors import HostFull, SlotLost, StaleGeneration
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotKind, SlotTaken
 from longshift.contracts.workspace import Workspace
-from longshift.policy.slots import SAME_HOST_SECONDS
 
 log = logging.getLogger("longshift.slots")
 
@@ -34,14 +33,18 @@ class Slots(SlotActivities):
         *,
         host_id: str,
         drain_seconds: float,
+        patience_seconds: float,
         journal: CrashJournal,
     ) -> None:
-        """`drain_seconds` is how long a stopping worker waits for sessions to let go."""
+        """`drain_seconds` is how long a stopping worker waits for sessions to let go, `patience_seconds` how long
+        a host waits for a session that held a slot before it ends what that has left running.
+        """
         self._pools = pools
         self._life = life
         self._workspaces = workspaces
         self._host_id = host_id
         self._drain_seconds = drain_seconds
+        self._patience_seconds = patience_seconds
         self._journal = journal
         self._forsaken: set[asyncio.Task[None]] = set()
 
@@ -116,7 +119,7 @@ class Slots(SlotActivities):
         task.add_done_callback(self._forsaken.discard)
 
     async def _end_unless_back(self, workspace: Workspace) -> None:
-        await asyncio.sleep(SAME_HOST_SECONDS)
+        await asyncio.sleep(self._patience_seconds)
         task_id = workspace.workspace_id
         self._pools[SlotKind.SESSION].give_up(task_id)
         if all(pool.holding(task_id) is None for pool in self._pools.values()):

@@ -83,6 +83,9 @@ class Settings(IntakeSettings):
     graceful_shutdown_seconds: float = Field(default=30, ge=0, le=3_600)
     """How long a stopping worker lets calls end and sessions let go of their slots."""
 
+    host_patience_seconds: float = Field(default=45, ge=1, le=86_400)
+    """How long the host of a session is waited for when it falls silent, before another one takes the session over."""
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")

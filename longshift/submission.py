@@ -77,6 +77,7 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
         limits=settings.agent_limits(task.budget),
         wrap_up_seconds=settings.wrap_up_seconds,
         place=place_of(settings, task),
+        host_patience_seconds=settings.host_patience_seconds,
     )
 
 

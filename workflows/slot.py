@@ -49,12 +49,16 @@ class Slot:
         task_id: str,
         place: QueuePlace,
         *,
+        patience_seconds: float,
         idle_seconds: Callable[[], float | None],
         tell: Callable[[str, object], Awaitable[None]],
     ) -> None:
-        """`idle_seconds` says after how long the slot may be given back now; `tell` sends the agent a signal."""
+        """`patience_seconds` is how long the host that had the slot is waited for; `idle_seconds` says after how long
+        the slot may be given back now; `tell` sends the agent a signal.
+        """
         self._task_id = task_id
         self.place = place
+        self._patience_seconds = patience_seconds
         self._idle_seconds = idle_seconds
         self._tell = tell
         self._phase = SlotPhase.NONE
@@ -199,7 +203,7 @@ class Slot:
         """Queues to ask at, with the seconds to wait there: the host that had the files, then any."""
         if self.workspace is None or self._is_handed_over:
             return [(ids.HOSTS_QUEUE, None)]
-        return [(ids.host_slots_queue(self.workspace.host_id), policy.SAME_HOST_SECONDS), (ids.HOSTS_QUEUE, None)]
+        return [(ids.host_slots_queue(self.workspace.host_id), self._patience_seconds), (ids.HOSTS_QUEUE, None)]
 
     def _ask(self, queue: str, patience_seconds: float | None) -> Handle:
         request = HoldSlotInput(task_id=self._task_id, session=workflow.info().workflow_id, generation=self.generation)

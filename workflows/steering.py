@@ -48,7 +48,13 @@ class Steering:
         self._cancel_reason = ""
         self._wrapped_up = False
         self._time_is_up = False
-        self._slot = Slot(task.id, request.place, idle_seconds=self._idle_seconds, tell=self._tell_agent)
+        self._slot = Slot(
+            task.id,
+            request.place,
+            patience_seconds=request.host_patience_seconds,
+            idle_seconds=self._idle_seconds,
+            tell=self._tell_agent,
+        )
 
     async def _tell_agent(self, name: str, value: object | None) -> None:
         """A signal for the agent at work, if there is one."""

@@ -56,6 +56,8 @@ class SessionInput(Wire):
     wrap_up_seconds: float = 900
     """How long before the deadline the agent is told to wrap up."""
     place: QueuePlace = QueuePlace()
+    host_patience_seconds: float = 45
+    """How long the host that had the slot is waited for before another one may take the session."""
 
 
 class Steer(Wire):

@@ -14,8 +14,6 @@ PERSON_GRACE_SECONDS = 60.0
 """A person who answers at once finds the workspace as it was, its background jobs included."""
 LONG_WAIT_SECONDS = 300.0
 """A provider's wait is worth a slot up to this long."""
-SAME_HOST_SECONDS = 45.0
-"""How long the host that had the slot is waited for before any other may take it: a worker's restart, and some."""
 DELIVERY_PATIENCE_SECONDS = 900.0
 """How long a session that ends otherwise than done waits for a host to deliver what there is."""
 NOT_DELIVERED = "nothing was delivered, as no host was free in time; the last checkpoint is in the store"

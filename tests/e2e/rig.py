@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -44,6 +44,8 @@ class Rig:
     client: Client
     worker_key: str = KEY
     worker: subprocess.Popen[bytes] | None = None
+    hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
+    """Further workers, each a host with a data directory of its own."""
 
     @property
     def source(self) -> Path:
@@ -54,8 +56,25 @@ class Rig:
         """A session's files."""
         return self.data_dir / "workspaces" / task_id / "tree"
 
-    def start_worker(self) -> None:
+    def start_worker(self, *roles: str) -> None:
         """Start a worker in a process group of its own."""
+        self.worker = self._started("worker", {}, *roles)
+
+    def start_host(self, name: str, **variables: str) -> None:
+        """Start a worker that is only a host, with its own files; hosts share engine and store."""
+        place = {
+            "LONGSHIFT_DATA_DIR": str(self.host_dir(name)),
+            "LONGSHIFT_STORE_URL": (self.data_dir / "store").as_uri(),
+            "LONGSHIFT_HOST": name,
+            "LONGSHIFT_HOST_PATIENCE_SECONDS": "5",
+        }
+        self.hosts[name] = self._started(name, {**place, **variables}, "--role", "host")
+
+    def host_dir(self, name: str) -> Path:
+        """A host's data directory."""
+        return self.data_dir / "hosts" / name
+
+    def _started(self, name: str, variables: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "LONGSHIFT_DATA_DIR": str(self.data_dir),
@@ -63,16 +82,21 @@ class Rig:
             "LONGSHIFT_MODEL_PROFILE": "scripted",
             "LONGSHIFT_MODEL_API_KEY": self.worker_key,
             "TEMPORAL_ADDRESS": self.client.service_client.config.target_host,
+            **variables,
         }
-        with (self.data_dir / "worker.log").open("ab") as log:
-            self.worker = subprocess.Popen(
-                [sys.executable, "-m", "worker"],
+        with (self.data_dir / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "worker", *arguments],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def kill_host(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signal a host's whole process group; commands have supervisors of their own, and go on."""
+        os.killpg(self.hosts[name].pid, number)
 
     def kill_worker(self) -> None:
         """kill -9 of the worker's whole process group."""
@@ -95,7 +119,7 @@ class Rig:
             **fields,
         }
         task = TaskSpec.model_validate(given)
-        request = SessionInput(task=task, profile="scripted", limits=AgentLimits())
+        request = SessionInput(task=task, profile="scripted", limits=AgentLimits(), host_patience_seconds=5)
         return await self.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
@@ -112,9 +136,15 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    data_dir: Path, policy: Policy, *, worker_key: str = KEY, profile: str = "", **model: object
+    data_dir: Path,
+    policy: Policy,
+    *,
+    worker_key: str = KEY,
+    profile: str = "",
+    roles: tuple[str, ...] = (),
+    **model: object,
 ) -> AsyncGenerator[Rig]:
-    """Everything started but the worker; all of it ends with the block."""
+    """Engine, model and one worker; all of it ends with the block."""
     (data_dir / "source").mkdir(parents=True)
     async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
@@ -124,9 +154,13 @@ async def rig(
         try:
             client = await Client.connect(address.address, data_converter=pydantic_data_converter)
             built = Rig(data_dir=data_dir, model=scripted, engine=engine, client=client, worker_key=worker_key)
-            built.start_worker()
+            built.start_worker(*roles)
             yield built
         finally:
             if built is not None and built.worker is not None and built.worker.poll() is None:
                 built.kill_worker()
+            for host in built.hosts.values() if built is not None else ():
+                if host.poll() is None:
+                    os.killpg(host.pid, signal.SIGKILL)
+                    host.wait()
             await engine.stop()
