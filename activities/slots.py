@@ -18,6 +18,7 @@ from longshift.contracts.activities import SlotActivities
 from longshift.contracts.errors import HostFull, SlotLost, StaleGeneration
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotKind, SlotTaken
 from longshift.contracts.workspace import Workspace
+from longshift.policy.slots import forsaken_after
 
 log = logging.getLogger("longshift.slots")
 
@@ -119,7 +120,7 @@ class Slots(SlotActivities):
         task.add_done_callback(self._forsaken.discard)
 
     async def _end_unless_back(self, workspace: Workspace) -> None:
-        await asyncio.sleep(self._patience_seconds)
+        await asyncio.sleep(forsaken_after(self._patience_seconds))
         task_id = workspace.workspace_id
         self._pools[SlotKind.SESSION].give_up(task_id)
         if all(pool.holding(task_id) is None for pool in self._pools.values()):

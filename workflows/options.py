@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from longshift.contracts import ids
+from longshift.policy.slots import SILENCE_SECONDS
 
 
 class RemoteOptions(TypedDict):
@@ -74,7 +75,7 @@ def hold_slot(queue: str) -> RemoteOptions:
     return RemoteOptions(
         task_queue=queue,
         start_to_close_timeout=timedelta(days=60),
-        heartbeat_timeout=timedelta(seconds=15),
+        heartbeat_timeout=timedelta(seconds=SILENCE_SECONDS),
         retry_policy=_UNTIL_SILENT,
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )

@@ -17,6 +17,9 @@ LONG_WAIT_SECONDS = 300.0
 DELIVERY_PATIENCE_SECONDS = 900.0
 """How long a session that ends otherwise than done waits for a host to deliver what there is."""
 NOT_DELIVERED = "nothing was delivered, as no host was free in time; the last checkpoint is in the store"
+SILENCE_SECONDS = 15.0
+"""A host that was not heard of for so long has lost its slots."""
+MARGIN_SECONDS = 5.0
 UNSAVED_KEPT = 100
 LOSSES = 5
 """So often in a row a session may lose its slot soon after it got it before a person has to look."""
@@ -31,6 +34,11 @@ def gives_back_after(status: AgentStatus | None, paused: bool) -> float | None:
     if paused or (status.waiting and not status.wait_seconds):
         return PERSON_GRACE_SECONDS
     return 0.0 if status.wait_seconds >= LONG_WAIT_SECONDS else None
+
+
+def forsaken_after(patience_seconds: float) -> float:
+    """How long after its last word a host may still get a session back that held a slot there."""
+    return SILENCE_SECONDS + patience_seconds + MARGIN_SECONDS
 
 
 def losses_in_a_row(losses: int, held_seconds: float) -> int:

@@ -68,6 +68,8 @@ class Rig:
             "LONGSHIFT_HOST": name,
             "LONGSHIFT_HOST_PATIENCE_SECONDS": "5",
         }
+        if name in self.hosts:
+            self.hosts[name].wait()
         self.hosts[name] = self._started(name, {**place, **variables}, "--role", "host")
 
     def host_dir(self, name: str) -> Path:
