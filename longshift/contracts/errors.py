@@ -12,6 +12,8 @@
     │   ├── DiskFull               disk_full           no   refused below the free-space floor
     │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
     │   └── SlotLost               slot_lost           no   the host stops; the session takes another slot
+    ├── BrokerError
+    │   └── BrokerUnavailable      broker_unavailable  yes  leases that were not settled come back by themselves
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -150,6 +152,19 @@ class SlotLost(HostError):
     """The host gives a slot up before its session does."""
 
     kind = "slot_lost"
+
+
+class BrokerError(LongshiftError):
+    """A message broker failed."""
+
+    kind = "broker"
+
+
+class BrokerUnavailable(BrokerError):
+    """A broker cannot be reached, or does not take or give messages right now; the next call connects anew."""
+
+    kind = "broker_unavailable"
+    retryable = True
 
 
 class EngineError(LongshiftError):
