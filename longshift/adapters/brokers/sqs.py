@@ -10,21 +10,16 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-)
-
 from longshift.adapters.brokers.port import DeadLetter, Depth, Lease, TaskSource
 from longshift.adapters.brokers.sqs_address import QueueAddress, parse_queue_address
+from longshift.adapters.brokers.sqs_client import (
+    FAILURES,
+    LONGEST_WAIT_SECONDS,
+    Queues,
+    failure_of,
+    find_queues,
+    open_client,
+)
 from longshift.adapters.brokers.sqs_messages import (
     Message,
     attempt_of,
@@ -34,47 +29,14 @@ from longshift.adapters.brokers.sqs_messages import (
     key_of,
     media_type_of,
 )
-from longshift.contracts.errors import BrokerUnavailable
 
 BATCH = 10
 """The most messages of one call (SQS quota)."""
-LONGEST_WAIT_SECONDS = 20
 LONGEST_DELAY_SECONDS = 43_000
 """SQS takes 43,200 s counted from the receipt of the message; the rest is for what was done since."""
-DEAD_RETENTION_SECONDS = 1_209_600
-"""Fourteen days, the longest that SQS keeps a message."""
 LOOKING_SECONDS = 30
 """How long dead letters that are looked at are hidden from others, should this process die meanwhile."""
-CONNECT_SECONDS = 10
-READ_SECONDS = LONGEST_WAIT_SECONDS + 20
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
-
-NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-)
-REFUSED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "MissingAuthenticationToken",
-        "NotAuthorized",
-        "OptInRequired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-"""Codes that say that the credentials are wrong or not enough."""
-ABSENT = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 def open_queue(url: str) -> "SqsSource":
@@ -86,15 +48,6 @@ def open_queue(url: str) -> "SqsSource":
     return SqsSource(parse_queue_address(url))
 
 
-@dataclass(frozen=True)
-class Queues:
-    """A client, and the URLs of the queues."""
-
-    client: Any
-    url: str
-    dead_url: str
-
-
 class SqsSource(TaskSource):
     """A queue and, beside it, `<queue>-dead`."""
 
@@ -102,6 +55,7 @@ class SqsSource(TaskSource):
         super().__init__(where.address)
         self._where = where
         self._stack = AsyncExitStack()
+        self._client: Any = None
         self._queues: Queues | None = None
         self._connecting = asyncio.Lock()
 
@@ -158,7 +112,7 @@ class SqsSource(TaskSource):
 
     async def close(self) -> None:
         """See the port."""
-        self._queues = None
+        self._client = self._queues = None
         await self._stack.aclose()
 
     @asynccontextmanager
@@ -167,60 +121,14 @@ class SqsSource(TaskSource):
         try:
             async with self._connecting:
                 if self._queues is None:
-                    self._queues = await self._opened()
+                    if self._client is None:
+                        self._client = await open_client(self._where, self._stack)
+                    self._queues = await find_queues(self._client, self._where)
             yield self._queues
-        except NO_CREDENTIALS as error:
-            raise self._address.wrong(str(error), "give credentials in AWS_… variables or a profile") from error
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in REFUSED:
-                raise self._address.wrong(
-                    f"AWS refuses ({error})", "check credentials and the queue's policy"
-                ) from error
-            if code in ABSENT:
-                self._queues = None
-                raise self._address.wrong("there is no such queue", "create it, or mend region and name") from error
-            raise BrokerUnavailable(f"{self.name}: {error}") from error
-        except (BotoCoreError, HTTPClientError, OSError, TimeoutError) as error:
-            raise BrokerUnavailable(f"{self.name}: {error}") from error
-
-    async def _opened(self) -> Queues:
-        await self._stack.aclose()
-        session: Any = get_session()
-        config = AioConfig(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            # One error per lost connection: waiting and trying again is the caller's.
-            retries={"total_max_attempts": 1, "mode": "standard"},
-        )
-        creating = session.create_client(
-            "sqs",
-            region_name=self._where.region,
-            endpoint_url=self._where.endpoint_url,
-            verify=self._address.ca_file or None,
-            config=config,
-        )
-        client: Any = await self._stack.enter_async_context(creating)
-        owner = {"QueueOwnerAWSAccountId": self._where.account} if self._where.account else {}
-        url = (await client.get_queue_url(QueueName=self._address.queue, **owner))["QueueUrl"]
-        return Queues(client, url, await self._dead_url(client, owner))
-
-    async def _dead_url(self, client: Any, owner: dict[str, str]) -> str:
-        name = self._where.dead_queue
-        try:
-            return str((await client.get_queue_url(QueueName=name, **owner))["QueueUrl"])
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in ABSENT:
-                raise
-        attributes = {"MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS)}
-        if self.is_fifo:
-            attributes["FifoQueue"] = "true"
-        try:
-            return str((await client.create_queue(QueueName=name, Attributes=attributes))["QueueUrl"])
-        except ClientError as error:
-            raise self._address.wrong(
-                f"the queue {name} for dead letters cannot be made ({error})", "create it"
-            ) from error
+        except FAILURES as error:
+            # Looked for anew by the next call; the client stays, as others may be waiting on it.
+            self._queues = None
+            raise failure_of(error, self._address) from error
 
     async def _lease(self, message: Message) -> "SqsLease | None":
         try:

@@ -32,7 +32,7 @@ def body_of(message: Message) -> bytes:
 
 
 def key_of(message: Message) -> str:
-    """The sender's idempotency key; a FIFO queue's deduplication id is one unless the content made it."""
+    """The sender's idempotency key; in a FIFO queue its deduplication id is one."""
     return attribute(message, KEY) or str(message.get("Attributes", {}).get("MessageDeduplicationId", ""))
 
 
@@ -73,10 +73,6 @@ def dead_letter(message: Message) -> DeadLetter:
         {name: attribute(message, name) for name in NOTES},
         message_id=str(message["MessageId"]),
         body=body,
-        key=key_of(message) if not _is_ours(key_of(message)) else "",
+        key=key_of(message),
         media_type=media_type_of(message),
     )
-
-
-def _is_ours(key: str) -> bool:
-    return key.startswith("copy-of-")
