@@ -21,7 +21,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 
 from longshift.adapters.brokers.address import Address, parse_address
 from longshift.adapters.brokers.port import ATTEMPT, DEFAULT_MEDIA_TYPE, DeadLetter, Depth, Lease, TaskSource
-from longshift.adapters.brokers.rabbitmq_link import ANSWER_SECONDS, Link, open_link
+from longshift.adapters.brokers.rabbitmq_link import Link, open_link
 from longshift.adapters.brokers.rabbitmq_messages import attempt_of, copy_of, dead_letter, delay_of, key_of
 from longshift.contracts.errors import BrokerUnavailable
 
@@ -47,6 +47,7 @@ class RabbitSource(TaskSource):
         self.queue = address.queue
         self.dead_queue = f"{address.queue}.dead"
         self._link: Link | None = None
+        self._is_lost = False
         self._connecting = asyncio.Lock()
 
     async def receive(self, max_messages: int, wait_seconds: float) -> list[Lease]:
@@ -69,26 +70,18 @@ class RabbitSource(TaskSource):
 
     async def list_dead(self, limit: int) -> list[DeadLetter]:
         """See the port. Who lists at the same time sees only what the other has not taken out to look at."""
-        dead: list[DeadLetter] = []
-        async with self.link() as link, link.another() as channel:
-            queue = await channel.get_queue(self.dead_queue, ensure=False)
-            while len(dead) < limit and (message := await queue.get(fail=False, timeout=ANSWER_SECONDS)) is not None:
-                dead.append(dead_letter(message))
-        return dead
+        async with self.link() as link, link.taken(self.dead_queue, limit) as messages:
+            return [dead_letter(message) for message in messages]
 
     async def requeue_dead(self, message_id: str | None = None) -> int:
         """See the port."""
         requeued = 0
-        async with self.link() as link, link.another() as channel:
-            queue = await channel.get_queue(self.dead_queue, ensure=False)
-            for _ in range(await link.count(self.dead_queue) or 0):
-                message = await queue.get(fail=False, timeout=ANSWER_SECONDS)
-                if message is None:
-                    break
-                if message_id is None or message.message_id == message_id:
-                    await link.publish(copy_of(message, {}), self.queue)
-                    await message.ack()
-                    requeued += 1
+        async with self.link() as link, link.taken(self.dead_queue, await link.count(self.dead_queue) or 0) as messages:
+            for message in [each for each in messages if message_id in (None, each.message_id)]:
+                await link.publish(copy_of(message, {}), self.queue)
+                await message.ack()
+                messages.remove(message)
+                requeued += 1
         return requeued
 
     async def close(self) -> None:
@@ -117,6 +110,7 @@ class RabbitSource(TaskSource):
             raise self._address.wrong(f"the server refuses ({error})", remedy) from error
         except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
             await self.close()
+            self._is_lost = True
             if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
                 raise self._refusal(error) from error
             raise BrokerUnavailable(f"{self.name}: {str(error) or type(error).__name__}") from error
@@ -128,7 +122,8 @@ class RabbitSource(TaskSource):
         async with self._connecting:
             if self._link is None or self._link.channel.is_closed:
                 await self.close()
-                self._link = await open_link(self._address)
+                self._link = await open_link(self._address, is_return=self._is_lost)
+                self._is_lost = False
             return self._link
 
     def _refusal(self, error: Exception) -> Exception:
