@@ -47,7 +47,6 @@ class RabbitSource(TaskSource):
         self.queue = address.queue
         self.dead_queue = f"{address.queue}.dead"
         self._link: Link | None = None
-        self._is_lost = False
         self._connecting = asyncio.Lock()
 
     async def receive(self, max_messages: int, wait_seconds: float) -> list[Lease]:
@@ -76,7 +75,7 @@ class RabbitSource(TaskSource):
     async def requeue_dead(self, message_id: str | None = None) -> int:
         """See the port."""
         requeued = 0
-        async with self.link() as link, link.taken(self.dead_queue, await link.count(self.dead_queue) or 0) as messages:
+        async with self.link() as link, link.taken(self.dead_queue, None) as messages:
             for message in [each for each in messages if message_id in (None, each.message_id)]:
                 await link.publish(copy_of(message, {}), self.queue)
                 await message.ack()
@@ -110,7 +109,6 @@ class RabbitSource(TaskSource):
             raise self._address.wrong(f"the server refuses ({error})", remedy) from error
         except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
             await self.close()
-            self._is_lost = True
             if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
                 raise self._refusal(error) from error
             raise BrokerUnavailable(f"{self.name}: {str(error) or type(error).__name__}") from error
@@ -122,8 +120,7 @@ class RabbitSource(TaskSource):
         async with self._connecting:
             if self._link is None or self._link.channel.is_closed:
                 await self.close()
-                self._link = await open_link(self._address, is_return=self._is_lost)
-                self._is_lost = False
+                self._link = await open_link(self._address)
             return self._link
 
     def _refusal(self, error: Exception) -> Exception:

@@ -18,9 +18,6 @@ from longshift.adapters.brokers.address import Address
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 """A server that does not answer a request for longer is not there."""
-ELECTION_SECONDS = 1.0
-"""A quorum queue of RabbitMQ 3.10 that is asked before it has a leader, 0.2 s after the server's start, gets none until
-the next start ("leader call - leader not known" in its log)."""
 DELIVERY_LIMIT = 1_000_000
 """Servers from 4.0 on drop a message after 20 returns unless told otherwise; here a count never decides."""
 SPARE_SECONDS = 86_400
@@ -35,6 +32,8 @@ class Link:
 
     connection: AbstractConnection
     channel: AbstractChannel
+    looking: AbstractChannel
+    """For looking at dead letters: on one channel, what is taken comes after what was given back."""
     arrived: asyncio.Queue[AbstractIncomingMessage] = field(default_factory=asyncio.Queue[AbstractIncomingMessage])
 
     async def received(self, queue: str, count: int, wait_seconds: float) -> list[AbstractIncomingMessage]:
@@ -81,34 +80,25 @@ class Link:
 
     async def count(self, queue: str) -> int | None:
         """How many messages wait in a queue; None if there is no such queue."""
-        try:
-            async with self._another() as channel:
-                found = await channel.declare_queue(queue, passive=True, timeout=ANSWER_SECONDS)
-                return found.declaration_result.message_count or 0
-        except ChannelNotFoundEntity:
-            return None
-
-    @asynccontextmanager
-    async def taken(self, queue: str, limit: int) -> AsyncGenerator[list[AbstractIncomingMessage]]:
-        """Messages taken out to look at; those that are left in the list go back in the end."""
-        async with self._another() as channel:
-            source = await channel.get_queue(queue, ensure=False)
-            messages: list[AbstractIncomingMessage] = []
-            while len(messages) < limit and (one := await source.get(fail=False, timeout=ANSWER_SECONDS)) is not None:
-                messages.append(one)
-            yield messages
-            # Said aloud: what a closed channel held goes back too, but later.
-            for message in messages:
-                await message.nack(requeue=True)
-
-    @asynccontextmanager
-    async def _another(self) -> AsyncGenerator[AbstractChannel]:
+        # An answer of "none" closes the channel that asked.
         channel = await self.connection.channel(publisher_confirms=False)
         try:
-            yield channel
-        finally:
-            if not channel.is_closed:
-                await channel.close()
+            found = await channel.declare_queue(queue, passive=True, timeout=ANSWER_SECONDS)
+        except ChannelNotFoundEntity:
+            return None
+        await channel.close()
+        return found.declaration_result.message_count or 0
+
+    @asynccontextmanager
+    async def taken(self, queue: str, limit: int | None) -> AsyncGenerator[list[AbstractIncomingMessage]]:
+        """Messages taken out to look at, by default all; those that are left in the list go back in the end."""
+        source = await self.looking.get_queue(queue, ensure=False)
+        messages: list[AbstractIncomingMessage] = []
+        while len(messages) != limit and (one := await source.get(fail=False, timeout=ANSWER_SECONDS)) is not None:
+            messages.append(one)
+        yield messages
+        for message in messages:
+            await message.nack(requeue=True)
 
     async def _first(self, wait_seconds: float) -> None:
         waiting = asyncio.create_task(self.arrived.get())
@@ -123,8 +113,8 @@ class Link:
             raise ChannelInvalidStateError("the connection was lost")
 
 
-async def open_link(address: Address, *, is_return: bool) -> Link:
-    """Connect, and make the queues that are not there yet; `is_return`: the server was not there a moment ago.
+async def open_link(address: Address) -> Link:
+    """Connect, and make the queues that are not there yet.
 
     Raises:
         AMQPError, OSError, RuntimeError, TimeoutError: the server is not there, or refuses.
@@ -132,9 +122,8 @@ async def open_link(address: Address, *, is_return: bool) -> Link:
     context = ssl.create_default_context(cafile=address.ca_file or None) if address.scheme == "amqps" else None
     connection = await aio_pika.connect(address.url, timeout=CONNECT_SECONDS, ssl_context=context)
     try:
-        if is_return:
-            await asyncio.sleep(ELECTION_SECONDS)
-        link = Link(connection, await connection.channel(publisher_confirms=True, on_return_raises=True))
+        confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        link = Link(connection, confirmed, await connection.channel(publisher_confirms=False))
         dead = f"{address.queue}.dead"
         if await link.count(dead) is None:
             await link.declare(dead, {})

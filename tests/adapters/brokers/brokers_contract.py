@@ -186,9 +186,9 @@ class BrokerContract:
         async with open_source(driver.url(queue)) as left, open_source(driver.url(queue)) as right:
             held: list[Lease] = []
             while len(held) < 20:
-                for leases in await asyncio.gather(left.receive(3, 1.0), right.receive(3, 1.0)):
+                for leases in await asyncio.gather(left.receive(3, 0.5), right.receive(3, 0.5)):
                     held += leases
-            assert ([], []) == (await left.receive(3, 1.0), await right.receive(3, 1.0))
+            assert [[], []] == await asyncio.gather(left.receive(3, 0.5), right.receive(3, 0.5))
             assert sorted(f"k{number}" for number in range(20)) == sorted(lease.key for lease in held)
 
     async def test_a_cancelled_receive_loses_nothing(self, driver: Driver, queue: str) -> None:

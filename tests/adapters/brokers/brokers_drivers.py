@@ -8,8 +8,8 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import aio_pika
-import nats
 from aiobotocore.session import AioSession
+from brokers_bare_amqp import publish_bare
 from brokers_servers import (
     HOST,
     NATS_PASSWORD,
@@ -20,6 +20,7 @@ from brokers_servers import (
     rabbitmq_servers,
     valkey_server,
 )
+from nats.aio.client import Client as NatsClient
 from redis.asyncio import Redis
 
 from longshift.adapters.brokers import open_source
@@ -115,8 +116,10 @@ class NatsDriver(Driver):
     def refused_url(self, queue: str) -> str:
         return f"nats://{NATS_USER}:hush@{HOST}:{self.port}?queue={queue}"
 
-    async def client(self) -> nats.NATS:
-        return await nats.connect(f"nats://{HOST}:{self.port}", user=NATS_USER, password=NATS_PASSWORD)  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
+    async def client(self) -> NatsClient:
+        client = NatsClient()
+        await client.connect(f"nats://{HOST}:{self.port}", user=NATS_USER, password=NATS_PASSWORD)
+        return client
 
     async def send(self, queue: str, *bodies: bytes, key: str = "", media_type: str = "") -> None:
         client = await self.client()
@@ -147,11 +150,14 @@ class RabbitDriver(Driver):
         return await aio_pika.connect(f"amqp://guest:guest@{HOST}:{self.port}/")
 
     async def send(self, queue: str, *bodies: bytes, key: str = "", media_type: str = "") -> None:
+        if not key:
+            await asyncio.to_thread(publish_bare, self.port, queue, bodies)
+            return
         async with await self.connection() as connection, connection.channel() as channel:
             for number, body in enumerate(bodies):
                 message = aio_pika.Message(
                     body,
-                    message_id=key.format(number) or None,
+                    message_id=key.format(number),
                     content_type=media_type or None,
                     delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                 )

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -41,6 +42,9 @@ def program(name: str, *places: Path) -> str:
 class ServerProcess:
     """A server that can be killed and started again on the same data."""
 
+    end_signal = signal.SIGKILL
+    """As a crash would end it."""
+
     def __init__(self, command: Sequence[str], port: int, log_file: Path, env: Mapping[str, str] | None = None) -> None:
         self.port = port
         self._command = on_leash(command)
@@ -64,9 +68,9 @@ class ServerProcess:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it as a crash would."""
+        """End it."""
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(self.end_signal)
             self._process.wait()
 
     def _answers(self) -> bool:
@@ -75,6 +79,12 @@ class ServerProcess:
         except OSError:
             return False
         return True
+
+
+class RabbitProcess(ServerProcess):
+    """RabbitMQ 3.10, which is asked to end: killed, it may start with a queue that never gets a leader again."""
+
+    end_signal = signal.SIGTERM
 
 
 class MotoServer:
@@ -149,4 +159,4 @@ def rabbitmq_servers(folder: Path) -> tuple[ServerProcess, ServerProcess]:
     }
     # Not the one in the PATH of Debian, which changes to a user and folders of its own.
     server = program("rabbitmq-server", Path("/usr/lib/rabbitmq/bin"))
-    return ServerProcess((server,), port, folder / "rabbitmq.log", env), names
+    return RabbitProcess((server,), port, folder / "rabbitmq.log", env), names
