@@ -15,7 +15,14 @@ from temporalio.service import RPCStatusCode
 
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.failures import SessionMissing, SessionRefused, WorkerAbsent, explain
-from longshift.contracts.errors import BadInput, BrokerUnavailable, DiskFull, EngineError, StoreMissing, StoreUnavailable
+from longshift.contracts.errors import (
+    BadInput,
+    BrokerUnavailable,
+    DiskFull,
+    EngineError,
+    StoreMissing,
+    StoreUnavailable,
+)
 from longshift.contracts.session import SessionState
 from tests.cli.conftest import Command
 from tests.cli.processes import start
