@@ -241,7 +241,7 @@ class BrokerContract:
         await driver.send(queue, *[b"{}"] * 200, key="k{}")
         url = driver.url(queue, lease_seconds=1)
         handed_over: set[str] = set()
-        for _ in range(4):
+        for _ in range(3):
             handed_over |= await keys_of_a_killed_consumer(url, lots.randint(1, 40))
         async with open_source(url) as source:
             while sent != handed_over or (await source.depth()).pending:

@@ -10,11 +10,11 @@ from longshift.contracts.errors import BadInput
 
 USABLE = {
     "redis": "redis://u:hush@h:6379/1?queue=q",
-    "rediss": "rediss://u:hush@h?queue=q&ca_file=/etc/ssl/certs/ca-certificates.crt",
+    "rediss": f"rediss://u:hush@h?queue=q&ca_file={__file__}",
     "valkey": "valkey://:hush@h?queue=q",
     "valkeys": "valkeys://u:hush@[::1]:6379?queue=q&lease_seconds=5",
     "nats": "nats://hush@h:4222?queue=tasks.new&replicas=3",
-    "tls": "tls://u:hush@h:4222?queue=q&credentials_file=/secrets/hush.creds",
+    "tls": f"tls://u:hush@h:4222?queue=q&credentials_file={__file__}",
     "amqp": "amqp://u:hush@h/v?queue=q",
     "amqps": "amqps://u:hush@h/%2F?queue=q",
     "sqs": "sqs://eu-west-1/123456789012/q",
@@ -44,6 +44,8 @@ async def test_a_source_is_named_without_credentials(url: str) -> None:
         ("redis://h/tasks", "is no number of a database; the stream is named by"),
         ("redis://h?lease_seconds=0", "lease_seconds is '0'; give a number from 1 to 3600"),
         ("redis://h?lease_seconds=nan", "lease_seconds is 'nan'"),
+        ("amqps://h?ca_file=/nowhere.pem", "ca_file names no file; give"),
+        ("nats://h?credentials_file=/nowhere.creds", "credentials_file names no file; give"),
         ("nats://h?queue=tasks.*", "is no subject; use"),
         ("nats://h?queue=q&replicas=9", "replicas is no number from 1 to 5"),
         ("sqs://eu-west-1/1/2/q", "does not say region, account and queue; use sqs://REGION/ACCOUNT/QUEUE"),

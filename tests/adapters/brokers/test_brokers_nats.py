@@ -29,6 +29,7 @@ class TestNats(BrokerContract):
         assert 3 == (await jetstream.stream_info(f"all-{queue}")).state.messages
         await client.close()
 
+    @pytest.mark.slow
     async def test_a_consumer_that_was_deleted_is_made_again(self, driver: Driver, queue: str) -> None:
         assert isinstance(driver, NatsDriver)
         client = await driver.client()

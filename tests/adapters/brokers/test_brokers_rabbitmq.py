@@ -5,6 +5,7 @@ from brokers_contract import BrokerContract, one
 from brokers_drivers import Driver, RabbitDriver
 
 from longshift.adapters.brokers import open_source
+from longshift.contracts.errors import BrokerUnavailable
 
 
 class TestRabbitmq(BrokerContract):
@@ -39,3 +40,8 @@ class TestRabbitmq(BrokerContract):
             assert ("k", "given up by the broker: rejected", queue) == (dead[0].key, dead[0].reason, dead[0].source)
             assert 1 == await source.requeue_dead("k")
             assert 1 == (await one(source)).attempt
+
+    async def test_a_virtual_host_that_does_not_exist_is_asked_about(self, driver: Driver, queue: str) -> None:
+        async with open_source(driver.url(queue).replace("/?", "/nowhere?")) as source:
+            with pytest.raises(BrokerUnavailable, match=f"nowhere/{queue}: .*is there such a virtual host"):
+                await source.depth()
