@@ -18,6 +18,7 @@ _COST_USD = SearchAttributeKey.for_float(search.COST_USD)
 _CONTEXT_FILL = SearchAttributeKey.for_float(search.CONTEXT_FILL)
 _PRIORITY = SearchAttributeKey.for_int(search.PRIORITY)
 _HOST = SearchAttributeKey.for_keyword(search.HOST)
+_WAITS_FOR = SearchAttributeKey.for_keyword(search.WAITS_FOR)
 _FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
@@ -67,6 +68,12 @@ def upsert_priority(priority: int) -> None:
 def upsert_host(host_id: str) -> None:
     """A host holds the session, or with an empty name none does any more."""
     value = _HOST.value_set(host_id) if host_id else _HOST.value_unset()
+    workflow.upsert_search_attributes([value])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+
+
+def upsert_waits_for(what: str) -> None:
+    """What keeps a queued session out of the queue proper; empty: nothing does."""
+    value = _WAITS_FOR.value_set(what) if what else _WAITS_FOR.value_unset()
     workflow.upsert_search_attributes([value])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
 
 

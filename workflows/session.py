@@ -96,7 +96,9 @@ class Session(Steering):
         due = self._request.task.not_before
         seconds = (due - workflow.now()).total_seconds() if due else 0.0
         if seconds > 0:
+            attributes.upsert_waits_for("time")
             await workflow.sleep(seconds, summary="not before its time")
+            attributes.upsert_waits_for("")
         self._keeping = asyncio.create_task(self._slot.keep())
         await workflow.wait_condition(lambda: self._slot.phase in {SlotPhase.HELD, SlotPhase.REFUSED})
         if self._slot.failure is not None:

@@ -188,7 +188,9 @@ class Slot:
         await workflow.execute_local_activity_method(
             GateActivities.enter_gate, EnterGateInput(key=place.cap_key, entry=entry), **options.LEDGER
         )
+        attributes.upsert_waits_for("cap")
         await workflow.wait_condition(lambda: self._is_inside or self._closed or self._asked_again)
+        attributes.upsert_waits_for("")
         return self._is_inside and not self._closed
 
     async def _leave_gate(self) -> None:

@@ -12,6 +12,8 @@ CONTEXT_FILL = "LongshiftContextFill"
 PRIORITY = "LongshiftPriority"
 FAIRNESS_KEY = "LongshiftFairnessKey"
 HOST = "LongshiftHost"
+WAITS_FOR = "LongshiftWaitsFor"
+"""`cap` while other sessions of the same key fill its cap, `time` before the task's own; not set in the queue proper."""
 
 SEARCH_ATTRIBUTES: dict[str, str] = {
     STATE: "Keyword",
@@ -26,5 +28,6 @@ SEARCH_ATTRIBUTES: dict[str, str] = {
     PRIORITY: "Int",
     FAIRNESS_KEY: "Keyword",
     HOST: "Keyword",
+    WAITS_FOR: "Keyword",
 }
 """Name → type, as the engine has to register them."""
