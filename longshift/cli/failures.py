@@ -8,7 +8,7 @@ from temporalio.service import RPCStatusCode
 from typer.exceptions import TyperException
 
 from longshift.cli.exit_codes import ExitCode
-from longshift.contracts.errors import BadInput, EngineError, LongshiftError, StoreError, StoreMissing
+from longshift.contracts.errors import BadInput, BrokerError, EngineError, LongshiftError, StoreError, StoreMissing
 
 NO_WORKER = "no worker answers; start one with `longshift up` or `longshift worker`"
 
@@ -48,6 +48,7 @@ _CODES: tuple[tuple[type[LongshiftError], ExitCode], ...] = (
     (SessionMissing, ExitCode.USAGE),
     (StoreMissing, ExitCode.FAILED),
     (StoreError, ExitCode.UNREACHABLE),
+    (BrokerError, ExitCode.UNREACHABLE),
     (EngineError, ExitCode.UNREACHABLE),
     (WorkerAbsent, ExitCode.UNREACHABLE),
 )

@@ -13,6 +13,8 @@
     │   ├── StaleGeneration        stale_generation    no   a newer slot holds this workspace
     │   └── SlotLost               slot_lost           no   the host stops; the session takes another slot
     ├── QueueFull                  queue_full          yes  the backlog has reached its limit
+    ├── BrokerError
+    │   └── BrokerUnavailable      broker_unavailable  yes  leases that were not settled come back by themselves
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -162,6 +164,19 @@ class QueueFull(LongshiftError):
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class BrokerError(LongshiftError):
+    """A message broker failed."""
+
+    kind = "broker"
+
+
+class BrokerUnavailable(BrokerError):
+    """A broker cannot be reached, or does not take or give messages right now; the next call connects anew."""
+
+    kind = "broker_unavailable"
+    retryable = True
 
 
 class EngineError(LongshiftError):

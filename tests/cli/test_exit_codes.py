@@ -15,7 +15,14 @@ from temporalio.service import RPCStatusCode
 
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.failures import SessionMissing, SessionRefused, WorkerAbsent, explain
-from longshift.contracts.errors import BadInput, DiskFull, EngineError, StoreMissing, StoreUnavailable
+from longshift.contracts.errors import (
+    BadInput,
+    BrokerUnavailable,
+    DiskFull,
+    EngineError,
+    StoreMissing,
+    StoreUnavailable,
+)
 from longshift.contracts.session import SessionState
 from tests.cli.conftest import Command
 from tests.cli.processes import start
@@ -37,6 +44,7 @@ def silent_port() -> Iterator[socket.socket]:
         (DiskFull("x"), "disk_full", 1),
         (StoreMissing("x"), "store_missing", 1),
         (StoreUnavailable("x"), "store_unavailable", 3),
+        (BrokerUnavailable("x"), "broker_unavailable", 3),
         (EngineError("x"), "engine", 3),
         (WorkerAbsent("x"), "worker", 3),
         (typer.BadParameter("x"), "usage", 2),
