@@ -4,6 +4,8 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 `BadInput` never succeed (dead letter, 4xx), `EngineError` and `QueueFull` do later (deliver again, 503 or 429).
 """
 
+import asyncio
+import functools
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -11,13 +13,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.contracts.task import TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
 from longshift.taskfile import parse_task
 
 KEY_MAX_CHARACTERS = 500
-_REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED)
+LARGE_BODY_BYTES = 16_000
+"""Reading one takes so long that the event loop must not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,27 @@ class Acceptance:
         if len(delivery.key) > KEY_MAX_CHARACTERS:
             raise BadInput(f"key: {len(delivery.key)} characters; at most {KEY_MAX_CHARACTERS}")
         task_id = ids.keyed_task_id(delivery.source, delivery.key) if delivery.key else None
-        task = parse_task(delivery.source, delivery.body, delivery.media_type, task_id=task_id, local_sources=allowed)
+        task = await self._parsed(delivery, task_id, allowed)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)
         except RPCError as error:
-            if error.status in _REFUSED:
+            if _is_the_tasks_fault(error):
                 raise BadInput(f"the engine refuses the task: {error.message}") from error
             raise EngineError(f"the engine does not take the task now ({error.message}); deliver it again") from error
+
+    async def _parsed(self, delivery: Delivery, task_id: str | None, local_sources: bool) -> TaskSpec:
+        parse = functools.partial(
+            parse_task,
+            delivery.source,
+            delivery.body,
+            delivery.media_type,
+            task_id=task_id,
+            local_sources=local_sources,
+        )
+        return parse() if len(delivery.body) < LARGE_BODY_BYTES else await asyncio.to_thread(parse)
+
+
+def _is_the_tasks_fault(error: RPCError) -> bool:
+    """Anything else (a namespace, a right or a search attribute that is missing) an operator can mend."""
+    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" not in error.message.lower()
