@@ -1,4 +1,4 @@
-"""`up` and `worker`: the processes that do the work. How they are kept running is `daemon`'s."""
+"""`up`, `worker` and `intake`: the processes that do the work. How they are kept running is `daemon`'s."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -18,7 +18,8 @@ from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.fleet import wait_for_worker
 from longshift.cli.invocation import Invocation
-from longshift.daemon import daemon
+from longshift.daemon import INTAKE, WORKER, daemon
+from longshift.intake.process import inbox_of
 from longshift.telemetry import configure_logging
 
 READY_SECONDS = 60.0
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "up")
     async def up(run: Invocation) -> int:
-        """Start the embedded engine (unless an external one is configured) and a worker, and keep both running."""
+        """Start the embedded engine (unless an external one is configured), a worker and intake, and keep them up."""
         settings = run.settings
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
         external = ""
@@ -41,14 +42,24 @@ def register(app: typer.Typer) -> None:
     @command(app, "worker")
     def worker(run: Invocation) -> int:
         """Start only a worker, for an engine that runs already."""
-        asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
-        environment = {**os.environ, **_worker_environment(run)}
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, "-m", "worker"], environment)
+        _become(run, WORKER)
+
+    @command(app, "intake")
+    def intake(run: Invocation) -> int:
+        """Start only intake (queues, inbox, HTTP API), for an engine that runs already."""
+        _become(run, INTAKE)
 
 
-def _worker_environment(run: Invocation) -> dict[str, str]:
-    """What a worker needs beyond this process's environment: the command line's settings, and where the code is.
+def _become(run: Invocation, module: str) -> NoReturn:
+    """Go on as `python -m module`."""
+    asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
+    environment = {**os.environ, **_child_environment(run)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module], environment)
+
+
+def _child_environment(run: Invocation) -> dict[str, str]:
+    """What a child needs beyond this process's environment: the command line's settings, and where the code is.
 
     Without the last, `-m worker` would take a `worker.py` of the folder that this was started in.
     """
@@ -84,7 +95,7 @@ async def _until_told(body: Coroutine[Any, Any, None]) -> int:
 
 async def _keep_up(run: Invocation, external: str) -> None:
     out = run.out
-    async with daemon(run.settings, _worker_environment(run)) as running:
+    async with daemon(run.settings, _child_environment(run)) as running:
         data = _facts(run, running.engine, external)
         out.event({"event": "up", **data}, *_banner(run, data))
         if await wait_for_worker(run, READY_SECONDS):
@@ -106,6 +117,7 @@ def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict
         "ui_url": engine.ui_url if engine else "",
         "data_dir": settings.data_dir,
         "store_url": settings.store_url,
+        "inbox": inbox_of(settings),
         "sandbox": settings.sandbox,
         "model_profile": settings.model_profile,
         "has_model": settings.has_model,
@@ -123,6 +135,7 @@ def _banner(run: Invocation, facts: dict[str, object]) -> list[Text]:
         ("Web UI", Text(str(facts["ui_url"]) or "–")),
         ("data", Text(str(settings.data_dir))),
         ("store", Text(settings.store_url)),
+        ("inbox", Text(f"{inbox_of(settings)} (task files that are put there are submitted)")),
         ("model", model),
         ("sandbox", render.sandbox(settings.sandbox)),
     ]

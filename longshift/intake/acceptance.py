@@ -13,7 +13,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
-from longshift.contracts.task import TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
@@ -46,10 +45,13 @@ class Acceptance:
         self._settings = settings
         self.backlog = backlog or Backlog(client, settings.intake_backlog_limit)
 
-    async def accept(self, delivery: Delivery, *, local_sources: bool | None = None) -> Submission:
+    async def accept(
+        self, delivery: Delivery, *, local_sources: bool | None = None, check_places: bool = False
+    ) -> Submission:
         """Hand the task to the engine; a repetition finds the session that exists.
 
-        `local_sources` overrides the setting, for sources on this machine.
+        For what comes from this machine itself, `local_sources` overrides the setting, and with `check_places` the
+        workspace's source must exist here.
 
         Raises:
             KeyTaken: the key or id belongs to another task.
@@ -61,7 +63,17 @@ class Acceptance:
         if len(delivery.key) > KEY_MAX_CHARACTERS:
             raise BadInput(f"key: {len(delivery.key)} characters; at most {KEY_MAX_CHARACTERS}")
         task_id = ids.keyed_task_id(delivery.source, delivery.key) if delivery.key else None
-        task = await self._parsed(delivery, task_id, allowed)
+        parse = functools.partial(
+            parse_task,
+            delivery.source,
+            delivery.body,
+            delivery.media_type,
+            task_id=task_id,
+            local_sources=allowed,
+            check_places=check_places,
+        )
+        is_quick = len(delivery.body) < LARGE_BODY_BYTES and not check_places
+        task = parse() if is_quick else await asyncio.to_thread(parse)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)
@@ -69,17 +81,6 @@ class Acceptance:
             if _is_the_tasks_fault(error):
                 raise BadInput(f"the engine refuses the task: {error.message}") from error
             raise EngineError(f"the engine does not take the task now ({error.message}); deliver it again") from error
-
-    async def _parsed(self, delivery: Delivery, task_id: str | None, local_sources: bool) -> TaskSpec:
-        parse = functools.partial(
-            parse_task,
-            delivery.source,
-            delivery.body,
-            delivery.media_type,
-            task_id=task_id,
-            local_sources=local_sources,
-        )
-        return parse() if len(delivery.body) < LARGE_BODY_BYTES else await asyncio.to_thread(parse)
 
 
 def _is_the_tasks_fault(error: RPCError) -> bool:

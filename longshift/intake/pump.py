@@ -16,7 +16,7 @@ from longshift.intake.handover import HandOver
 from longshift.intake.standing import Standing, State
 from longshift.policy.retry import backoff_seconds
 
-WIDTH = 32
+WIDTH = 40
 """Leases in hand at a time."""
 LEAST_ROOM = 8
 """Fewer are not worth a question to the broker while others are in hand."""
