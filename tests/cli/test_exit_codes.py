@@ -14,9 +14,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from longshift.cli.exit_codes import ExitCode, of_state
-from longshift.cli.failures import SessionMissing, SessionRefused, WorkerAbsent, explain
+from longshift.cli.failures import explain
 from longshift.contracts.errors import BadInput, DiskFull, EngineError, StoreMissing, StoreUnavailable
 from longshift.contracts.session import SessionState
+from longshift.sessions.failures import SessionMissing, SessionRefused, WorkerAbsent
 from tests.cli.conftest import Command
 from tests.cli.processes import start
 
