@@ -4,6 +4,7 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 `BadInput` never succeed (dead letter, 4xx), `EngineError` and `QueueFull` do later (deliver again, 503 or 429).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -11,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.contracts.task import TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
@@ -42,10 +44,18 @@ class Acceptance:
         self._settings = settings
         self.backlog = backlog or Backlog(client, settings.intake_backlog_limit)
 
-    async def accept(self, delivery: Delivery, *, local_sources: bool | None = None) -> Submission:
+    async def accept(
+        self,
+        delivery: Delivery,
+        *,
+        local_sources: bool | None = None,
+        tenant: str | None = None,
+        permit: Callable[[TaskSpec], None] | None = None,
+    ) -> Submission:
         """Hand the task to the engine; a repetition finds the session that exists.
 
-        `local_sources` overrides the setting, for sources on this machine.
+        `local_sources` overrides the setting, for sources on this machine. `tenant` is whose the task is, whatever it
+        says itself. `permit` sees the task before the engine does, and may raise what the sender is to be told.
 
         Raises:
             KeyTaken: the key or id belongs to another task.
@@ -57,7 +67,16 @@ class Acceptance:
         if len(delivery.key) > KEY_MAX_CHARACTERS:
             raise BadInput(f"key: {len(delivery.key)} characters; at most {KEY_MAX_CHARACTERS}")
         task_id = ids.keyed_task_id(delivery.source, delivery.key) if delivery.key else None
-        task = parse_task(delivery.source, delivery.body, delivery.media_type, task_id=task_id, local_sources=allowed)
+        task = parse_task(
+            delivery.source,
+            delivery.body,
+            delivery.media_type,
+            task_id=task_id,
+            local_sources=allowed,
+            fixed={} if tenant is None else {"tenant": tenant},
+        )
+        if permit is not None:
+            permit(task)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)

@@ -49,6 +49,42 @@ async def list_sessions(client: Client, states: frozenset[SessionState], limit: 
         return await _listed(client, ALL, states, limit)
 
 
+@dataclass(frozen=True)
+class ListedPage:
+    """A part of the list."""
+
+    sessions: list[ListedSession]
+    next_token: bytes | None
+    """What the next page is asked for with; None at the end."""
+
+
+async def list_page(
+    client: Client,
+    states: frozenset[SessionState],
+    *,
+    needs_attention: bool | None = None,
+    tenant: str | None = None,
+    limit: int,
+    page_token: bytes | None = None,
+) -> ListedPage:
+    """One page of sessions, the newest first. `tenant` has no quotes in it.
+
+    Raises:
+        RPCError: the engine does not answer, or the page's token is not of its making.
+    """
+    text = query(states)
+    if needs_attention is not None:
+        text += f" AND {search.ATTENTION} {'IS NOT' if needs_attention else 'IS'} NULL"
+    if tenant is not None:
+        text += f" AND {search.TENANT} = '{tenant}'"
+    found = client.list_workflows(
+        text, page_size=limit, next_page_token=page_token, rpc_timeout=timedelta(seconds=ANSWER_SECONDS)
+    )
+    await found.fetch_next_page()
+    executions = found.current_page or ()
+    return ListedPage([_session(each) for each in executions], found.next_page_token or None)
+
+
 def query(states: frozenset[SessionState]) -> str:
     """The visibility query. A session that the engine ended could not note its own end."""
     if not states:

@@ -5,7 +5,13 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCStatusCode
 
 from longshift.contracts import ids
@@ -44,6 +50,22 @@ async def tell(client: Client, task_id: str, verb: str, *given: Any, update_id: 
             raise
         view = await read_session(client, task_id)
         raise SessionRefused(f"cannot {verb}: the session is {view.status.state.value}") from None
+
+
+async def find_told(client: Client, task_id: str, update_id: str) -> str | None:
+    """What the session said to an earlier request; None when it has not taken one under this id.
+
+    Raises:
+        RPCError: the engine does not answer.
+    """
+    handle = client.get_workflow_handle(ids.session_workflow_id(task_id))
+    update: WorkflowUpdateHandle[str] = handle.get_update_handle(update_id, result_type=str)
+    try:
+        return await update.result(rpc_timeout=timedelta(seconds=ANSWER_SECONDS))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
 
 
 async def cancel_later(client: Client, task_id: str, reason: str) -> str:

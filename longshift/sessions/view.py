@@ -147,7 +147,12 @@ def listed_state(execution: WorkflowExecution) -> SessionState:
 
 def task_id_of(execution: WorkflowExecution) -> str:
     """The task whose session this is."""
-    return execution.id.removeprefix(ids.session_workflow_id(""))
+    return task_id_of_workflow(execution.id)
+
+
+def task_id_of_workflow(workflow_id: str) -> str:
+    """The task of a session's workflow id."""
+    return workflow_id.removeprefix(ids.session_workflow_id(""))
 
 
 async def budget_of(store: Store, task_id: str) -> Budget | None:
