@@ -16,13 +16,15 @@ from longshift.adapters.engine import EngineAddress
 from longshift.cli import render
 from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
-from longshift.cli.fleet import wait_for_worker
+from longshift.cli.fleet import POLL_SECONDS, wait_for_worker
 from longshift.cli.invocation import Invocation
 from longshift.daemon import INTAKE, WORKER, daemon
-from longshift.intake.process import inbox_of
+from longshift.intake.http.address import read_address
+from longshift.intake.ways import inbox_of
 from longshift.telemetry import configure_logging
 
 READY_SECONDS = 60.0
+API_SECONDS = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -99,8 +101,10 @@ async def _keep_up(run: Invocation, external: str) -> None:
         data = _facts(run, running.engine, external)
         out.event({"event": "up", **data}, *_banner(run, data))
         if await wait_for_worker(run, READY_SECONDS):
+            api_url = await _api_url(run)
             ready = Text.assemble(("ready", "bold green"), ": submit with `longshift run TASK`; Ctrl-C stops")
-            out.event({"event": "ready", **data}, ready)
+            api = Text.assemble((f"{'API':<9}", "dim"), api_url or "–")
+            out.event({"event": "ready", **data, "api_url": api_url}, api, ready)
         else:
             text = f"no worker after {READY_SECONDS:.0f} seconds; its log above says why"
             out.event({"event": "not_ready", **data}, Text(text, style="red"))
@@ -108,6 +112,17 @@ async def _keep_up(run: Invocation, external: str) -> None:
             await asyncio.get_running_loop().create_future()
         finally:
             out.event({"event": "stopping"}, Text("stopping; commands that still run go on under their supervisors"))
+
+
+async def _api_url(run: Invocation) -> str:
+    """Where the HTTP API answers; empty when it does not come up, of which its log tells."""
+    try:
+        async with asyncio.timeout(API_SECONDS):
+            while (found := await asyncio.to_thread(read_address, run.settings.data_dir)) is None:
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        return ""
+    return found.url
 
 
 def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict[str, object]:

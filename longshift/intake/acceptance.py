@@ -6,6 +6,7 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 
 import asyncio
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -13,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.contracts.task import TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
@@ -46,12 +48,19 @@ class Acceptance:
         self.backlog = backlog or Backlog(client, settings.intake_backlog_limit)
 
     async def accept(
-        self, delivery: Delivery, *, local_sources: bool | None = None, check_places: bool = False
+        self,
+        delivery: Delivery,
+        *,
+        local_sources: bool | None = None,
+        check_places: bool = False,
+        tenant: str | None = None,
+        permit: Callable[[TaskSpec], None] | None = None,
     ) -> Submission:
         """Hand the task to the engine; a repetition finds the session that exists.
 
         For what comes from this machine itself, `local_sources` overrides the setting, and with `check_places` the
-        workspace's source must exist here.
+        workspace's source must exist here. `tenant` is whose the task is, whatever it says itself. `permit` sees the
+        task before the engine does, and may raise what the sender is to be told.
 
         Raises:
             KeyTaken: the key or id belongs to another task.
@@ -71,9 +80,12 @@ class Acceptance:
             task_id=task_id,
             local_sources=allowed,
             check_places=check_places,
+            fixed={} if tenant is None else {"tenant": tenant},
         )
         is_quick = len(delivery.body) < LARGE_BODY_BYTES and not check_places
         task = parse() if is_quick else await asyncio.to_thread(parse)
+        if permit is not None:
+            permit(task)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)
