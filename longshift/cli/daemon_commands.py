@@ -118,7 +118,8 @@ async def _api_url(run: Invocation) -> str:
     """Where the HTTP API answers; empty when it does not come up, of which its log tells."""
     try:
         async with asyncio.timeout(API_SECONDS):
-            while (found := await asyncio.to_thread(read_address, run.settings.data_dir)) is None:
+            # It is another process's state: there is no event to wait for.
+            while (found := await asyncio.to_thread(read_address, run.settings.data_dir)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         return ""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from longshift.contracts.errors import BadInput, EngineError, QueueFull
 from longshift.intake.acceptance import Acceptance, Delivery
 from longshift.intake.inbox_files import InboxFiles, Seen
@@ -16,6 +18,8 @@ from longshift.intake.pump import pause
 from longshift.intake.standing import Outcome, Standing, State
 from longshift.submission import Submission
 from longshift.taskfile.document import MEDIA_TYPES, SUFFIXES
+
+log = structlog.get_logger("longshift.intake")
 
 LOOK_SECONDS = 1.0
 DONE, FAILED = "done", "failed"
@@ -37,6 +41,7 @@ class Inbox:
         self._files = InboxFiles(folder)
         self._acceptance = acceptance
         self._standing = standing
+        self._unreadable = set[Path]()
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Submit what is put into the folder, until stopped; the file in hand is put away first."""
@@ -60,9 +65,19 @@ class Inbox:
         for path in whole:
             if stopped.is_set():
                 return
-            found = await asyncio.to_thread(self._files.read, path)
+            try:
+                found = await asyncio.to_thread(self._files.read, path)
+            except OSError as error:
+                self._say_unreadable(path, error)
+                continue
             if found is not None:
                 await self._take(path, *found)
+
+    def _say_unreadable(self, path: Path, error: OSError) -> None:
+        """It stays where it is, and is tried again, but said once: the others must not wait for it."""
+        if path not in self._unreadable:
+            log.warning("a file of the inbox cannot be read", path=str(path), error=str(error))
+        self._unreadable.add(path)
 
     async def _take(self, path: Path, seen: Seen, body: bytes) -> None:
         outcome = await self._submitted(path, body)
