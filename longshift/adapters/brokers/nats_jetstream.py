@@ -58,15 +58,17 @@ class JetStreamSource(TaskSource):
 
     async def receive(self, max_messages: int, wait_seconds: float) -> list[Lease]:
         """See the port."""
+        deadline = asyncio.get_running_loop().time() + wait_seconds
         async with self.place() as place:
-            leases: list[Lease] = []
-            for message in await pull(place, max_messages, wait_seconds):
-                lease = self._lease(message)
-                if message.data:
-                    leases.append(lease)
-                else:
-                    await lease.dead_letter("the message has no body")
-            return leases
+            while True:
+                left_seconds = max(0.0, deadline - asyncio.get_running_loop().time())
+                messages = await pull(place, max_messages, left_seconds)
+                leases = [self._lease(message) for message in messages if message.data]
+                for message in messages:
+                    if not message.data:
+                        await self._lease(message).dead_letter("the message has no body")
+                if leases or not messages:
+                    return [*leases]
 
     async def depth(self) -> Depth:
         """See the port."""

@@ -89,6 +89,8 @@ async def _connected(address: Address) -> Client:
             **options,
         )
     except NatsError as error:
+        # A refused client keeps its socket.
+        await client.close()
         reason = errors[-1] if errors else str(error)
         if "authorization" in reason.lower():
             remedy = "check user, password, token or credentials_file"

@@ -21,7 +21,7 @@ from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 
 from longshift.adapters.brokers.address import Address, parse_address
 from longshift.adapters.brokers.port import ATTEMPT, DEFAULT_MEDIA_TYPE, DeadLetter, Depth, Lease, TaskSource
-from longshift.adapters.brokers.rabbitmq_link import ANSWER_SECONDS, Link, open_link
+from longshift.adapters.brokers.rabbitmq_link import Link, open_link
 from longshift.adapters.brokers.rabbitmq_messages import attempt_of, copy_of, dead_letter, delay_of, key_of
 from longshift.contracts.errors import BrokerUnavailable
 
@@ -69,26 +69,18 @@ class RabbitSource(TaskSource):
 
     async def list_dead(self, limit: int) -> list[DeadLetter]:
         """See the port. Who lists at the same time sees only what the other has not taken out to look at."""
-        dead: list[DeadLetter] = []
-        async with self.link() as link, link.another() as channel:
-            queue = await channel.get_queue(self.dead_queue, ensure=False)
-            while len(dead) < limit and (message := await queue.get(fail=False, timeout=ANSWER_SECONDS)) is not None:
-                dead.append(dead_letter(message))
-        return dead
+        async with self.link() as link, link.taken(self.dead_queue, limit) as messages:
+            return [dead_letter(message) for message in messages]
 
     async def requeue_dead(self, message_id: str | None = None) -> int:
         """See the port."""
         requeued = 0
-        async with self.link() as link, link.another() as channel:
-            queue = await channel.get_queue(self.dead_queue, ensure=False)
-            for _ in range(await link.count(self.dead_queue) or 0):
-                message = await queue.get(fail=False, timeout=ANSWER_SECONDS)
-                if message is None:
-                    break
-                if message_id is None or message.message_id == message_id:
-                    await link.publish(copy_of(message, {}), self.queue)
-                    await message.ack()
-                    requeued += 1
+        async with self.link() as link, link.taken(self.dead_queue, None) as messages:
+            for message in [each for each in messages if message_id in (None, each.message_id)]:
+                await link.publish(copy_of(message, {}), self.queue)
+                await message.ack()
+                messages.remove(message)
+                requeued += 1
         return requeued
 
     async def close(self) -> None:

@@ -32,6 +32,8 @@ class Link:
 
     connection: AbstractConnection
     channel: AbstractChannel
+    looking: AbstractChannel
+    """For looking at dead letters: on one channel, what is taken comes after what was given back."""
     arrived: asyncio.Queue[AbstractIncomingMessage] = field(default_factory=asyncio.Queue[AbstractIncomingMessage])
 
     async def received(self, queue: str, count: int, wait_seconds: float) -> list[AbstractIncomingMessage]:
@@ -78,22 +80,25 @@ class Link:
 
     async def count(self, queue: str) -> int | None:
         """How many messages wait in a queue; None if there is no such queue."""
-        try:
-            async with self.another() as channel:
-                found = await channel.declare_queue(queue, passive=True, timeout=ANSWER_SECONDS)
-                return found.declaration_result.message_count or 0
-        except ChannelNotFoundEntity:
-            return None
-
-    @asynccontextmanager
-    async def another(self) -> AsyncGenerator[AbstractChannel]:
-        """A channel of its own: when it is closed, what it holds goes back."""
+        # An answer of "none" closes the channel that asked.
         channel = await self.connection.channel(publisher_confirms=False)
         try:
-            yield channel
-        finally:
-            if not channel.is_closed:
-                await channel.close()
+            found = await channel.declare_queue(queue, passive=True, timeout=ANSWER_SECONDS)
+        except ChannelNotFoundEntity:
+            return None
+        await channel.close()
+        return found.declaration_result.message_count or 0
+
+    @asynccontextmanager
+    async def taken(self, queue: str, limit: int | None) -> AsyncGenerator[list[AbstractIncomingMessage]]:
+        """Messages taken out to look at, by default all; those that are left in the list go back in the end."""
+        source = await self.looking.get_queue(queue, ensure=False)
+        messages: list[AbstractIncomingMessage] = []
+        while len(messages) != limit and (one := await source.get(fail=False, timeout=ANSWER_SECONDS)) is not None:
+            messages.append(one)
+        yield messages
+        for message in messages:
+            await message.nack(requeue=True)
 
     async def _first(self, wait_seconds: float) -> None:
         waiting = asyncio.create_task(self.arrived.get())
@@ -117,7 +122,8 @@ async def open_link(address: Address) -> Link:
     context = ssl.create_default_context(cafile=address.ca_file or None) if address.scheme == "amqps" else None
     connection = await aio_pika.connect(address.url, timeout=CONNECT_SECONDS, ssl_context=context)
     try:
-        link = Link(connection, await connection.channel(publisher_confirms=True, on_return_raises=True))
+        confirmed = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        link = Link(connection, confirmed, await connection.channel(publisher_confirms=False))
         dead = f"{address.queue}.dead"
         if await link.count(dead) is None:
             await link.declare(dead, {})
