@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import longshift
-from longshift.cli import about, artifacts, control, daemon_commands, doctor, logs, sessions, submit, watch
+from longshift.cli import about, artifacts, control, daemon_commands, doctor, logs, sessions, submit, tokens, watch
 from longshift.cli.output import Output
 
 EPILOG = (
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about):
+for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about, tokens):
     group.register(app)
 
 
