@@ -19,8 +19,9 @@ pytestmark = pytest.mark.engine
 
 
 @asynccontextmanager
-async def listening(http: httpx.AsyncClient, task_id: str, **headers: str) -> AsyncGenerator[httpx.Response]:
+async def listening(http: httpx.AsyncClient, task_id: str, last_id: str = "") -> AsyncGenerator[httpx.Response]:
     """A stream that is open."""
+    headers = {"last-event-id": last_id} if last_id else {}
     async with http.stream("GET", f"/v1/sessions/{task_id}/events", headers=headers) as answer:
         yield answer
 
@@ -38,10 +39,10 @@ async def events(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, Any]]
 
 
 async def told(
-    http: httpx.AsyncClient, task_id: str, *, opened: asyncio.Event | None = None, **headers: str
+    http: httpx.AsyncClient, task_id: str, last_id: str = "", *, opened: asyncio.Event | None = None
 ) -> list[tuple[str, str, Any]]:
     """All events until the server ends the stream."""
-    async with listening(http, task_id, **headers) as answer:
+    async with listening(http, task_id, last_id) as answer:
         assert (200, True) == (
             answer.status_code,
             answer.headers["content-type"].startswith("text/event-stream"),
@@ -90,8 +91,8 @@ async def test_a_listener_that_comes_back_is_told_what_it_missed_and_nothing_twi
         assert script.hold_tools
         script.hold_tools.set()
         whole = await other
-        after = await told(http, "resumed", **{"last-event-id": before[-1][0]})
-        unknown = await told(http, "resumed", **{"last-event-id": "deadbeef.7"})
+        after = await told(http, "resumed", before[-1][0])
+        unknown = await told(http, "resumed", "deadbeef.7")
     # the feed may have ended with the session before the listener came back: then it is told the present
     missed = whole[[event[0] for event in whole].index(before[-1][0]) + 1 :]
     assert [event[2] for event in missed][-1:] == [event[2] for event in after][-1:]
