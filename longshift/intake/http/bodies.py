@@ -16,7 +16,6 @@ from longshift.intake.http.problems import Problem
 
 SECONDS = 30.0
 """A body that takes longer is given up: it would hold its connection for ever."""
-SWALLOW_BYTES = 16_000_000
 SWALLOW_SECONDS = 3.0
 KEY = "idempotency-key"
 KEY_PATTERN = r"^[!-~]([ -~]*[!-~])?$"
@@ -39,7 +38,7 @@ async def read_body(request: Request, body: Body) -> bytes:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > body.limit_bytes:
         if "expect" not in request.headers:  # who waits for a word before sending has sent nothing yet
-            await _swallow(request)
+            await _swallow(request, body.limit_bytes)
         raise _too_large(body)
     chunks: list[bytes] = []
     size = 0
@@ -49,7 +48,7 @@ async def read_body(request: Request, body: Body) -> bytes:
                 size += len(chunk)
                 if size > body.limit_bytes:
                     chunks.clear()
-                    await _swallow(request)
+                    await _swallow(request, body.limit_bytes)
                     raise _too_large(body)
                 chunks.append(chunk)
     except TimeoutError:
@@ -60,12 +59,12 @@ async def read_body(request: Request, body: Body) -> bytes:
     return b"".join(chunks)
 
 
-async def _swallow(request: Request) -> None:
+async def _swallow(request: Request, limit_bytes: int) -> None:
     """Read on for a moment: who is cut off while sending would see a broken connection instead of the answer."""
     size = 0
     with contextlib.suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(SWALLOW_SECONDS):
-            while size < SWALLOW_BYTES:
+            while size < 2 * limit_bytes:
                 message = await request.receive()
                 size += len(message.get("body", b""))
                 if not message.get("more_body", False):

@@ -52,7 +52,7 @@ async def take_event(call: Call) -> Response:
     body = await read_body(call.request, BODY)
     require_signed(settings.github_webhook_secret.get_secret_value(), headers.get(SIGNATURE, ""), body)
     event = headers.get(EVENT, "")
-    call.request.state.log = {"event": event[:50], "delivery": headers.get(DELIVERY, "")[:100]}
+    call.request.state.log = {"github_event": event[:50], "delivery": headers.get(DELIVERY, "")[:100]}
     if event == "ping":
         return answered(Ignored(ignored="ping: the secret is right"))
     try:

@@ -1,5 +1,6 @@
 """What people tell a session over HTTP: updates under the sender's key. Whether they fit, the session decides."""
 
+import contextlib
 import uuid
 from typing import Any
 
@@ -58,8 +59,9 @@ async def cancel(call: Call) -> Response:
 async def answer(call: Call) -> Response:
     """What the person says whom the session waits for: the agent gets it as a message, and the session goes on.
 
-    Nothing is told to a session that waits for nobody. Steer and resume have an update id each, so a repetition, even
-    one that finds half of it done, is one decision.
+    Nothing is told to a session that waits for nobody. A message wakes an agent that waits; a session that waits before
+    it has one is told to go on as well. Both have an update id, so a repetition that finds half of it done, or all, is
+    one decision.
     """
     body = await read_value(call.request, ANSWER_BODY, AnswerBody)
     task_id = call.path("task_id")
@@ -70,12 +72,13 @@ async def answer(call: Call) -> Response:
     view = await read_session(client, task_id)
     refusal = _refused(view.status) or ("" if needs_person(view) else "it waits for the provider, not for a person")
     if refusal:
-        told = await find_told(client, task_id, resume_id)
+        told = await find_told(client, task_id, steer_id)
         if told is None:
             raise SessionRefused(f"cannot answer: {refusal}; a session that works takes messages by steer")
         return answered(Told(task_id=task_id, action="answer", answer=told))
-    await tell(client, task_id, "steer", Steer(text=body.text), update_id=steer_id)
-    told = await tell(client, task_id, "resume", update_id=resume_id)
+    told = await tell(client, task_id, "steer", Steer(text=body.text), update_id=steer_id)
+    with contextlib.suppress(SessionRefused):  # the message has woken it
+        await tell(client, task_id, "resume", update_id=resume_id)
     return answered(Told(task_id=task_id, action="answer", answer=told))
 
 

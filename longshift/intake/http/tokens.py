@@ -10,8 +10,9 @@ import re
 import secrets
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from longshift.contracts.errors import BadInput
 
@@ -50,7 +51,7 @@ class Token(BaseModel):
     scopes: tuple[Scope, ...] = Field(min_length=1)
     tenant: str | None = Field(default=None, pattern=TENANT)
     """Every task handed in belongs to it, and no other tenant's sessions can be seen."""
-    repositories: tuple[str, ...] = ()
+    repositories: tuple[Annotated[str, StringConstraints(pattern=REPOSITORY)], ...] = ()
     """Globs; empty: all. Other repositories can neither be worked on nor their sessions be seen."""
     highest_priority: int = Field(default=1, ge=1, le=5)
     """1 goes first; a task may not ask for a smaller number than this."""
