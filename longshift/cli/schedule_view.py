@@ -20,7 +20,7 @@ from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts import ids
 from longshift.contracts.schedules import FiringInput
 from longshift.policy.durations import show_duration
-from longshift.schedules import ENGINE_POLICY
+from longshift.schedule_wishes import ENGINE_POLICY
 
 SHOWN_FIRES = 5
 _OVERLAPS = {policy: overlap.value for overlap, policy in ENGINE_POLICY.items()}

@@ -17,14 +17,16 @@ from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import SessionInput
 from longshift.policy.durations import parse_duration
+from longshift.schedule_wishes import Overlap, Wishes
 from longshift.schedules import (
-    Overlap,
-    Wishes,
     add_schedule,
     describe_schedule,
-    existing_schedule,
     firing_of,
     list_schedules,
+    pause_schedule,
+    remove_schedule,
+    resume_schedule,
+    trigger_schedule,
     update_schedule,
 )
 from longshift.submission import session_input
@@ -138,30 +140,25 @@ def _register_controls(group: typer.Typer) -> None:
     @command(group, "pause")
     async def pause(run: Invocation, name: Name, reason: Note = "") -> int:
         """Fire no more until `schedule resume`; sessions that run go on."""
-        with existing_schedule(await run.client(), name) as schedule:
-            await schedule.pause(note=reason or "paused on the command line")
+        await pause_schedule(await run.client(), name, reason or "paused on the command line")
         return _said(run, name, "pause", "paused; what falls into the pause is left out")
 
     @command(group, "resume")
     async def resume(run: Invocation, name: Name, reason: Note = "") -> int:
         """Fire again."""
-        with existing_schedule(await run.client(), name) as schedule:
-            await schedule.unpause(note=reason or "resumed on the command line")
+        await resume_schedule(await run.client(), name, reason or "resumed on the command line")
         return _said(run, name, "resume", "fires again")
 
     @command(group, "run")
     async def run_now(run: Invocation, name: Name) -> int:
         """Fire once now, beside the plan; also when paused."""
-        with existing_schedule(await run.client(), name) as schedule:
-            await schedule.trigger()
+        await trigger_schedule(await run.client(), name)
         return _said(run, name, "run", f"fires now, as its overlap allows (`longshift schedule show {name}`)")
 
     @command(group, "remove")
     async def remove(run: Invocation, name: Name) -> int:
         """Forget a schedule; sessions that run go on, fires that wait are dropped."""
-        with existing_schedule(await run.client(), name) as schedule:
-            await schedule.describe()  # the engine removes what is not there without a word
-            await schedule.delete()
+        await remove_schedule(await run.client(), name)
         return _said(run, name, "remove", "removed; sessions that run go on")
 
 

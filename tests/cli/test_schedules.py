@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec
 
 from longshift.contracts import ids
 from tests.cli.conftest import Command, Said
@@ -64,6 +64,16 @@ async def test_a_scheduled_task_must_not_name_a_time_of_its_own(said: Said, task
     task.write_text("---\nnot_before: 2026-12-24T18:00:00+01:00\n---\nTidy up.\n")
     outcome = await said("schedule", "add", "nightly", "task.md", "--every", "1d")
     assert (2, True) == (outcome.code, "not_before: its schedule says when a task starts" in outcome.err)
+
+
+@pytest.mark.engine
+async def test_a_schedule_of_something_else_is_left_alone(client: Client, said: Said) -> None:
+    action = ScheduleActionStartWorkflow("Other", id="other", task_queue="other")
+    await client.create_schedule("foreign", Schedule(action=action, spec=ScheduleSpec(cron_expressions=["0 2 * * *"])))
+    for arguments in (("show",), ("pause",), ("run",), ("remove",), ("update", "--every", "1d")):
+        outcome = await said("schedule", arguments[0], "foreign", *arguments[1:])
+        assert (2, True) == (outcome.code, "'foreign' starts no sessions" in outcome.err), arguments
+    assert 0 == (await client.get_schedule_handle("foreign").describe()).info.num_actions
 
 
 @pytest.mark.engine

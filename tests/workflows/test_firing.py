@@ -14,7 +14,8 @@ from longshift.contracts import ids
 from longshift.contracts.schedules import FiringInput, FiringReport
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionState
-from longshift.schedules import DEFAULT_OVERLAP, Overlap, Wishes, add_schedule, describe_schedule
+from longshift.schedule_wishes import DEFAULT_OVERLAP, Overlap, Wishes
+from longshift.schedules import add_schedule, describe_schedule
 from longshift.settings import Settings
 from longshift.submission import session_input, submit
 from tests.workflows.conftest import a_task, scripted_worker
