@@ -5,7 +5,8 @@ scheme://user:password@host:port/path?queue=NAME&lease_seconds=60&ca_file=/path.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from longshift.contracts.errors import BadInput
 
@@ -14,6 +15,8 @@ FIELD = "intake_queues"
 DEFAULT_QUEUE = "longshift"
 DEFAULT_LEASE_SECONDS = 60.0
 COMMON_PARAMETERS = frozenset({"queue", "lease_seconds", "ca_file"})
+
+FILE_PARAMETERS = frozenset({"ca_file", "credentials_file"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +82,10 @@ def parse_address(url: str, *, parameters: frozenset[str] = frozenset()) -> Addr
     )
     if unknown:
         raise address.wrong(f"unknown parameter {', '.join(unknown)}", f"known are {', '.join(sorted(known))}")
+    for name in sorted(FILE_PARAMETERS & given.keys()):
+        if not Path(given[name]).is_file():
+            raise address.wrong(f"{name} names no file", "give the absolute path of a file on this host")
     return address
-
-
-def encoded(text: str) -> str:
-    """`text` as one part of a URL."""
-    return quote(text, safe="")
 
 
 def _seconds(text: str) -> float:

@@ -14,7 +14,7 @@ from aio_pika.exceptions import (
     AuthenticationError,
     ChannelInvalidStateError,
     ChannelPreconditionFailed,
-    ConnectionClosed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
@@ -26,8 +26,7 @@ from longshift.adapters.brokers.rabbitmq_messages import attempt_of, copy_of, de
 from longshift.contracts.errors import BrokerUnavailable
 
 REFUSED = (AuthenticationError, ChannelAccessRefused, ConnectionNotAllowed, ProbableAuthenticationError)
-NOT_ALLOWED = 530
-"""The reply code for a virtual host that does not exist, or is not for this user."""
+UNOPENED = "the server ended the connection as it was opened; is there such a virtual host, and is it for this user?"
 
 
 def open_queue(url: str) -> "RabbitSource":
@@ -109,9 +108,9 @@ class RabbitSource(TaskSource):
             raise self._address.wrong(f"the server refuses ({error})", remedy) from error
         except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
             await self.close()
-            if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
-                raise self._refusal(error) from error
-            raise BrokerUnavailable(f"{self.name}: {str(error) or type(error).__name__}") from error
+            # What the server says when it ends a connection that is being opened, the client does not tell.
+            reason = UNOPENED if isinstance(error, InvalidFrameError) else str(error) or type(error).__name__
+            raise BrokerUnavailable(f"{self.name}: {reason}") from error
         except asyncio.CancelledError:
             await self.close()
             raise

@@ -92,14 +92,15 @@ class SqsSource(TaskSource):
     async def list_dead(self, limit: int) -> list[DeadLetter]:
         """See the port. Who lists at the same time sees only what the other is not looking at."""
         async with self.queues() as queues, self._looked_at(queues) as seen:
-            await self._look(queues, seen, limit)
+            while len(seen) < limit and await self._look(queues, seen, limit - len(seen)):
+                pass
             return [dead_letter(message) for message in seen.values()][:limit]
 
     async def requeue_dead(self, message_id: str | None = None) -> int:
         """See the port."""
         async with self.queues() as queues, self._looked_at(queues) as seen:
             requeued = 0
-            while await self._look(queues, seen, len(seen) + BATCH):
+            while await self._look(queues, seen, BATCH):
                 for id in [id for id in seen if message_id in (None, id)]:
                     message = seen.pop(id)
                     copy = copy_of(message, {}, is_fifo=self.is_fifo)
@@ -153,24 +154,20 @@ class SqsSource(TaskSource):
         answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=list(COUNTS))
         return sum(int(answer["Attributes"].get(name, 0)) for name in COUNTS)
 
-    async def _look(self, queues: Queues, seen: dict[str, Message], until: int) -> bool:
-        """Take dead letters out to look at them, until there are so many; whether any came."""
-        before = len(seen)
-        while len(seen) < until:
-            answer = await queues.client.receive_message(
-                QueueUrl=queues.dead_url,
-                MaxNumberOfMessages=min(BATCH, until - len(seen)),
-                # Long enough that all of SQS's servers are asked.
-                WaitTimeSeconds=1,
-                VisibilityTimeout=LOOKING_SECONDS,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["All"],
-            )
-            messages = answer.get("Messages", [])
-            if not messages:
-                break
-            seen.update((message["MessageId"], message) for message in messages)
-        return len(seen) > before
+    async def _look(self, queues: Queues, seen: dict[str, Message], count: int) -> bool:
+        """Take up to `count` dead letters out to look at them; whether any came."""
+        answer = await queues.client.receive_message(
+            QueueUrl=queues.dead_url,
+            MaxNumberOfMessages=min(BATCH, count),
+            # Long enough that all of SQS's servers are asked.
+            WaitTimeSeconds=1,
+            VisibilityTimeout=LOOKING_SECONDS,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        seen.update((message["MessageId"], message) for message in messages)
+        return bool(messages)
 
     @asynccontextmanager
     async def _looked_at(self, queues: Queues) -> AsyncGenerator[dict[str, Message]]:
