@@ -151,11 +151,15 @@ class Settings(IntakeSettings):
         return self.model_base_url is not None or self.key_of(profile.api_key_env) is not None
 
     def profiles(self) -> dict[str, ModelProfile]:
-        """All provider profiles by name, the default one with this process's changes.
+        """All provider profiles by name, the default one with this process's changes; files are read once.
 
         Raises:
             BadInput: a file is wrong, or the default profile does not exist.
         """
+        return dict(self._profiles)
+
+    @cached_property
+    def _profiles(self) -> dict[str, ModelProfile]:
         found = load_profiles(*self.profile_files, *self.model_profiles)
         if self.model_profile not in found:
             raise BadInput(f"model_profile: no profile {self.model_profile!r}; there are: {', '.join(sorted(found))}")

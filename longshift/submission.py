@@ -2,10 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from longshift.contracts import ids
@@ -14,10 +13,8 @@ from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
 from longshift.taskfile import task_hash
-from workflows import attributes, options
 from workflows.session import Session
-
-HASH_MEMO = "task_hash"
+from workflows.session_start import start_options
 
 
 @dataclass(frozen=True)
@@ -37,27 +34,12 @@ async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submissi
         BadInput: the model profile is unknown.
     """
     request = session_input(settings, task)
-    place = request.place
-    digest = task_hash(task)
     try:
         handle = await client.start_workflow(
-            Session.run,
-            request,
-            id=ids.session_workflow_id(task.id),
-            task_queue=ids.CONTROL_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
-            memo={HASH_MEMO: digest},
-            search_attributes=attributes.of_session(request),
-            priority=Priority(
-                priority_key=place.priority, fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
-            ),
-            static_summary=task.title[:200],
-            static_details=task.instructions[:4_000],
+            Session.run, request, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, **start_options(request)
         )
     except WorkflowAlreadyStartedError:
-        return await _found(client, task, digest)
+        return await _found(client, task)
     return Submission(handle, is_new=True)
 
 
@@ -107,10 +89,10 @@ def _short(key: str) -> str:
     return f"{digest}:{key.encode()[-(FAIRNESS_KEY_MAX_BYTES - 9) :].decode(errors='ignore')}"
 
 
-async def _found(client: Client, task: TaskSpec, digest: str) -> Submission:
+async def _found(client: Client, task: TaskSpec) -> Submission:
     handle = client.get_workflow_handle_for(Session.run, ids.session_workflow_id(task.id))
     description = await handle.describe()
-    if await description.memo_value(HASH_MEMO, None) != digest:
+    if await description.memo_value(ids.TASK_HASH_MEMO, None) != task_hash(task):
         state = description.status.name.lower() if description.status else "known"
         raise KeyTaken(
             f"id: {task.id!r} belongs to another task, which is {state} (see `longshift status {task.id}`); "

@@ -1,9 +1,10 @@
-"""Order and waiting only: the life of a session, the loop of an agent, and the gate of a key with a cap."""
+"""Order and waiting only: sessions, the loop of an agent, gates of keys with a cap, fires of a schedule."""
 
 from workflows.agent import Agent
+from workflows.firing import Firing
 from workflows.gate import Gate
 from workflows.session import Session
 
-ALL = (Session, Agent, Gate)
+ALL = (Session, Agent, Gate, Firing)
 
-__all__ = ["ALL", "Agent", "Gate", "Session"]
+__all__ = ["ALL", "Agent", "Firing", "Gate", "Session"]

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 import longshift
-from longshift.cli import about, artifacts, control, daemon_commands, doctor, logs, sessions, submit, watch
+from longshift.cli import (
+    about,
+    artifacts,
+    control,
+    daemon_commands,
+    doctor,
+    logs,
+    schedules,
+    sessions,
+    submit,
+    tokens,
+    watch,
+)
 from longshift.cli.output import Output
 
 EPILOG = (
@@ -22,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about):
+for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about, schedules, tokens):
     group.register(app)
 
 

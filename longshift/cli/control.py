@@ -1,27 +1,19 @@
 """`steer`, `pause`, `resume`, `cancel`, `extend`: what people tell a session. Whether it fits, the session decides."""
 
-import asyncio
 import sys
-import uuid
-from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.service import RPCStatusCode
 
 from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
-from longshift.cli.failures import NO_WORKER, SessionRefused, WorkerAbsent, in_words
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import read_session
 from longshift.cli.terminal_text import clean
-from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, Steer
-
-ANSWER_SECONDS = 20.0
+from longshift.sessions import updates
+from longshift.sessions.failures import WorkerAbsent
 
 Message = Annotated[str, typer.Argument(metavar="TEXT", help="The message; - reads it from standard input.")]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the session's report.")]
@@ -80,46 +72,12 @@ def _message(text: str) -> str:
 
 async def _tell(run: Invocation, task_id: str, verb: str, *given: Any) -> int:
     client = await run.client()
-    answer = await _update(client, task_id, verb, given)
+    answer = await updates.tell(client, task_id, verb, *given)
     run.out.document({"task_id": task_id, "action": verb, "answer": answer}, Text(f"{task_id}: {clean(answer)}"))
     return ExitCode.OK
 
 
-async def _update(client: Client, task_id: str, verb: str, given: tuple[Any, ...]) -> str:
-    """The session's answer.
-
-    Raises:
-        SessionRefused: the session does not take it now; the message is its own.
-        SessionMissing: there is no such session.
-        WorkerAbsent: nobody took it.
-    """
-    handle = client.get_workflow_handle(ids.session_workflow_id(task_id))
-    wait = timedelta(seconds=ANSWER_SECONDS)
-    try:
-        # With an id of its own the request stays one decision, however often the SDK sends it. Its type is partial.
-        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
-            verb, args=given, id=uuid.uuid4().hex, result_type=str, rpc_timeout=wait
-        )
-    except WorkflowUpdateFailedError as error:
-        raise SessionRefused(in_words(error.cause)) from None
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C, which the SDK takes for a time-out
-            raise error.__cause__ from None
-        raise WorkerAbsent(
-            f"nobody took it within {ANSWER_SECONDS:.0f} seconds, so it counts as not sent: {NO_WORKER}, then try again"
-        ) from None
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        view = await read_session(client, task_id)
-        raise SessionRefused(f"cannot {verb}: the session is {view.status.state.value}") from None
-
-
 async def _cancel_later(run: Invocation, task_id: str, reason: str) -> int:
-    """No worker runs: the engine keeps the wish until one does, but no reason."""
-    client = await run.client()
-    await client.get_workflow_handle(ids.session_workflow_id(task_id)).cancel()
-    lost = "; the reason is not kept" if reason else ""
-    answer = f"the engine keeps the cancellation for the next worker ({NO_WORKER}){lost}"
+    answer = await updates.cancel_later(await run.client(), task_id, reason)
     run.out.document({"task_id": task_id, "action": "cancel", "answer": answer}, Text(f"{task_id}: {answer}"))
     return ExitCode.OK

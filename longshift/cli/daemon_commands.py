@@ -1,4 +1,4 @@
-"""`up` and `worker`: the processes that do the work. How they are kept running is `daemon`'s."""
+"""`up`, `worker` and `intake`: the processes that do the work. How they are kept running is `daemon`'s."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -16,12 +16,15 @@ from longshift.adapters.engine import EngineAddress
 from longshift.cli import render
 from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
-from longshift.cli.fleet import wait_for_worker
+from longshift.cli.fleet import POLL_SECONDS, wait_for_worker
 from longshift.cli.invocation import Invocation
-from longshift.daemon import daemon
+from longshift.daemon import INTAKE, WORKER, daemon
+from longshift.intake.http.address import read_address
+from longshift.intake.ways import inbox_of
 from longshift.telemetry import configure_logging
 
 READY_SECONDS = 60.0
+API_SECONDS = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
     @command(app, "up")
     async def up(run: Invocation) -> int:
-        """Start the embedded engine (unless an external one is configured) and a worker, and keep both running."""
+        """Start the embedded engine (unless an external one is configured), a worker and intake, and keep them up."""
         settings = run.settings
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
         external = ""
@@ -41,14 +44,24 @@ def register(app: typer.Typer) -> None:
     @command(app, "worker")
     def worker(run: Invocation) -> int:
         """Start only a worker, for an engine that runs already."""
-        asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
-        environment = {**os.environ, **_worker_environment(run)}
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, "-m", "worker"], environment)
+        _become(run, WORKER)
+
+    @command(app, "intake")
+    def intake(run: Invocation) -> int:
+        """Start only intake (queues, inbox, HTTP API), for an engine that runs already."""
+        _become(run, INTAKE)
 
 
-def _worker_environment(run: Invocation) -> dict[str, str]:
-    """What a worker needs beyond this process's environment: the command line's settings, and where the code is.
+def _become(run: Invocation, module: str) -> NoReturn:
+    """Go on as `python -m module`."""
+    asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
+    environment = {**os.environ, **_child_environment(run)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module], environment)
+
+
+def _child_environment(run: Invocation) -> dict[str, str]:
+    """What a child needs beyond this process's environment: the command line's settings, and where the code is.
 
     Without the last, `-m worker` would take a `worker.py` of the folder that this was started in.
     """
@@ -84,12 +97,14 @@ async def _until_told(body: Coroutine[Any, Any, None]) -> int:
 
 async def _keep_up(run: Invocation, external: str) -> None:
     out = run.out
-    async with daemon(run.settings, _worker_environment(run)) as running:
+    async with daemon(run.settings, _child_environment(run)) as running:
         data = _facts(run, running.engine, external)
         out.event({"event": "up", **data}, *_banner(run, data))
         if await wait_for_worker(run, READY_SECONDS):
+            api_url = await _api_url(run)
             ready = Text.assemble(("ready", "bold green"), ": submit with `longshift run TASK`; Ctrl-C stops")
-            out.event({"event": "ready", **data}, ready)
+            api = Text.assemble((f"{'API':<9}", "dim"), api_url or "–")
+            out.event({"event": "ready", **data, "api_url": api_url}, api, ready)
         else:
             text = f"no worker after {READY_SECONDS:.0f} seconds; its log above says why"
             out.event({"event": "not_ready", **data}, Text(text, style="red"))
@@ -99,6 +114,18 @@ async def _keep_up(run: Invocation, external: str) -> None:
             out.event({"event": "stopping"}, Text("stopping; commands that still run go on under their supervisors"))
 
 
+async def _api_url(run: Invocation) -> str:
+    """Where the HTTP API answers; empty when it does not come up, of which its log tells."""
+    try:
+        async with asyncio.timeout(API_SECONDS):
+            # It is another process's state: there is no event to wait for.
+            while (found := await asyncio.to_thread(read_address, run.settings.data_dir)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        return ""
+    return found.url
+
+
 def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict[str, object]:
     settings = run.settings
     return {
@@ -106,6 +133,7 @@ def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict
         "ui_url": engine.ui_url if engine else "",
         "data_dir": settings.data_dir,
         "store_url": settings.store_url,
+        "inbox": inbox_of(settings),
         "sandbox": settings.sandbox,
         "model_profile": settings.model_profile,
         "has_model": settings.has_model,
@@ -123,6 +151,7 @@ def _banner(run: Invocation, facts: dict[str, object]) -> list[Text]:
         ("Web UI", Text(str(facts["ui_url"]) or "–")),
         ("data", Text(str(settings.data_dir))),
         ("store", Text(settings.store_url)),
+        ("inbox", Text(f"{inbox_of(settings)} (task files that are put there are submitted)")),
         ("model", model),
         ("sandbox", render.sandbox(settings.sandbox)),
     ]

@@ -9,10 +9,10 @@ from longshift.adapters.engine import find_engine_binary, read_address, read_hol
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.fleet import workers
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import web_url
 from longshift.contracts.errors import BadInput, EngineError
 from longshift.engine_download import FOLDER, downloaded
 from longshift.search_attributes import missing_search_attributes
+from longshift.sessions.view import web_url
 
 UI_SECONDS = 5.0
 

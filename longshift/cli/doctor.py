@@ -12,6 +12,7 @@ from longshift.cli import diagnosis
 from longshift.cli.command import command
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
+from longshift.cli.diagnosis_intake import intake
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
@@ -45,6 +46,7 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     if found[-1].level is Level.OK:
         found.append(diagnosis.disk(run))
         found.append(await diagnosis.store(run))
+        found.append(await asyncio.to_thread(intake, run))
     found += [await asyncio.to_thread(look) for look in (diagnosis.git, diagnosis.bash, diagnosis.ripgrep)]
     found.append(diagnosis.model(run))
     if probe:

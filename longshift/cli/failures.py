@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 from temporalio.client import RPCError, WorkflowFailureError
-from temporalio.exceptions import FailureError
 from temporalio.service import RPCStatusCode
 from typer.exceptions import TyperException
 
 from longshift.cli.exit_codes import ExitCode
 from longshift.contracts.errors import BadInput, BrokerError, EngineError, LongshiftError, StoreError, StoreMissing
-
-NO_WORKER = "no worker answers; start one with `longshift up` or `longshift worker`"
+from longshift.sessions.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
 
 
 @dataclass(frozen=True)
@@ -20,24 +18,6 @@ class Failure:
     kind: str
     message: str
     code: ExitCode
-
-
-class SessionMissing(LongshiftError):
-    """No session has this id."""
-
-    kind = "session_missing"
-
-
-class SessionRefused(LongshiftError):
-    """The session does not take this request in its state; the message is the session's own."""
-
-    kind = "refused"
-
-
-class WorkerAbsent(LongshiftError):
-    """The engine runs, but no worker answers for the session."""
-
-    kind = "worker"
 
 
 EXPLAINED = (LongshiftError, TyperException, RPCError, WorkflowFailureError)
@@ -76,14 +56,6 @@ def explain(error: BaseException) -> Failure:
         return _of_rpc(error)
     cause = error.cause if isinstance(error, WorkflowFailureError) else error
     return Failure("failed", in_words(cause), ExitCode.FAILED)
-
-
-def in_words(error: BaseException) -> str:
-    """The innermost reason: the outer layers only say that something in them failed."""
-    inner = error.cause if isinstance(error, FailureError) else None
-    while isinstance(inner, FailureError):
-        error, inner = inner, inner.cause
-    return getattr(error, "message", "") or str(error) or type(error).__name__
 
 
 def _usage(error: TyperException) -> str:

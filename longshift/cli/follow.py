@@ -12,10 +12,11 @@ from longshift.cli import render, render_transcript
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import SessionView, read_session, web_url
-from longshift.cli.transcript_reader import Entry, TranscriptReader
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState
+from longshift.sessions import transcript_document
+from longshift.sessions.transcript_reader import Entry, TranscriptReader
+from longshift.sessions.view import BY_THEMSELVES, SessionView, read_session, web_url
 
 POLL_SECONDS = 1.0
 
@@ -55,7 +56,7 @@ def needs_person(view: SessionView) -> bool:
     status = view.status
     if status.state is not SessionState.WAITING:
         return status.state is SessionState.PAUSED
-    return status.attention is not None and status.attention.kind not in render.BY_THEMSELVES
+    return status.attention is not None and status.attention.kind not in BY_THEMSELVES
 
 
 class Transcript:
@@ -101,7 +102,7 @@ async def _follow(run: Invocation, client: Client, task_id: str, wait_for_people
     while True:
         now = await link.ask(lambda client: read_session(client, task_id))
         for entry in await transcript.news():
-            run.out.event(render_transcript.document(entry), *render_transcript.brief(entry))
+            run.out.event(transcript_document.document(entry), *render_transcript.brief(entry))
         if now is None:
             continue
         for event in changes(before, now):

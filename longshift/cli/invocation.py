@@ -8,10 +8,10 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 
 from longshift.adapters.store import Store, open_store
-from longshift.cli.failures import SessionMissing
 from longshift.cli.output import Output
 from longshift.connect import connect, quiet_runtime
 from longshift.contracts import ids
+from longshift.sessions.failures import SessionMissing
 from longshift.settings import Settings, load_settings
 
 

@@ -11,9 +11,10 @@ from longshift.cli.command import TaskId, command
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import read_session
-from longshift.cli.transcript_reader import AnswerEntry, Entry, SealEntry, TranscriptReader
 from longshift.contracts.errors import BadInput
+from longshift.sessions import transcript_document
+from longshift.sessions.transcript_reader import AnswerEntry, Entry, SealEntry, TranscriptReader
+from longshift.sessions.view import read_session
 
 POLL_SECONDS = 1.0
 
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
             what = "no answer of the model yet" if step is None else f"no step {step} (yet)"
             run.out.remark(f"{what}; `longshift status {task_id}` says how the session stands")
         if run.out.json:
-            run.out.document({"task_id": task_id, "entries": [render_transcript.document(each) for each in found]})
+            run.out.document({"task_id": task_id, "entries": [transcript_document.document(each) for each in found]})
         else:
             _show(run, found, full or step is not None)
         return ExitCode.OK
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 def _show(run: Invocation, entries: Iterable[Entry], full: bool) -> None:
     for entry in entries:
-        run.out.event(render_transcript.document(entry), *render_transcript.full(entry, all_lines=full))
+        run.out.event(transcript_document.document(entry), *render_transcript.full(entry, all_lines=full))
 
 
 def _is_of(entry: Entry, step: int) -> bool:

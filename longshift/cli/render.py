@@ -7,13 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli.session_view import SessionView
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.sessions.view import BY_THEMSELVES, SessionView
 
 BAR_CELLS = 20
 STATE_STYLES = {
@@ -28,8 +28,6 @@ STATE_STYLES = {
     SessionState.CANCELLED: "dim",
     SessionState.EXPIRED: "magenta",
 }
-BY_THEMSELVES = frozenset({"provider", "quota"})
-"""Kinds of attention that pass without a person."""
 _PLAN_MARKS = {
     PlanItemStatus.PENDING: ("☐", ""),
     PlanItemStatus.IN_PROGRESS: ("▸", "bold cyan"),

@@ -1,4 +1,4 @@
-"""Entries of a transcript, whole (`logs`), in a line or two (`run`, `watch`), and as JSON. Pure functions."""
+"""Entries of a transcript, whole (`logs`) or in a line or two (`run`, `watch`). Pure functions."""
 
 import json
 from typing import Any, cast
@@ -6,9 +6,9 @@ from typing import Any, cast
 from rich.text import Text
 
 from longshift.cli.terminal_text import clean, one_line
-from longshift.cli.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry, SealEntry
 from longshift.contracts.transcript import Block, Note, Speaker
 from longshift.policy import answers
+from longshift.sessions.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry, SealEntry
 
 ARGUMENT_CHARACTERS = 2_000
 RESULT_LINES = 40
@@ -46,24 +46,6 @@ def brief(entry: Entry) -> list[Text]:
             return [Text(f"hand-off note written: {one_line(entry.record.reason)}", style="magenta")]
         case SealEntry():
             return [*map(_brief_result, entry.results), *_brief_notes(entry.notes)]
-
-
-def document(entry: Entry) -> dict[str, Any]:
-    """The JSON form of an entry."""
-    match entry:
-        case OpeningEntry():
-            base = {"messages": entry.base.messages, "first_step": entry.base.first_step}
-            return {"event": "opening", "agent": entry.agent, "epoch": entry.epoch, **base}
-        case AnswerEntry():
-            return {"event": "answer", **_place(entry), **entry.answer.model_dump(mode="json")}
-        case HandoffEntry():
-            return {"event": "handoff", "agent": entry.agent, **entry.record.model_dump(mode="json")}
-        case SealEntry():
-            return {"event": "seal", **_place(entry), "results": entry.results, "notes": entry.notes}
-
-
-def _place(entry: AnswerEntry | SealEntry) -> dict[str, Any]:
-    return {"agent": entry.agent, "epoch": entry.epoch, "step": entry.step}
 
 
 def _opening(entry: OpeningEntry) -> list[Text]:

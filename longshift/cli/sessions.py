@@ -10,8 +10,9 @@ from longshift.cli import render, session_list
 from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import budget_of, read_session, web_url
 from longshift.contracts.session import SessionState
+from longshift.sessions import listing
+from longshift.sessions.view import budget_of, read_session, web_url
 
 StateFilter = StrEnum("StateFilter", {state.name: state.value for state in SessionState} | {"ACTIVE": "active"})
 """All states, and `active` for those that are not final."""
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
     async def list_sessions(run: Invocation, state: States = None, limit: Limit = 50) -> int:
         """List sessions, the newest first."""
         client = await run.client()
-        found = await session_list.list_sessions(client, states_of(state or []), limit)
+        found = await listing.list_sessions(client, states_of(state or []), limit)
         shown = session_list.table(found) if found else Text("no sessions", style="dim")
         run.out.document({"sessions": found}, shown)
         return ExitCode.OK

@@ -9,15 +9,15 @@ from temporalio.client import Client
 
 from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
-from longshift.cli.failures import SessionMissing
 from longshift.cli.follow import follow
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import SessionView, read_session, web_url
 from longshift.cli.terminal_text import one_line
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import SessionState
 from longshift.contracts.task import TaskSpec
+from longshift.sessions.failures import SessionMissing
+from longshift.sessions.view import SessionView, read_session, web_url
 from longshift.submission import submit
 from longshift.taskfile import load_task, task_hash
 

@@ -15,10 +15,11 @@ from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.follow import Transcript, follow
 from longshift.cli.invocation import Invocation
-from longshift.cli.session_view import SessionView, budget_of, read_session, web_url
-from longshift.cli.transcript_reader import TranscriptReader
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState
+from longshift.sessions.listing import list_sessions
+from longshift.sessions.transcript_reader import TranscriptReader
+from longshift.sessions.view import SessionView, budget_of, read_session, web_url
 
 REFRESH_SECONDS = 1.0
 ACTIONS = 12
@@ -77,13 +78,13 @@ async def _near_the_end(run: Invocation, view: SessionView) -> TranscriptReader:
 async def _watch_all(run: Invocation, client: Client) -> int:
     link = EngineLink(run, client)
     if not run.out.is_live:
-        found = await session_list.list_sessions(client, ACTIVE, LISTED)
+        found = await list_sessions(client, ACTIVE, LISTED)
         run.out.document({"sessions": found}, session_list.table(found) if found else Text("no active sessions"))
         return ExitCode.OK
     with Live(console=run.out.console, auto_refresh=False, vertical_overflow="crop") as live:
         shown: RenderableType = Text()
         while True:
-            found = await link.ask(lambda client: session_list.list_sessions(client, ACTIVE, LISTED))
+            found = await link.ask(lambda client: list_sessions(client, ACTIVE, LISTED))
             if found is not None:
                 shown = session_list.table(found) if found else Text("no active sessions", style="dim")
             live.update(_with_foot(shown, link), refresh=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 
 TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
 """Task ids are part of workflow ids, object keys and folder names: lower case, no slash, at most 100 characters."""
@@ -22,6 +23,11 @@ HOSTS_QUEUE = "longshift-hosts"
 SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 """Slots for sub-agents, from any host."""
 
+TASK_HASH_MEMO = "task_hash"
+"""The memo by which a session is known as that of a certain task."""
+SCHEDULE_NAME_CHARACTERS = 80
+"""A task id has room for the name and the time of a fire."""
+
 
 def is_task_id(text: str) -> bool:
     """Whether `text` can name a task."""
@@ -38,6 +44,27 @@ def keyed_task_id(source: str, key: str) -> str:
 def session_workflow_id(task_id: str) -> str:
     """The workflow id of a task's session."""
     return f"session/{task_id}"
+
+
+def is_schedule_name(text: str) -> bool:
+    """Whether `text` can name a schedule; the ids of its tasks begin with it."""
+    return is_task_id(text) and len(text) <= SCHEDULE_NAME_CHARACTERS
+
+
+def firing_workflow_id(schedule: str) -> str:
+    """How the workflow id of every fire begins; the engine adds its time, as in `-2026-11-28T02:00:00Z`."""
+    return f"schedule/{schedule}"
+
+
+def fired_at(firing_id: str) -> datetime | None:
+    """The time that the engine put at the end of a firing's workflow id."""
+    found = re.search(r"-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z$", firing_id)
+    return datetime.fromisoformat(f"{found[1]}+00:00") if found else None
+
+
+def fired_task_id(schedule: str, moment: datetime) -> str:
+    """The task id of the fire that was due at `moment`, such as `nightly-20261128t020000z`."""
+    return f"{schedule}-{moment.astimezone(UTC):%Y%m%dt%H%M%Sz}"
 
 
 def agent_id(task_id: str, name: str = LEAD, shift: int = 1) -> str:

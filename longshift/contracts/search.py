@@ -13,7 +13,7 @@ PRIORITY = "LongshiftPriority"
 FAIRNESS_KEY = "LongshiftFairnessKey"
 HOST = "LongshiftHost"
 WAITS_FOR = "LongshiftWaitsFor"
-"""`cap` while other sessions of the same key fill its cap, `time` before the task's own; not set in the queue proper."""
+"""`cap` while other sessions of its key fill the cap, `time` before the task's own; not set in the queue proper."""
 
 SEARCH_ATTRIBUTES: dict[str, str] = {
     STATE: "Keyword",

@@ -48,7 +48,10 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
     )
     console.print("fetching the package and its test suite …", style="dim")
     archive = await asyncio.to_thread(download, settings.data_dir / "downloads")
-    async with _model(settings) as (profile, environment), daemon(settings, environment) as running:
+    async with (
+        _model(settings) as (profile, environment),
+        daemon(settings, environment, intake=False) as running,
+    ):
         client = await connect(settings, runtime=quiet_runtime())
         _say_where(console, settings, running, profile)
         task = demo_task(await _free_id(client), archive)

@@ -4,6 +4,9 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 `BadInput` never succeed (dead letter, 4xx), `EngineError` and `QueueFull` do later (deliver again, 503 or 429).
 """
 
+import asyncio
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -11,13 +14,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.contracts.task import TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
 from longshift.taskfile import parse_task
 
 KEY_MAX_CHARACTERS = 500
-_REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND, RPCStatusCode.PERMISSION_DENIED)
+LARGE_BODY_BYTES = 16_000
+"""Reading one takes so long that the event loop must not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,20 @@ class Acceptance:
         self._settings = settings
         self.backlog = backlog or Backlog(client, settings.intake_backlog_limit)
 
-    async def accept(self, delivery: Delivery, *, local_sources: bool | None = None) -> Submission:
+    async def accept(
+        self,
+        delivery: Delivery,
+        *,
+        local_sources: bool | None = None,
+        check_places: bool = False,
+        tenant: str | None = None,
+        permit: Callable[[TaskSpec], None] | None = None,
+    ) -> Submission:
         """Hand the task to the engine; a repetition finds the session that exists.
 
-        `local_sources` overrides the setting, for sources on this machine.
+        For what comes from this machine itself, `local_sources` overrides the setting, and with `check_places` the
+        workspace's source must exist here. `tenant` is whose the task is, whatever it says itself. `permit` sees the
+        task before the engine does, and may raise what the sender is to be told.
 
         Raises:
             KeyTaken: the key or id belongs to another task.
@@ -57,11 +72,29 @@ class Acceptance:
         if len(delivery.key) > KEY_MAX_CHARACTERS:
             raise BadInput(f"key: {len(delivery.key)} characters; at most {KEY_MAX_CHARACTERS}")
         task_id = ids.keyed_task_id(delivery.source, delivery.key) if delivery.key else None
-        task = parse_task(delivery.source, delivery.body, delivery.media_type, task_id=task_id, local_sources=allowed)
+        parse = functools.partial(
+            parse_task,
+            delivery.source,
+            delivery.body,
+            delivery.media_type,
+            task_id=task_id,
+            local_sources=allowed,
+            check_places=check_places,
+            fixed={} if tenant is None else {"tenant": tenant},
+        )
+        is_quick = len(delivery.body) < LARGE_BODY_BYTES and not check_places
+        task = parse() if is_quick else await asyncio.to_thread(parse)
+        if permit is not None:
+            permit(task)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)
         except RPCError as error:
-            if error.status in _REFUSED:
+            if _is_the_tasks_fault(error):
                 raise BadInput(f"the engine refuses the task: {error.message}") from error
             raise EngineError(f"the engine does not take the task now ({error.message}); deliver it again") from error
+
+
+def _is_the_tasks_fault(error: RPCError) -> bool:
+    """Anything else (a namespace, a right or a search attribute that is missing) an operator can mend."""
+    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" not in error.message.lower()

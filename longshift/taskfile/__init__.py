@@ -3,7 +3,7 @@
 Nothing here starts a session or knows the engine.
 """
 
-from longshift.taskfile.identity import task_hash
+from longshift.policy.task_identity import task_hash
 from longshift.taskfile.load import load_task, parse_task
 from longshift.taskfile.schema import task_schema
 

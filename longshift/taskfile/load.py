@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,12 +39,21 @@ def load_task(path: Path, *, task_id: str | None = None, check_places: bool = Tr
 
 
 def parse_task(
-    name: str, body: bytes, media_type: str, *, task_id: str | None = None, local_sources: bool = False
+    name: str,
+    body: bytes,
+    media_type: str,
+    *,
+    task_id: str | None = None,
+    local_sources: bool = False,
+    check_places: bool = False,
+    fixed: Mapping[str, str] = {},
 ) -> TaskSpec:
     """A task that came over a wire; `name` is how messages call it, `task_id` is given where the sender's key is one.
 
+    `fixed` are values that are not the sender's to choose; a task that names others is refused.
+
     Where it comes from has no folder, so paths must be absolute, and without `local_sources` there must be none:
-    whoever can submit must not read the hosts' files by it.
+    whoever can submit must not read the hosts' files by it. With `check_places` they must exist on this machine.
 
     Raises:
         BadInput: it cannot be used; the message names field, what was found and the remedy.
@@ -55,8 +65,15 @@ def parse_task(
     values = _with_body(document)
     if task_id is not None and values.get("id") is not None:
         raise BadInput(f"{document.place(('id',))}: id: the idempotency key already names this task; send one of them")
+    for field, value in fixed.items():
+        if values.get(field) not in (None, value):
+            raise BadInput(f"{document.place((field,))}: {field}: is {value!r} for this sender; leave it out")
+    values = {**values, **fixed}
     refuse_local_sources(document, values, allowed=local_sources)
-    return _task(document, values, task_id)
+    task = _task(document, values, task_id)
+    if check_places:
+        refuse_missing_places(document, values)
+    return task
 
 
 def _task(document: Document, values: dict[str, Any], task_id: str | None) -> TaskSpec:

@@ -52,6 +52,7 @@ MODEL_CALLS = Metric("longshift.model.calls", "{call}", "Model calls, by outcome
 PROVIDER_FAILURES = Metric("longshift.provider.failures", "{failure}", "Model calls without an answer, by outcome")
 TOOL_CALLS = Metric("longshift.tool.calls", "{call}", "Tool calls that came to an end, by tool and status")
 ACTIVITY_FAILURES = Metric("longshift.activity.failures", "{failure}", "Failed attempts, by activity and kind")
+INTAKE_TASKS = Metric("longshift.intake.tasks", "{task}", "Tasks that came in, by source and what became of them")
 OPERATION_SECONDS = Metric(semconv.OPERATION_DURATION, "s", "Duration of model calls", is_duration=True)
 TOOL_SECONDS = Metric(semconv.TOOL_DURATION, "s", "Duration of tool calls", is_duration=True)
 
@@ -63,6 +64,7 @@ METRICS = (
     PROVIDER_FAILURES,
     TOOL_CALLS,
     ACTIVITY_FAILURES,
+    INTAKE_TASKS,
     OPERATION_SECONDS,
     TOOL_SECONDS,
 )

@@ -1,17 +1,26 @@
 """Commands in this process, away from the user's home: every test has its own folder and no key, engine or setting."""
 
+import asyncio
+import functools
 import json
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
+from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.cli import run
+from longshift.contracts.search import SEARCH_ATTRIBUTES
 
 Command = Callable[..., "Outcome"]
+Said = Callable[..., Awaitable["Outcome"]]
 
 
 @dataclass(frozen=True)
@@ -53,3 +62,25 @@ def longshift(capsys: pytest.CaptureFixture[str]) -> Command:
         return Outcome(code, said.out, said.err)
 
     return command
+
+
+@pytest.fixture
+def said(longshift: Command) -> Said:
+    """Runs one command in a thread, as it has an event loop of its own."""
+    return functools.partial(asyncio.to_thread, longshift)
+
+
+@pytest_asyncio.fixture
+async def client(data_dir: Path) -> AsyncGenerator[Client]:
+    """The embedded engine of the test's data directory."""
+    data_dir.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # not the default one: workers of other engines may still look for theirs there
+    engine = EmbeddedEngine(
+        data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port
+    )
+    address = await engine.start()
+    try:
+        yield await Client.connect(address.address, data_converter=pydantic_data_converter)
+    finally:
+        await engine.stop()

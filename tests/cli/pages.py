@@ -5,10 +5,10 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from longshift.cli.session_view import SessionView
 from longshift.contracts.agent import AgentProgress, Phase
 from longshift.contracts.model import Usage
 from longshift.contracts.session import SessionState, SessionStatus
+from longshift.sessions.view import SessionView
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202egnp.exe\u200b\u061c"
 """A window title, a cleared screen, an 8-bit colour, an overwritten line, text from right to left, nothing visible."""

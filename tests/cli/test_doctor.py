@@ -31,6 +31,7 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "data directory": "ok",
         "disk": "ok",
         "store": "ok",
+        "intake": "ok",
         "git": "ok",
         "bash": "ok",
         "ripgrep": "ok",

@@ -1,48 +1,16 @@
 """What the engine alone can tell, while no worker runs. Whole sessions are followed in `tests/e2e`."""
 
-import asyncio
-import functools
-import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
-from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.contracts import ids
-from longshift.contracts.search import SEARCH_ATTRIBUTES
-from tests.cli.conftest import Command, Outcome
-
-Said = Callable[..., Awaitable[Outcome]]
+from tests.cli.conftest import Said
 
 pytestmark = pytest.mark.engine
 
 TASK = '---\nid: mend\ntitle: "Mend \\e[31mit"\n---\nDo it.\n'
-
-
-@pytest.fixture
-def said(longshift: Command) -> Said:
-    """Runs one command in a thread, as it has an event loop of its own."""
-    return functools.partial(asyncio.to_thread, longshift)
-
-
-@pytest_asyncio.fixture
-async def client(data_dir: Path) -> AsyncGenerator[Client]:
-    """The embedded engine of the test's data directory."""
-    data_dir.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]  # not the default one: workers of other engines may still look for theirs there
-    engine = EmbeddedEngine(
-        data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port
-    )
-    address = await engine.start()
-    try:
-        yield await Client.connect(address.address, data_converter=pydantic_data_converter)
-    finally:
-        await engine.stop()
 
 
 @pytest.mark.usefixtures("client")

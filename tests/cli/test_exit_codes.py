@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from longshift.cli.exit_codes import ExitCode, of_state
-from longshift.cli.failures import SessionMissing, SessionRefused, WorkerAbsent, explain
+from longshift.cli.failures import explain
 from longshift.contracts.errors import (
     BadInput,
     BrokerUnavailable,
@@ -24,6 +24,7 @@ from longshift.contracts.errors import (
     StoreUnavailable,
 )
 from longshift.contracts.session import SessionState
+from longshift.sessions.failures import SessionMissing, SessionRefused, WorkerAbsent
 from tests.cli.conftest import Command
 from tests.cli.processes import start
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from longshift.cli.follow import changes, needs_person
-from longshift.cli.session_view import SessionView
 from longshift.contracts.agent import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState
+from longshift.sessions.view import SessionView
 from tests.cli.pages import progress, status, view
 
 QUOTA = Attention(kind="quota", text="used up")

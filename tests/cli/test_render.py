@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from longshift.cli import render
-from longshift.cli.session_view import SessionView
 from longshift.contracts.agent import AgentOutcome, AgentReport, Attention
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.session import SessionState
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.contracts.workspace import DeliveryDigest, Workspace
+from longshift.sessions.view import SessionView
 from tests.cli.pages import HOSTILE, UNSAFE, progress, shown, status, view
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,7 +7,10 @@ import pytest
 
 from longshift.cli import render_transcript
 from longshift.cli.output import write_json
-from longshift.cli.transcript_reader import (
+from longshift.contracts.model import CallDigest, ToolClass, Usage
+from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, HandoffRecord, Note, Speaker
+from longshift.sessions import transcript_document
+from longshift.sessions.transcript_reader import (
     AnswerEntry,
     CallResult,
     Entry,
@@ -15,8 +18,6 @@ from longshift.cli.transcript_reader import (
     OpeningEntry,
     SealEntry,
 )
-from longshift.contracts.model import CallDigest, ToolClass, Usage
-from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, HandoffRecord, Note, Speaker
 from tests.cli.pages import HOSTILE, UNSAFE, shown
 
 AGENT = "mend/lead"
@@ -144,11 +145,11 @@ class TestForMachines:
     def test_every_entry_is_one_line_of_json(
         self, entry: Entry, event: str, keys: set[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        write_json(render_transcript.document(entry))
+        write_json(transcript_document.document(entry))
         line, rest = capsys.readouterr().out.split("\n")
         found = json.loads(line)
         assert ("", event, AGENT, set[str]()) == (rest, found["event"], found["agent"], keys - set(found))
 
     def test_text_is_kept_as_it_was_written(self, capsys: pytest.CaptureFixture[str]) -> None:
-        write_json(render_transcript.document(answer({"type": "text", "text": HOSTILE})))
+        write_json(transcript_document.document(answer({"type": "text", "text": HOSTILE})))
         assert HOSTILE == json.loads(capsys.readouterr().out)["content"][0]["text"]

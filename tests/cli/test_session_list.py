@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from longshift.cli.session_list import ListedSession, query, table
+from longshift.cli.session_list import table
 from longshift.cli.sessions import StateFilter, states_of
 from longshift.contracts.session import SessionState
+from longshift.sessions.listing import ListedSession, query
 from tests.cli.pages import HOSTILE, UNSAFE, shown
 
 SESSION = ListedSession(

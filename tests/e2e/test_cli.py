@@ -116,8 +116,9 @@ async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_p
         assert (2, True) == (code, "another task" in err)
         code, _, err = await longshift(environment, "up")
         assert (2, True) == (code, "in use by process" in err)
-        code, _, _ = await longshift(environment, "doctor", "--json")
-        assert 0 == code
+        code, out, _ = await longshift(environment, "doctor", "--json")
+        intake = next(each for each in json.loads(out)["findings"] if each["name"] == "intake")
+        assert (0, "ok", True) == (code, intake["level"], "inbox: working" in intake["detail"])
     finally:
         assert 0 == await stop(daemon)
 
@@ -134,7 +135,7 @@ async def test_a_daemon_that_is_killed_and_started_again_goes_on(
             if any("setup command 1 of 1: sleep 5" in line for line in json.loads(out)["doing"]):
                 break
     left = children(daemon.pid)
-    assert 2 == len(left), "engine and worker"
+    assert 3 == len(left), "engine, worker and intake"
     daemon.kill()
     await daemon.communicate()
     async with asyncio.timeout(10):

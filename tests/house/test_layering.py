@@ -156,7 +156,7 @@ ROWS = (
     Row("longshift/cli", ours=("longshift", "workflows", "activities", "worker"), vendors=EVERY_VENDOR),
     *(
         Row(place, ours=("longshift", "workflows", "activities"), vendors=EVERY_VENDOR)
-        for place in ("longshift/demo", "longshift/intake", "worker.py")
+        for place in ("longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
     ),
 )
 

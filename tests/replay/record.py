@@ -8,15 +8,18 @@ Plays every way a session can go with scripted activities on a real dev server, 
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleBackfill
 
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.session import Steer
+from longshift.contracts.session import SessionInput, Steer
 from longshift.contracts.tools import ToolStatus
+from longshift.schedule_wishes import Wishes
+from longshift.schedules import add_schedule
 from tests.workflows.conftest import Running, a_task, dev_server, scripted_worker, start
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
@@ -99,9 +102,26 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
     }
 
 
+async def record_firing(client: Client, version: str) -> None:
+    """Play and keep a schedule's fire with its session."""
+    session = SessionInput(task=a_task("firing"), profile="scripted")
+    due = datetime(2026, 3, 2, tzinfo=UTC)
+    async with scripted_worker(client, Script([digest_of("finish")]), "firing"):
+        await add_schedule(client, "firing", session, Wishes(cron=("0 0 * * *",)))
+        schedule = client.get_schedule_handle("firing")
+        await schedule.backfill(ScheduleBackfill(start_at=due, end_at=due))
+        while not (fired := (await schedule.describe()).info.recent_actions):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        action = fired[0].action
+        assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+        await client.get_workflow_handle(action.workflow_id).result()
+    await keep(client, action.workflow_id, f"{version}~firing-plain")
+
+
 async def record(version: str) -> None:
     """Play and keep every case."""
     async with dev_server() as environment:
+        await record_firing(environment.client, version)
         for name, (script, fields, limits, people) in cases().items():
             task = a_task(f"{name}-{version}".replace("+", "-"), **fields)
             async with scripted_worker(environment.client, script, task.id):

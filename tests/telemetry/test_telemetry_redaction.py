@@ -16,6 +16,8 @@ TOKENS = (
     "glpat-" + "a1B2" * 5,
     "xoxb-1234567890-abcdef",
     "xapp-1-A0-123456789",
+    "ls_0123456789abcdef_" + "x_-9" * 10,
+    "whsec_" + "a1B2" * 8,
     "AKIA" + "ABCD1234" * 2,
     "AIza" + "a_B-" * 9,
     "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",

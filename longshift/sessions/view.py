@@ -20,17 +20,20 @@ from temporalio.service import RPCStatusCode
 
 from longshift.adapters.engine import read_address
 from longshift.adapters.store import Store
-from longshift.cli import search_keys
-from longshift.cli.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
-from longshift.cli.pending import pending_lines
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentProgress, Attention
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget, TaskSpec
+from longshift.sessions import search_keys
+from longshift.sessions.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
+from longshift.sessions.pending import pending_lines
 from longshift.settings import Settings
 
 T = TypeVar("T")
+
+BY_THEMSELVES = frozenset({"provider", "quota"})
+"""Kinds of attention that pass without a person."""
 
 ANSWER_SECONDS = 5.0
 """A worker that has to replay a session answers within a second or two."""
@@ -144,7 +147,12 @@ def listed_state(execution: WorkflowExecution) -> SessionState:
 
 def task_id_of(execution: WorkflowExecution) -> str:
     """The task whose session this is."""
-    return execution.id.removeprefix(ids.session_workflow_id(""))
+    return task_id_of_workflow(execution.id)
+
+
+def task_id_of_workflow(workflow_id: str) -> str:
+    """The task of a session's workflow id."""
+    return workflow_id.removeprefix(ids.session_workflow_id(""))
 
 
 async def budget_of(store: Store, task_id: str) -> Budget | None:

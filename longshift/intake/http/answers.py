@@ -1,0 +1,167 @@
+"""What the API takes and gives, as values: the OpenAPI document is made from them. No text of it is kept elsewhere."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from longshift.contracts.agent import AgentProgress
+from longshift.contracts.session import STEER_MAX_CHARACTERS, SessionState, SessionStatus
+from longshift.policy.session import MAX_EXTENSION_HOURS
+from longshift.sessions.listing import ListedSession
+
+PAGE_LIMIT = 200
+REASON_MAX_CHARACTERS = 2_000
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=STEER_MAX_CHARACTERS, pattern=r"\S")]
+
+
+class Given(BaseModel):
+    """A body that somebody sends: nothing in it is guessed at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SteerBody(Given):
+    """A message for the agent."""
+
+    text: Text
+
+
+class AnswerBody(Given):
+    """What the person says whom the session waits for; the agent gets it, and the session goes on."""
+
+    text: Text
+
+
+class CancelBody(Given):
+    """Why the session is ended; kept in its report."""
+
+    reason: Annotated[str, StringConstraints(max_length=REASON_MAX_CHARACTERS)] = ""
+
+
+class ExtendBody(Given):
+    """More active time."""
+
+    active_hours: float = Field(gt=0, le=MAX_EXTENSION_HOURS, allow_inf_nan=False)
+
+
+class ListQuery(BaseModel):
+    """Which sessions are listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: list[SessionState] = []
+    """Only these; may be given several times."""
+    attention: bool | None = None
+    """Only sessions that ask for a person or wait for a provider, or only the others."""
+    limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
+    page_token: str = Field(default="", max_length=4_000, pattern=r"^[A-Za-z0-9_-]*$")
+    """`next_page_token` of the page before."""
+
+
+class TranscriptQuery(BaseModel):
+    """Which entries are given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Only the answer and the results of this step."""
+
+
+class NoQuery(BaseModel):
+    """There is nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    kind: str
+    message: str
+    field: str | None = None
+    """The part of the request that is meant."""
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every failure."""
+
+    error: ErrorDetail
+
+
+class Submitted(BaseModel):
+    """The engine holds the task; it cannot be lost any more."""
+
+    task_id: str
+    is_new: bool
+    """False when the same task had been submitted before."""
+    location: str
+    """Where its status is told."""
+
+
+class SessionPage(BaseModel):
+    """Sessions, the newest first."""
+
+    sessions: list[ListedSession]
+    next_page_token: str | None = None
+    """There may be more; a page may hold fewer sessions than asked for, even none."""
+
+
+class SessionDocument(BaseModel):
+    """One session as its workflows and the engine tell it."""
+
+    task_id: str
+    status: SessionStatus
+    progress: AgentProgress | None = None
+    """The current agent's own words."""
+    step: int = 0
+    """Of all agents of the session together, as are tokens and cost."""
+    tokens: int = 0
+    cost_usd: float = 0.0
+    next_action: str = ""
+    doing: list[str] = []
+    """What runs right now."""
+    needs_person: bool = False
+    started_at: datetime | None = None
+    closed_at: datetime | None = None
+    url: str = ""
+    """Its page in the Web UI, where there is one."""
+    remark: str = ""
+    """Why this is not the session's own answer."""
+
+
+class Told(BaseModel):
+    """What the session says to what it was told."""
+
+    task_id: str
+    action: str
+    answer: str
+
+
+class ArtifactNames(BaseModel):
+    """What a session has left so far."""
+
+    task_id: str
+    artifacts: list[str]
+
+
+class QueueAnswer(BaseModel):
+    """How full the queue is."""
+
+    waiting: int
+    limit: int
+    """Beyond it nothing more is taken in."""
+    is_full: bool
+
+
+class Health(BaseModel):
+    """Whether this process is alive, or ready."""
+
+    status: str
+
+
+class Ignored(BaseModel):
+    """A webhook that makes no task, and why."""
+
+    ignored: str

@@ -1,0 +1,70 @@
+"""What is told of sessions and of the queue: `GET` under /v1, apart from events and what lies in the store."""
+
+import base64
+import binascii
+
+from starlette.responses import Response
+
+from longshift.intake.http.answers import Health, ListQuery, QueueAnswer, SessionPage
+from longshift.intake.http.authority import require_visible, sees_repository
+from longshift.intake.http.documents import answered, document
+from longshift.intake.http.endpoint import Call
+from longshift.intake.http.problems import Problem
+from longshift.sessions.listing import list_page
+from longshift.sessions.view import read_session
+
+
+async def list_sessions(call: Call) -> Response:
+    """A page of the list."""
+    query = call.query
+    assert isinstance(query, ListQuery)
+    token = call.caller
+    page = await list_page(
+        call.services.client,
+        frozenset(query.state),
+        needs_attention=query.attention,
+        tenant=token.tenant,
+        limit=query.limit,
+        page_token=_decoded(query.page_token),
+    )
+    shown = [each for each in page.sessions if sees_repository(token, each.repository)]
+    following = base64.urlsafe_b64encode(page.next_token).decode().rstrip("=") if page.next_token else None
+    return answered(SessionPage(sessions=shown, next_page_token=following))
+
+
+def _decoded(text: str) -> bytes | None:
+    if not text:
+        return None
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise Problem(
+            400, "bad_query", "page_token: is not one that was given out; begin without it", field="page_token"
+        ) from None
+
+
+async def status(call: Call) -> Response:
+    """One session."""
+    task_id = call.path("task_id")
+    await require_visible(call, task_id)
+    view = await read_session(call.services.client, task_id)
+    return answered(await document(call.services.settings, view))
+
+
+async def queue(call: Call) -> Response:
+    """How full the queue is."""
+    backlog = call.services.acceptance.backlog
+    waiting = await backlog.waiting()
+    return answered(QueueAnswer(waiting=waiting, limit=backlog.limit, is_full=waiting >= backlog.limit))
+
+
+async def health(call: Call) -> Response:
+    """This process answers."""
+    del call  # the same for all
+    return answered(Health(status="ok"))
+
+
+async def ready(call: Call) -> Response:
+    """The engine answers too, so tasks are taken."""
+    await call.services.acceptance.backlog.waiting()
+    return answered(Health(status="ready"))

@@ -1,0 +1,100 @@
+"""Listens, serves an application until told to end, and tells others on this host where."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from longshift.contracts.errors import BadInput
+from longshift.intake.http.address import ApiAddress, own_address, remove_address, write_address
+
+HOST = "127.0.0.1"
+PORT = 7280
+END_SECONDS = 5
+"""How long answers that have begun may take when the server ends."""
+IDLE_SECONDS = 65
+MAX_CONNECTIONS = 2_000
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    app: Starlette, address: str | None = None, *, data_dir: Path | None = None
+) -> AsyncGenerator[ApiAddress]:
+    """Serve `app` on `address` (`host:port`); without one on 127.0.0.1:7280, or on a free port if that is taken.
+
+    With a data directory, its `api.json` tells others where.
+
+    Raises:
+        BadInput: the address cannot be used.
+    """
+    listener = await asyncio.to_thread(_listener, address)
+    server = _server(app)
+    config = server.config
+    server.lifespan = config.lifespan_class(config)
+    # uvicorn's own loop is left out: it takes over signals
+    await server.startup(sockets=[listener])
+    host, port = listener.getsockname()[:2]
+    told = own_address(str(host), int(port))
+    if data_dir is not None:
+        await asyncio.to_thread(write_address, data_dir, told)
+    try:
+        yield told
+    finally:
+        if data_dir is not None:
+            await asyncio.to_thread(remove_address, data_dir, told)
+        close: Any = getattr(app.state, "close", None)
+        if close is not None:
+            await close()
+        await server.shutdown(sockets=[listener])
+
+
+def _server(app: Starlette) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=END_SECONDS,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+    config.load()
+    return uvicorn.Server(config)
+
+
+def _listener(address: str | None) -> socket.socket:
+    if address is None:
+        try:
+            return _bound(HOST, PORT)
+        except OSError:
+            return _bound(HOST, 0)
+    host, _, port = address.rpartition(":")
+    try:
+        return _bound(host.strip("[]"), int(port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(f"api_address: cannot listen on {address} ({reason}); choose another, or leave it out") from None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # the protocol is named, as asyncio would otherwise not switch Nagle's algorithm off: 40 ms per request
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(where)
+        listener.listen(2_048)
+    except OSError:
+        listener.close()
+        raise
+    return listener

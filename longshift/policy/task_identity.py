@@ -1,0 +1,23 @@
+"""What tells two tasks apart: the hash of everything that a task says. Ids for files without one are `taskfile`'s."""
+
+import hashlib
+import json
+from typing import Any
+
+from longshift.contracts.task import TaskSpec
+
+_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before")
+"""Fields that came after the first release: where they are not used, a task keeps the hash it had then."""
+
+
+def task_hash(task: TaskSpec) -> str:
+    """SHA-256 (first 16 hex digits) of a task as it will run, its id included."""
+    values = task.model_dump(mode="json")
+    unused = [name for name in _LATER_FIELDS if getattr(task, name) == TaskSpec.model_fields[name].default]
+    return digest({name: value for name, value in values.items() if name not in unused})[:16]
+
+
+def digest(values: dict[str, Any]) -> str:
+    """SHA-256 (hex) of a table, whatever the order of its keys."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

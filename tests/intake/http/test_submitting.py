@@ -1,0 +1,157 @@
+"""Tasks over HTTP: one session for one key, whoever repeats it and however often; what cannot be a task is refused."""
+
+import asyncio
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from temporalio.client import Client
+
+from longshift.contracts import ids
+from tests.intake.http.conftest import TASK, Running, running
+from tests.workflows.conftest import dev_server
+
+pytestmark = pytest.mark.engine
+
+MARKDOWN = "---\ntitle: Mend it by hand\n---\nDo it by hand.\n"
+
+
+async def test_a_task_is_a_session_when_it_is_answered(api: Running, client: Client) -> None:
+    async with api.http() as http:
+        first = await http.post("/v1/sessions", json={**TASK, "id": "held"})
+        again = await http.post("/v1/sessions", json={**TASK, "id": "held"})
+    assert (201, {"task_id": "held", "is_new": True, "location": "/v1/sessions/held"}) == (
+        first.status_code,
+        first.json(),
+    )
+    assert (200, False, first.headers["location"]) == (
+        again.status_code,
+        again.json()["is_new"],
+        again.headers["location"],
+    )
+    assert (
+        "Mend it"
+        == await (await client.get_workflow_handle(ids.session_workflow_id("held")).describe()).static_summary()
+    )
+
+
+async def test_thirty_posts_of_one_key_at_once_are_one_session(api: Running) -> None:
+    async with api.http() as http:
+        key = {"idempotency-key": "build 42 / main"}
+        answers = await asyncio.gather(*(http.post("/v1/sessions", json=TASK, headers=key) for _ in range(30)))
+    assert [200] * 29 + [201] == sorted(answer.status_code for answer in answers)
+    assert 1 == len({answer.json()["task_id"] for answer in answers})
+
+
+async def test_a_key_belongs_to_one_task_of_one_sender(api: Running) -> None:
+    key = {"idempotency-key": "build-43"}
+    async with api.http() as http, api.http() as other:
+        first = await http.post("/v1/sessions", json=TASK, headers=key)
+        changed = await http.post("/v1/sessions", json={**TASK, "title": "Another"}, headers=key)
+        elsewhere = await other.post("/v1/sessions", json=TASK, headers=key)
+    assert (201, 409, "key_taken") == (first.status_code, changed.status_code, changed.json()["error"]["kind"])
+    assert (201, True) == (elsewhere.status_code, elsewhere.json()["task_id"] != first.json()["task_id"])
+
+
+async def test_markdown_and_yaml_are_tasks_too_and_the_content_is_the_last_key(api: Running) -> None:
+    async with api.http() as http:
+        given = [("text/markdown; charset=utf-8", MARKDOWN), ("application/yaml", "title: Y\ninstructions: Do it.\n")]
+        for media_type, text in given:
+            twice = [
+                await http.post("/v1/sessions", content=text, headers={"content-type": media_type}) for _ in range(2)
+            ]
+            assert [201, 200] == [answer.status_code for answer in twice], media_type
+            assert 1 == len({answer.json()["task_id"] for answer in twice})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "field", "words"),
+    [
+        ({"instructions": "x", "budget": {"usd": -1}}, 422, "bad_input", "budget.usd", "must be more than 0"),
+        ({"title": "x"}, 422, "bad_input", "instructions", "is missing; add it"),
+        ({**TASK, "workspace": {"directory": "/etc"}}, 422, "bad_input", "workspace.directory", "use a git URL"),
+        ({**TASK, "priorty": 1}, 422, "bad_input", "priorty", "did you mean priority"),
+        ({**TASK, "model": "none-such"}, 422, "bad_input", "model", "choose one of"),
+    ],
+)
+async def test_a_task_that_cannot_be_used_is_refused_with_field_and_remedy(
+    api: Running, body: dict[str, object], status: int, kind: str, field: str, words: str
+) -> None:
+    async with api.http() as http:
+        answer = await http.post("/v1/sessions", json=body)
+    error = answer.json()["error"]
+    assert (status, kind, field) == (answer.status_code, error["kind"], error["field"])
+    assert (True, False) == (words in error["message"], "api:" in error["message"])
+
+
+async def test_what_is_no_task_at_all_is_refused(api: Running) -> None:
+    async with api.http() as http:
+        json_type = {"content-type": "application/json"}
+        answers = [
+            await http.post("/v1/sessions", content=b"{", headers=json_type),
+            await http.post("/v1/sessions", content=b"\xff", headers=json_type),
+            await http.post("/v1/sessions", content=b"", headers=json_type),
+            await http.post("/v1/sessions", content=b"[" * 100_000, headers=json_type),
+            await http.post("/v1/sessions", content=b"{}", headers={"content-type": "application/xml"}),
+            await http.post("/v1/sessions", json=TASK, headers={"idempotency-key": "k" * 501}),
+            await http.post("/v1/sessions", json={**TASK, "id": "own"}, headers={"idempotency-key": "k"}),
+            await http.post("/v1/sessions?hurry=1", json=TASK),
+            await http.post("/v1/sessions", content=b'{"title": "x", "instructions": "\\ud800"}', headers=json_type),
+        ]
+    assert [422, 422, 422, 422, 415, 400, 422, 400, 422] == [answer.status_code for answer in answers]
+
+
+async def test_a_body_over_the_limit_is_cut_whatever_its_length_says(api: Running) -> None:
+    body = json.dumps({**TASK, "constraints": ["x" * 4_100_000]}).encode()
+
+    async def chunks():  # what httpx takes
+        for start in range(0, len(body), 65_536):
+            yield body[start : start + 65_536]
+
+    async with api.http(**{"content-type": "application/json"}) as http:
+        told = await http.post("/v1/sessions", content=body)
+        untold = await http.post("/v1/sessions", content=chunks())
+    assert [413, 413] == [told.status_code, untold.status_code]
+    assert "too_large" == untold.json()["error"]["kind"]
+
+
+async def test_what_comes_after_a_length_that_lies_is_not_part_of_the_task(api: Running) -> None:
+    address = urlsplit(api.url)
+    task = json.dumps({**TASK, "id": "short"}).encode()
+    head = (
+        f"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(task)}\r\n"
+        f"authorization: {api.token()['authorization']}\r\n\r\n"
+    ).encode()
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(head + task + b"x" * 5_000_000)
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    assert b"HTTP/1.1 201" == answer[:12]
+
+
+async def test_a_full_queue_says_when_to_come_again(client: Client, tmp_path: Path) -> None:
+    async with running(client, tmp_path, intake_backlog_limit=1) as api, api.http() as http:
+        # the place that is counted before the engine's own count is asked for again
+        answers = [await http.post("/v1/sessions", json={**TASK, "id": f"full-{number}"}) for number in range(3)]
+        queue = await http.get("/v1/queue")
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert (True, "30") == (len(refused) >= 2 or len(answers) == len(refused), refused[0].headers["retry-after"])
+    assert (200, 1, True) == (queue.status_code, queue.json()["limit"], queue.json()["is_full"])
+
+
+async def test_an_engine_that_is_away_is_said_so_and_nothing_is_taken(tmp_path: Path) -> None:
+    async with dev_server() as engine:
+        other = engine.client
+        async with running(other, tmp_path) as api, api.http() as http:
+            assert 200 == (await http.get("/readyz")).status_code
+            await engine.shutdown()
+            await asyncio.sleep(2.1)  # the last look at the queue has grown old
+            answers = [
+                await http.post("/v1/sessions", json=TASK),
+                await http.get("/v1/sessions"),
+                await http.get("/readyz"),
+            ]
+            alive = await http.get("/healthz")
+    assert [(503, True)] * 3 == [(answer.status_code, "retry-after" in answer.headers) for answer in answers]
+    assert 200 == alive.status_code
