@@ -27,7 +27,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.store import Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
-from longshift.adapters.workspace import Checks, Workspaces
+from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.errors import LongshiftError
@@ -61,7 +61,8 @@ async def workers(settings: Settings, client: Client, telemetry: Telemetry) -> A
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
     sandbox = NoSandbox()
     queue = ids.host_queue(settings.host_id)
-    workspaces = Workspaces(data, runner, sandbox, host_id=settings.host_id, host_queue=queue, quick_calls=True)
+    archive = CheckpointArchive(store)
+    workspaces = Workspaces(data, runner, sandbox, settings.host_id, queue, quick_calls=True, archive=archive)
     toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
     model_client = ModelClient(key_of=settings.key_of, limiters=LimiterPool())
 
