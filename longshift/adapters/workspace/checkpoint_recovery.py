@@ -54,6 +54,8 @@ class Recovery:
             shadow = self.folder / f".shadow.{uuid.uuid4().hex}{PART_SUFFIX}"
             try:
                 chain = await self._chain(place)
+                if any(record.place in self._unsound for record in chain):
+                    continue
                 await self._fetched(chain, shadow)
             except UnsoundCheckpoint as error:
                 self.complaints.append(str(error))
@@ -66,8 +68,8 @@ class Recovery:
         chain: list[CheckpointRecord] = []
         current: CheckpointPlace | None = place
         while current is not None:
-            if current in self._unsound or len(chain) == CHAIN_LIMIT:
-                raise UnsoundCheckpoint(f"{_named(place)} builds on one that is damaged")
+            if len(chain) == CHAIN_LIMIT:
+                raise UnsoundCheckpoint(f"{_named(place)} builds on too many others")
             chain.append(await self.history.record(current))
             current = chain[-1].builds_on
         return chain[::-1]

@@ -1,0 +1,128 @@
+"""Hosts that share a store, each with a data directory of its own, and a store that can fail."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.none import NoSandbox
+from longshift.adapters.store import Store
+from longshift.adapters.workspace import CheckpointArchive, Workspaces
+from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.contracts.errors import StoreUnavailable
+from longshift.contracts.task import TaskSpec
+from longshift.contracts.workspace import Workspace
+
+Git = Callable[..., str]
+TASK_ID = "t-1"
+
+
+def task(**fields: object) -> TaskSpec:
+    """A task with these fields."""
+    return TaskSpec.model_validate({"id": TASK_ID, "title": "T", "instructions": "Do.", **fields})
+
+
+@dataclass
+class Host:
+    """One host, whose worker can be restarted."""
+
+    folder: Path
+    name: str
+    store: Store
+    huge_bytes: int = 100_000_000
+    run: RunGit = run_git
+    workspaces: Workspaces = field(init=False)
+    runner: ProcessRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.restart()
+
+    def restart(self) -> None:
+        """A new worker on the same data directory."""
+        self.runner = ProcessRunner(self.folder / "runs", disk_floor_bytes=0)
+        self.workspaces = Workspaces(
+            self.folder,
+            self.runner,
+            NoSandbox(),
+            self.name,
+            f"longshift-host-{self.name}",
+            archive=CheckpointArchive(self.store),
+            run=self.run,
+            huge_bytes=self.huge_bytes,
+        )
+
+    @property
+    def tree(self) -> Path:
+        """The files of the task."""
+        return self.folder / "workspaces" / TASK_ID / "tree"
+
+    async def prepare(self, spec: TaskSpec, generation: int) -> Workspace:
+        """Prepare the task's workspace."""
+        return await self.workspaces.prepare(spec, generation)
+
+    async def step(self, workspace: Workspace, step: int, **files: str | None) -> None:
+        """Write or remove files, then record a checkpoint that has to be archived."""
+        self.edit(**files)
+        digest = await self.workspaces.checkpoint(workspace, step)
+        assert digest.archived
+
+    def edit(self, **files: str | None) -> None:
+        """Write or remove files at the top of the tree."""
+        for name, text in files.items():
+            if text is None:
+                (self.tree / name).unlink()
+            else:
+                (self.tree / name).write_text(text)
+
+
+class FailingStore(Store):
+    """A store that is down while `is_down`, or from its call number `fails_at` on."""
+
+    is_down = False
+    fails_at: int | None = None
+    calls = 0
+
+    def _call(self, key: str) -> None:
+        self.calls += 1
+        if self.is_down or (self.fails_at is not None and self.calls >= self.fails_at):
+            raise StoreUnavailable(f"store object {key!r}: down")
+
+    async def create(self, key: str, body: bytes, *, in_memory: bool = True) -> bytes:
+        """Write unless down."""
+        self._call(key)
+        return await super().create(key, body, in_memory=in_memory)
+
+    async def find(self, key: str, *, in_memory: bool = True) -> bytes | None:
+        """Read unless down."""
+        self._call(key)
+        return await super().find(key, in_memory=in_memory)
+
+    async def list(self, prefix: str) -> list[str]:
+        """List unless down."""
+        self._call(prefix)
+        return await super().list(prefix)
+
+
+def files_of(tree: Path) -> dict[str, tuple[str, bytes]]:
+    """Every file outside of `.git` by its path: its kind, and its content or where it leads."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for folder, names, files in os.walk(tree):
+        names[:] = [name for name in names if name != ".git"]
+        for name in [*files, *(name for name in names if os.path.islink(os.path.join(folder, name)))]:
+            path = Path(folder, name)
+            status = path.lstat()
+            key = os.fsencode(path.relative_to(tree)).decode("latin-1")
+            if stat.S_ISLNK(status.st_mode):
+                found[key] = ("link", os.fsencode(os.readlink(path)))
+            else:
+                found[key] = ("program" if status.st_mode & 0o100 else "file", path.read_bytes())
+    return found
+
+
+async def in_thread(work: Callable[[], None]) -> None:
+    """Blocking work of a test, off the event loop."""
+    await asyncio.to_thread(work)
