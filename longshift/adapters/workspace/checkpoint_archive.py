@@ -37,7 +37,7 @@ class _Chain:
 
     last: CheckpointRecord | None = None
     next_number: int = 0
-    """0 until the store was looked into."""
+    """0 until the store was looked into, or as long as another host writes under the same slot."""
     is_failing: bool = False
     """The store could not be written the last time: it is asked before a bundle is made for it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -62,7 +62,10 @@ class CheckpointArchive:
         async with chain.lock:
             try:
                 if not chain.next_number:
+                    forget_unsent(shadow.git_dir)
                     await self._look_up(chain, workspace, shadow)
+                    if not chain.next_number:
+                        return Archived(recorded.commit, is_archived=False)
                 archived = await self._kept(chain, Upload(self.store, workspace, shadow, recorded, step))
             except StoreUnavailable as error:
                 if not chain.is_failing:
@@ -103,28 +106,31 @@ class CheckpointArchive:
                 if stored == body:
                     chain.last, chain.next_number = record, record.number + 1
                     continue
-            # An attempt that was given up may have come this far; then this one goes on from it.
-            record = CheckpointRecord.model_validate_json(stored)
-            async with upload.shadow.held() as git:
-                if not await git.has_commit(record.commit):
-                    log.warning("%s: slot %d writes on another host too", workspace.workspace_id, workspace.generation)
-                    break
-            chain.last, chain.next_number = record, record.number + 1
+            # A call that was given up may have come this far: then the worker knows nothing of it.
+            await self._look_up(chain, workspace, upload.shadow)
+            if not chain.next_number:
+                break
         return Archived(commit, is_archived=False)
 
     async def _look_up(self, chain: _Chain, workspace: Workspace, shadow: Shadow) -> None:
-        """Find the newest record that this workspace goes on from; what it leads to has to be here."""
-        forget_unsent(shadow.git_dir)
+        """Find the newest record that this workspace goes on from; what it leads to has to be here.
+
+        Where another host writes under the same slot, one of the two was not granted: nothing is written then.
+        """
         history = await self.history(workspace.workspace_id)
-        newest = await anext(history.places(workspace.generation), None)
+        chain.last, chain.next_number = None, 0
         number = max(history.numbers.get(workspace.generation, (0,)))
-        if newest is not None:
+        async for place in history.places(workspace.generation):
             try:
-                record = await history.record(newest)
+                record = await history.record(place)
             except UnsoundCheckpoint:
-                number = max(number, newest.number)
-            else:
-                number = max(number, newest.number)
-                async with shadow.held() as git:
-                    chain.last = record if await git.has_commit(record.commit) else None
+                continue
+            async with shadow.held() as git:
+                is_here = await git.has_commit(record.commit)
+            if is_here:
+                chain.last, number = record, max(number, record.number)
+            elif record.generation == workspace.generation and record.workspace.host_id != workspace.host_id:
+                log.warning("%s: slot %d writes on another host too", workspace.workspace_id, workspace.generation)
+                return
+            break
         chain.next_number = number + 1

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from longshift.adapters.store import Store
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointPlace, CheckpointRecord, CheckpointStart
+from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.workspace import Workspace
 
 
@@ -50,11 +51,17 @@ class History:
         )
 
     async def start(self, generation: int) -> CheckpointStart | None:
-        """What a generation was made from; None where it took over what was there."""
+        """What a generation was made from; None where it took over what was there.
+
+        Raises: WorkspaceFailed, because without it nobody can know which checkpoints may be used; StoreUnavailable.
+        """
         if generation not in self.starts:
             return None
-        body = await self.store.get(ids.checkpoint_start_key(self.task_id, generation))
-        return CheckpointStart.model_validate_json(body)
+        key = ids.checkpoint_start_key(self.task_id, generation)
+        try:
+            return CheckpointStart.model_validate_json(await self.store.get(key))
+        except ValidationError as error:
+            raise WorkspaceFailed(f"store object {key!r} is damaged: what slot {generation} started from") from error
 
     async def record(self, place: CheckpointPlace) -> CheckpointRecord:
         """The record at a place.

@@ -156,6 +156,8 @@ class Workspaces:
         ready = self._folder(workspace.workspace_id).ready()
         if ready is not None and workspace.generation < ready.workspace.generation:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
+        if self._archive is not None:
+            self._archive.forget(workspace.workspace_id)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:

@@ -1,9 +1,9 @@
 """Hosts that share a store, each with a data directory of its own, and a store that can fail."""
 
-import asyncio
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +11,11 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
-from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.git import GitCall, GitResult, RunGit, run_git
 from longshift.contracts.errors import StoreUnavailable
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
 
-Git = Callable[..., str]
 TASK_ID = "t-1"
 
 
@@ -79,32 +78,73 @@ class Host:
                 (self.tree / name).write_text(text)
 
 
+class Killed(Exception):
+    """The worker ends here."""
+
+
+def raise_killed() -> None:
+    """End a call as a bug would, with everything that cleans up after it."""
+    raise Killed
+
+
+@dataclass
+class Fuse:
+    """Burns at call number `burns_at` of git or of the store, before or after the call is made."""
+
+    burns_at: int
+    is_after: bool = False
+    burn: Callable[[], None] = raise_killed
+    calls: int = 0
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether there were fewer calls than that."""
+        return self.calls < self.burns_at
+
+    async def run_git(self, call: GitCall) -> GitResult:
+        """Run git."""
+        with self.around():
+            return await run_git(call)
+
+    @contextmanager
+    def around(self) -> Generator[None]:
+        """Count a call."""
+        self.calls += 1
+        burns = self.calls == self.burns_at
+        if burns and not self.is_after:
+            self.burn()
+        yield
+        if burns:
+            self.burn()
+
+
 class FailingStore(Store):
-    """A store that is down while `is_down`, or from its call number `fails_at` on."""
+    """A store that is down while `is_down`, and that burns its fuse."""
 
     is_down = False
-    fails_at: int | None = None
-    calls = 0
+    fuse = Fuse(0)
 
-    def _call(self, key: str) -> None:
-        self.calls += 1
-        if self.is_down or (self.fails_at is not None and self.calls >= self.fails_at):
+    @contextmanager
+    def _call(self, key: str) -> Generator[None]:
+        if self.is_down:
             raise StoreUnavailable(f"store object {key!r}: down")
+        with self.fuse.around():
+            yield
 
     async def create(self, key: str, body: bytes, *, in_memory: bool = True) -> bytes:
         """Write unless down."""
-        self._call(key)
-        return await super().create(key, body, in_memory=in_memory)
+        with self._call(key):
+            return await super().create(key, body, in_memory=in_memory)
 
     async def find(self, key: str, *, in_memory: bool = True) -> bytes | None:
         """Read unless down."""
-        self._call(key)
-        return await super().find(key, in_memory=in_memory)
+        with self._call(key):
+            return await super().find(key, in_memory=in_memory)
 
     async def list(self, prefix: str) -> list[str]:
         """List unless down."""
-        self._call(prefix)
-        return await super().list(prefix)
+        with self._call(prefix):
+            return await super().list(prefix)
 
 
 def files_of(tree: Path) -> dict[str, tuple[str, bytes]]:
@@ -121,8 +161,3 @@ def files_of(tree: Path) -> dict[str, tuple[str, bytes]]:
             else:
                 found[key] = ("program" if status.st_mode & 0o100 else "file", path.read_bytes())
     return found
-
-
-async def in_thread(work: Callable[[], None]) -> None:
-    """Blocking work of a test, off the event loop."""
-    await asyncio.to_thread(work)

@@ -13,7 +13,7 @@ from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointKind, CheckpointPlace, CheckpointRecord, CheckpointStart
 from longshift.contracts.errors import StaleGeneration, WorkspaceFailed
 from longshift.contracts.workspace import Restoration
-from tests.adapters.workspace.hosts import TASK_ID, FailingStore, Host, files_of, task
+from tests.adapters.workspace.hosts import TASK_ID, FailingStore, Fuse, Host, Killed, files_of, task
 
 Git = Callable[..., str]
 
@@ -113,7 +113,7 @@ async def test_nothing_is_stored_before_the_first_checkpoint_and_nothing_for_no_
     assert [None, found[0].place] == [each.builds_on for each in found]
 
 
-async def test_a_hundred_checkpoints_are_a_full_one_and_what_follows_it(a: Host, b: Host) -> None:
+async def test_a_hundred_checkpoints_are_a_full_one_and_what_follows_it(a: Host, b: Host, tmp_path: Path) -> None:
     workspace = await a.prepare(task(), 1)
     for step in range(1, 101):
         await a.step(workspace, step, **{f"f{step % 7}": str(step)})
@@ -131,6 +131,8 @@ async def test_a_hundred_checkpoints_are_a_full_one_and_what_follows_it(a: Host,
         last.kind,
     )
     assert found[-1].place == last.builds_on
+    c = Host(tmp_path / "c", "c", await damaged(a.store, found[82], "changed"))
+    assert (82, 1) == restored((await c.prepare(task(), 3)).restoration)
 
 
 async def test_checkpoints_go_on_where_a_restarted_worker_finds_them(a: Host, b: Host) -> None:
@@ -269,14 +271,6 @@ async def test_a_damaged_bundle_is_passed_over_and_named(a: Host, tmp_path: Path
     c = Host(tmp_path / "c", "c", copy)
     assert (3, 2) == restored((await c.prepare(task(), 3)).restoration)
     assert files_of(b.tree) == files_of(c.tree)
-
-
-async def test_a_damaged_full_bundle_leaves_those_before_it(a: Host, tmp_path: Path) -> None:
-    workspace = await a.prepare(task(), 1)
-    for step in range(1, 45):
-        await a.step(workspace, step, x=str(step))
-    b = Host(tmp_path / "b", "b", await damaged(a.store, (await records(a.store))[41], "changed"))
-    assert (41, 1) == restored((await b.prepare(task(), 2)).restoration)
 
 
 async def test_without_a_sound_checkpoint_work_starts_from_the_source(a: Host, tmp_path: Path) -> None:
@@ -460,3 +454,47 @@ async def test_a_bundle_is_one_that_git_can_clone(a: Host, tmp_path: Path, git: 
     (tmp_path / "one.bundle").write_bytes(await a.store.get(key))
     git(tmp_path, "clone", "--quiet", "--branch", "checkpoints", "one.bundle", "copy")
     assert "1" == (tmp_path / "copy" / "x").read_text()
+
+
+async def test_a_checkpoint_that_was_stored_by_a_call_that_failed_is_gone_on_from(
+    a: Host, b: Host, store: FailingStore
+) -> None:
+    first = await a.prepare(task(), 1)
+    await a.step(first, 1, x="1")
+    a.edit(x="2")
+    store.fuse = Fuse(2, is_after=True)  # the bundle, then the record
+    with pytest.raises(Killed):
+        await a.workspaces.checkpoint(first, 2)
+    store.fuse = Fuse(0)
+    await a.step(first, 3, x="3")
+    assert [(1, 1), (2, 2), (3, 3)] == [(each.number, each.step) for each in await records(store)]
+    await b.prepare(task(), 2)
+    assert files_of(a.tree) == files_of(b.tree)
+
+
+async def test_a_damaged_record_is_passed_over(a: Host, b: Host) -> None:
+    first = await a.prepare(task(), 1)
+    await a.step(first, 1, x="1")
+    await a.store.create(ids.checkpoint_key(TASK_ID, 1, 2), b"no record")
+    await a.step(first, 2, x="2")
+    await a.store.create(ids.checkpoint_key(TASK_ID, 1, 4), b"no record")
+    restoration = (await b.prepare(task(), 2)).restoration
+    assert (2, 1) == restored(restoration)
+    assert restoration is not None
+    assert "record 4 of slot 1 is damaged" in restoration.remarks[0]
+
+
+async def test_a_record_of_another_host_under_the_same_slot_is_never_built_on(a: Host, b: Host) -> None:
+    first, other = await a.prepare(task(), 1), await b.prepare(task(), 1)
+    await a.step(first, 1, x="1")
+    b.edit(x="other")
+    assert not (await b.workspaces.checkpoint(other, 1)).archived
+    assert ["a"] == [each.workspace.host_id for each in await records(a.store)]
+    assert (1, 1) == restored((await b.prepare(task(), 2)).restoration)
+
+
+async def test_a_damaged_start_is_named(a: Host, b: Host, tmp_path: Path) -> None:
+    await a.prepare(task(), 1)
+    await a.store.create(ids.checkpoint_start_key(TASK_ID, 2), b"{")
+    with pytest.raises(WorkspaceFailed, match="what slot 2 started from"):
+        await b.prepare(task(), 3)
