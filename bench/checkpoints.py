@@ -45,50 +45,61 @@ def window(costs_ms: list[float], step: int) -> float:
     return round(statistics.median(costs_ms[max(0, step - WINDOW) : step + WINDOW][: 2 * WINDOW]), 2)
 
 
-async def run(folder: Path, files: int, steps: int, *, archives: bool) -> dict[str, float]:
-    """One workspace, and what its checkpoints cost."""
+async def run(folder: Path, files: int, steps: int) -> dict[str, dict[str, float]]:
+    """Two workspaces side by side, one of them archived, so that both meet the same machine; what each step costs."""
     store = open_store(f"file://{folder}/store")
     source = folder / "source"
     await asyncio.to_thread(source_made, source, files)
-    runner = ProcessRunner(folder / "runs", disk_floor_bytes=0)
-    archive = CheckpointArchive(store) if archives else None
-    workspaces = Workspaces(folder / "data", runner, NoSandbox(), "a", "queue-a", archive=archive)
+    archive = CheckpointArchive(store)
+    hosts = {
+        "without": host(folder / "without", "plain", None),
+        "with": host(folder / "with", "archived", archive),
+    }
     task = TaskSpec.model_validate(
         {"id": "bench", "title": "B", "instructions": "B", "workspace": {"directory": str(source)}}
     )
-    workspace = await workspaces.prepare(task, 1)
-    costs_ms: list[float] = []
+    prepared = {name: await workspaces.prepare(task, 1) for name, workspaces in hosts.items()}
+    costs_ms: dict[str, list[float]] = {name: [] for name in hosts}
     for step in range(1, steps + 1):
-        await asyncio.to_thread(edited, Path(workspace.root), step, files)
-        started = time.perf_counter()
-        await workspaces.checkpoint(workspace, step)
-        costs_ms.append((time.perf_counter() - started) * 1_000)
-    found = {
-        "first_ms": round(costs_ms[0], 2),
-        "step_10_ms": window(costs_ms[1:40], 10),
-        "last_ms": window(costs_ms, steps - WINDOW),
-        "mean_ms": round(statistics.fmean(costs_ms[1:]), 2),
-        "p99_ms": round(sorted(costs_ms[1:])[int(0.99 * (steps - 1)) - 1], 2),
+        for name, workspaces in hosts.items():
+            await asyncio.to_thread(edited, Path(prepared[name].root), step, files)
+            started = time.perf_counter()
+            await workspaces.checkpoint(prepared[name], step)
+            costs_ms[name].append((time.perf_counter() - started) * 1_000)
+    found = {name: figures(each) for name, each in costs_ms.items()}
+    bundles = list((folder / "store").rglob("*.bundle*"))
+    found["with"] |= {
+        "bundles": len(bundles),
+        "bundle_bytes": sum(path.stat().st_size for path in bundles),
+        "record_bytes": sum(path.stat().st_size for path in (folder / "store").rglob("n*.json")),
     }
-    if archives:
-        bundles = [path for path in (folder / "store").rglob("*.bundle*")]
-        found["bundles"] = len(bundles)
-        found["bundle_bytes"] = sum(path.stat().st_size for path in bundles)
-        found["record_bytes"] = sum(path.stat().st_size for path in (folder / "store").rglob("n*.json"))
-        other = Workspaces(folder / "other", runner, NoSandbox(), "b", ids.host_queue("b"), archive=archive)
-        started = time.perf_counter()
-        await other.prepare(task, 2)
-        found["restoring_seconds"] = round(time.perf_counter() - started, 2)
+    started = time.perf_counter()
+    await host(folder / "other", "other", archive).prepare(task, 2)
+    found["with"]["restoring_seconds"] = round(time.perf_counter() - started, 2)
     return found
 
 
-async def compared(files: int, steps: int) -> dict[str, dict[str, float]]:
-    """With and without the archive."""
-    result: dict[str, dict[str, float]] = {}
-    for name, archives in (("without", False), ("with", True)):
-        with tempfile.TemporaryDirectory(prefix="longshift-bench-") as folder:
-            result[name] = await run(Path(folder), files, steps, archives=archives)
-    return result
+def host(data_dir: Path, name: str, archive: CheckpointArchive | None) -> Workspaces:
+    """A host's workspaces."""
+    runner = ProcessRunner(data_dir / "runs", disk_floor_bytes=0)
+    return Workspaces(data_dir, runner, NoSandbox(), name, ids.host_queue(name), archive=archive)
+
+
+def figures(costs_ms: list[float]) -> dict[str, float]:
+    """Milliseconds per checkpoint."""
+    return {
+        "first_ms": round(costs_ms[0], 2),
+        "step_10_ms": window(costs_ms[1:], 10),
+        "last_ms": window(costs_ms, len(costs_ms) - WINDOW),
+        "mean_ms": round(statistics.fmean(costs_ms[1:]), 2),
+        "p99_ms": round(statistics.quantiles(costs_ms[1:], n=100)[98], 2),
+    }
+
+
+async def measured(files: int, steps: int) -> dict[str, dict[str, float]]:
+    """Measure in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="longshift-bench-") as folder:
+        return await run(Path(folder), files, steps)
 
 
 def main() -> int:
@@ -98,12 +109,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = asyncio.run(compared(arguments.files, arguments.steps))
+    result = asyncio.run(measured(arguments.files, arguments.steps))
     if arguments.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return 0
-    for name, figures in result.items():
-        sys.stdout.write(f"{name}: {', '.join(f'{key} {value:,}' for key, value in figures.items())}\n")
+    for name, each in result.items():
+        sys.stdout.write(f"{name}: {', '.join(f'{key} {value:,}' for key, value in each.items())}\n")
     return 0
 
 

@@ -6,7 +6,7 @@ INCREMENTALS_LIMIT = 40
 """So many incremental bundles in a row at most: each has to be fetched and read when a workspace is made again."""
 SMALL_BYTES = 1_000_000
 """Incremental bundles that are less than this together are no reason to start anew, however small the full one is."""
-FULL_AGAIN_BYTES = 16_000_000
+FULL_AGAIN_BYTES = 250_000
 """A full bundle up to this size is simply written again. A larger one is kept, and what was done since goes on top."""
 CUMULATIVES_LIMIT = 25
 """After so many, even a large full bundle is written again, so that not all depends on a single old object."""

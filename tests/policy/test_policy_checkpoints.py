@@ -60,13 +60,17 @@ def test_after_many_incremental_ones_it_starts_anew(full_bytes: int, again: Chec
     assert (made[-2].place, 1) == (made[-1].builds_on, made[-1].incremental_count)
 
 
-@pytest.mark.parametrize(("full_bytes", "enough_bytes"), [(10, SMALL_BYTES), (5_000_000, 5_000_000)])
-def test_incremental_ones_that_outgrow_the_full_one_start_anew(full_bytes: int, enough_bytes: int) -> None:
-    assert [FULL, INCREMENTAL, INCREMENTAL, FULL] == [each.kind for each in chain([full_bytes, enough_bytes, 1, 1])]
+@pytest.mark.parametrize(
+    ("full_bytes", "enough_bytes", "again"), [(10, SMALL_BYTES, FULL), (5_000_000, 5_000_000, CUMULATIVE)]
+)
+def test_incremental_ones_that_outgrow_the_full_one_start_anew(
+    full_bytes: int, enough_bytes: int, again: CheckpointKind
+) -> None:
+    assert [FULL, INCREMENTAL, INCREMENTAL, again] == [each.kind for each in chain([full_bytes, enough_bytes, 1, 1])]
 
 
 def test_even_a_large_full_one_is_written_again_some_day() -> None:
-    made = chain([FULL_AGAIN_BYTES + 1] * (2 * (CUMULATIVES_LIMIT + 1) * 2))
+    made = chain([SMALL_BYTES + 1] * 4 * (CUMULATIVES_LIMIT + 1))
     assert made[0].full_bytes == made[-1].full_bytes
     assert 2 <= sum(each.kind is FULL for each in made) <= 3
 

@@ -50,10 +50,9 @@ class Upload:
                 written = await write_bundle(git, path, kind, tip=self.recorded.commit, since=since)
                 if written is None:
                     return None
-                rules = await asyncio.to_thread(_rules, git.git_dir / "info" / "exclude", git.base_rules)
+                own_rules, base_rules = git.rules() if kind is CheckpointKind.FULL else (b"", b"")
             size_bytes, sha256 = await asyncio.to_thread(_measured, path)
             parts = await self._parts_stored(path, number, sha256)
-        is_full = kind is CheckpointKind.FULL
         record = CheckpointRecord(
             generation=self.workspace.generation,
             number=number,
@@ -65,8 +64,8 @@ class Upload:
             workspace=self.workspace.model_copy(update={"restoration": None}),
             protected=self.shadow.protected,
             left_out=tuple(readable(name) for name in self.recorded.left_out[:NAMES_LIMIT]),
-            own_rules=rules[0] if is_full else "",
-            base_rules=rules[1] if is_full else "",
+            own_rules=own_rules.decode("latin-1"),
+            base_rules=base_rules.decode("latin-1"),
             bundle_sha256=sha256,
             bundle_bytes=size_bytes,
             bundle_parts=parts,
@@ -106,7 +105,3 @@ def _measured(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return path.stat().st_size, digest
-
-
-def _rules(*paths: Path) -> tuple[str, ...]:
-    return tuple(path.read_bytes().decode("latin-1") for path in paths)

@@ -86,6 +86,10 @@ class Repository:
         own = os.fsdecode((self.git_dir / "info" / "exclude").read_bytes()).splitlines()
         _write_rules(self.base_rules, NOISE if rules is None else [*own, *rules])
 
+    def rules(self) -> tuple[bytes, bytes]:
+        """The ignore rules, and those from before work started."""
+        return (self.git_dir / "info" / "exclude").read_bytes(), self.base_rules.read_bytes()
+
     def write_rules(self, own_rules: bytes, base_rules: bytes) -> None:
         """Take over the ignore rules of another host's shadow repository, and those from before work started."""
         (self.git_dir / "info" / "exclude").write_bytes(own_rules)
