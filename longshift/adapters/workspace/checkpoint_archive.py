@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from longshift.adapters.store import Store
 from longshift.adapters.workspace.checkpoint_history import History, UnsoundCheckpoint
-from longshift.adapters.workspace.checkpoint_upload import Upload, forget_unsent
+from longshift.adapters.workspace.checkpoint_upload import PART_BYTES, Upload, forget_unsent
 from longshift.adapters.workspace.shadow import Checkpoint, Shadow
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointRecord, CheckpointStart
@@ -46,8 +46,9 @@ class _Chain:
 class CheckpointArchive:
     """The archived checkpoints of all tasks, in one store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, part_bytes: int = PART_BYTES) -> None:
         self.store = store
+        self._part_bytes = part_bytes
         self._chains: dict[str, _Chain] = {}
 
     async def keep(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int) -> Archived:
@@ -66,7 +67,7 @@ class CheckpointArchive:
                     await self._look_up(chain, workspace, shadow)
                     if not chain.next_number:
                         return Archived(recorded.commit, is_archived=False)
-                archived = await self._kept(chain, Upload(self.store, workspace, shadow, recorded, step))
+                archived = await self._kept(chain, self._upload(workspace, shadow, recorded, step))
             except StoreUnavailable as error:
                 if not chain.is_failing:
                     log.warning("checkpoints of %s are not archived for now: %s", task_id, error)
@@ -87,6 +88,9 @@ class CheckpointArchive:
         """Say what a slot's workspace was made from; gives what was said first. Raises: DiskFull, StoreUnavailable."""
         key = ids.checkpoint_start_key(task_id, start.generation)
         return CheckpointStart.model_validate_json(await self.store.create(key, start.model_dump_json().encode()))
+
+    def _upload(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int) -> Upload:
+        return Upload(self.store, workspace, shadow, recorded, step, self._part_bytes)
 
     async def _kept(self, chain: _Chain, upload: Upload) -> Archived:
         workspace, commit = upload.workspace, upload.recorded.commit

@@ -35,6 +35,7 @@ class Upload:
     shadow: Shadow
     recorded: Checkpoint
     step: int
+    part_bytes: int = PART_BYTES
 
     async def bundle_stored(self, last: CheckpointRecord | None, number: int) -> CheckpointRecord | None:
         """Store what leads here from `last`; gives the record that is to be stored under `number`.
@@ -76,7 +77,7 @@ class Upload:
         """Store the file; in how many parts."""
         part = 0
         with path.open("rb") as file:
-            while body := await asyncio.to_thread(file.read, PART_BYTES):
+            while body := await asyncio.to_thread(file.read, self.part_bytes):
                 part += 1
                 key = ids.bundle_key(self.workspace.workspace_id, self.workspace.generation, number, sha256, part)
                 if await self.store.create(key, body, in_memory=False) != body:

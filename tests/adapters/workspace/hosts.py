@@ -11,6 +11,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
+from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit, run_git
 from longshift.contracts.errors import StoreUnavailable
 from longshift.contracts.task import TaskSpec
@@ -33,6 +34,7 @@ class Host:
     store: Store
     huge_bytes: int = 100_000_000
     run: RunGit = run_git
+    part_bytes: int = PART_BYTES
     workspaces: Workspaces = field(init=False)
     runner: ProcessRunner = field(init=False)
 
@@ -49,7 +51,7 @@ class Host:
             NoSandbox(),
             self.name,
             f"longshift-host-{self.name}",
-            archive=CheckpointArchive(self.store),
+            archive=CheckpointArchive(self.store, part_bytes=self.part_bytes),
             run=self.run,
             huge_bytes=self.huge_bytes,
         )

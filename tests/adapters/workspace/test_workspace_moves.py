@@ -498,3 +498,16 @@ async def test_a_damaged_start_is_named(a: Host, b: Host, tmp_path: Path) -> Non
     await a.store.create(ids.checkpoint_start_key(TASK_ID, 2), b"{")
     with pytest.raises(WorkspaceFailed, match="what slot 2 started from"):
         await b.prepare(task(), 3)
+
+
+async def test_a_large_bundle_is_stored_in_parts(a: Host, tmp_path: Path, store: FailingStore) -> None:
+    a.part_bytes = 1_000
+    a.restart()
+    first = await a.prepare(task(), 1)
+    (a.tree / "noise.bin").write_bytes(os.urandom(3_500))
+    await a.step(first, 1)
+    [record] = await records(store)
+    assert 4 == record.bundle_parts
+    b = Host(tmp_path / "b", "b", store)
+    await b.prepare(task(), 2)
+    assert files_of(a.tree) == files_of(b.tree)
