@@ -36,7 +36,7 @@ from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
-from longshift.adapters.workspace import Checks, Workspaces
+from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.activities import ToolActivities
@@ -173,7 +173,8 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
     sandbox = NoSandbox()
-    workspaces = Workspaces(data, runner, sandbox, host_id=host_id, host_queue=queue, quick_calls=quick_calls)
+    archive = CheckpointArchive(parts.store)
+    workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
     tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}

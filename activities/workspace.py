@@ -128,6 +128,4 @@ class WorkspaceLife(WorkspaceActivities):
 
 def _run_prefix(request: RunChecksInput) -> str:
     """The key under which the checks' processes are claimed: the same for every attempt."""
-    if request.baseline:
-        return f"{request.task_id}/baseline"
-    return ids.checks_run_key(request.agent, request.step, request.workspace.life)
+    return f"{request.task_id}/baseline" if request.baseline else f"{request.agent}/s{request.step:06d}-checks"

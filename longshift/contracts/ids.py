@@ -114,6 +114,33 @@ def artifact_key(task_id: str, name: str) -> str:
     return f"artifacts/{task_id}/{name}"
 
 
+def checkpoints_prefix(task_id: str) -> str:
+    """Object key prefix of a task's archived checkpoints."""
+    return f"checkpoints/{task_id}"
+
+
+def checkpoint_start_key(task_id: str, generation: int) -> str:
+    """Object key of what a slot's workspace was made from."""
+    return f"{checkpoints_prefix(task_id)}/g{generation:04d}/start.json"
+
+
+def checkpoint_key(task_id: str, generation: int, number: int) -> str:
+    """Object key of the record of an archived checkpoint."""
+    return f"{checkpoints_prefix(task_id)}/g{generation:04d}/n{number:06d}.json"
+
+
+def bundle_key(task_id: str, generation: int, number: int, sha256: str, part: int = 1) -> str:
+    """Object key of one part of a checkpoint's bundle; named by its content, so that the record alone decides."""
+    name = f"{checkpoint_key(task_id, generation, number).removesuffix('.json')}-{sha256[:16]}.bundle"
+    return name if part == 1 else f"{name}.{part:04d}"
+
+
+def checkpoint_of(key: str) -> tuple[int, int] | None:
+    """Generation and number of a record's key, number 0 for a start's; None for any other key."""
+    found = re.fullmatch(r"checkpoints/[^/]+/g(\d+)/(?:start|n(\d+))\.json", key)
+    return (int(found[1]), int(found[2] or 0)) if found else None
+
+
 def epoch_prefix(agent: str, epoch: int) -> str:
     """Object key prefix of one epoch of an agent's transcript."""
     return f"agents/{agent}/e{epoch:04d}"
@@ -150,16 +177,18 @@ def run_key(agent: str, step: int, index: int, life: int = 1) -> str:
 
     It is another one in another life of the workspace: what ran in files that are gone says nothing about these.
     """
-    return f"{agent}/s{step:06d}-{index:03d}{_of_life(life)}"
+    return run_prefix_of_life(f"{agent}/s{step:06d}-{index:03d}", life)
 
 
-def checks_run_key(agent: str, step: int, life: int = 1) -> str:
-    """The key under which the processes of a step's checks are claimed."""
-    return f"{agent}/s{step:06d}-checks{_of_life(life)}"
+def setup_run_prefix(task_id: str, life: int, attempt: int) -> str:
+    """The keys of an attempt at the setup lie below it; `life` is the slot under which the tree was begun anew."""
+    name = "setup" if life == 1 else f"setup-g{life:04d}"
+    return f"{task_id}/{name}" if attempt == 1 else f"{task_id}/{name}-{attempt}"
 
 
-def _of_life(life: int) -> str:
-    return "" if life == 1 else f"-l{life:04d}"
+def run_prefix_of_life(prefix: str, life: int) -> str:
+    """`prefix` for runs in a tree that was begun anew: an earlier one on the same host may have used the same keys."""
+    return prefix if life == 1 else f"{prefix}-g{life:04d}"
 
 
 def job_id(step: int, index: int) -> str:

@@ -56,8 +56,10 @@ class Store:
         self._cached_bytes = 0
         self._cache_limit_bytes = cache_bytes
 
-    async def create(self, key: str, body: bytes) -> bytes:
+    async def create(self, key: str, body: bytes, *, in_memory: bool = True) -> bytes:
         """Write `body` under `key` if nothing is there; return what is there now (the first writer's bytes).
+
+        What is rarely read again is not kept `in_memory`, where it would displace what is.
 
         Raises:
             DiskFull: a local store has no space left.
@@ -71,7 +73,8 @@ class Store:
             raise self._failure(key, error) from error
         if self._local_root is not None:
             self._sync.note(self._local_root / key)
-        self._remember(key, body)
+        if in_memory:
+            self._remember(key, body)
         return body
 
     async def settled(self) -> None:
@@ -98,7 +101,7 @@ class Store:
             raise StoreMissing(f"the store has no object {key!r}")
         return body
 
-    async def find(self, key: str) -> bytes | None:
+    async def find(self, key: str, *, in_memory: bool = True) -> bytes | None:
         """The object's bytes, or None when there is none.
 
         Raises:
@@ -115,7 +118,8 @@ class Store:
             return None
         except (BaseError, OSError) as error:
             raise self._failure(key, error) from error
-        self._remember(key, body)
+        if in_memory:
+            self._remember(key, body)
         return body
 
     async def list(self, prefix: str) -> list[str]:

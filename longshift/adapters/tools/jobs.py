@@ -9,7 +9,7 @@ from longshift.adapters.tools.outcome import ToolContext, ToolRefused
 from longshift.contracts import ids
 
 _JOB: Final = re.compile(r"job-([0-9]{1,9})-([0-9]{1,6})", re.ASCII)
-_RUN: Final = re.compile(r".*/s([0-9]+)-([0-9]+)(?:-l([0-9]+))?", re.ASCII)
+_RUN: Final = re.compile(r".*/s([0-9]+)-([0-9]+)(?:-g([0-9]+))?", re.ASCII)
 _LISTED: Final = 20
 
 

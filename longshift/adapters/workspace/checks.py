@@ -79,6 +79,7 @@ class Checks:
         Raises: WorkspaceFailed, DiskFull, StaleGeneration; a check that fails is a result.
         """
         folder = self._workspaces.open(workspace)
+        key_prefix = self._workspaces.run_prefix(workspace, key_prefix)
         path = folder.checks_file(key_prefix)
         with disk_full_named(path):
             path.parent.mkdir(exist_ok=True)

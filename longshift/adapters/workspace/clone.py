@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
-from longshift.adapters.workspace.git_environment import fetching_environment
+from longshift.adapters.workspace.git_environment import fetching_environment, hardened_environment
 from longshift.contracts.errors import BadInput, WorkspaceFailed
 from longshift.contracts.task import WorkspaceSource
 
@@ -31,12 +31,17 @@ def without_credentials(text: str) -> str:
 
 
 async def clone(
-    source: WorkspaceSource, into: Path, *, run: RunGit, pauses_seconds: Sequence[float] = RETRY_PAUSES_SECONDS
+    source: WorkspaceSource,
+    into: Path,
+    *,
+    run: RunGit,
+    pauses_seconds: Sequence[float] = RETRY_PAUSES_SECONDS,
+    commit: str = "",
 ) -> None:
-    """Clone `source.git` to `into` and check out `source.ref`. Submodules are not fetched.
+    """Clone `source.git` to `into` and check out `source.ref`, as it was at `commit`. Submodules are not fetched.
 
     Raises:
-        BadInput: the repository or the ref is not there, may not be read, or is too large.
+        BadInput: the repository, the ref or the commit is not there, may not be read, or is too large.
         WorkspaceFailed: the network or the server failed, again and again.
     """
     address = _checked_address(source)
@@ -56,7 +61,17 @@ async def clone(
         if pause is None or result.timed_out:
             raise WorkspaceFailed(f"workspace.git: {without_credentials(address)} cannot be reached: {complaint}")
         await asyncio.sleep(pause)
-    await _check_out(source, into, run)
+    if commit:
+        await _check_out_commit(source, into, run, commit)
+    else:
+        await _check_out(source, into, run)
+
+
+async def head_commit(tree: Path, run: RunGit) -> str:
+    """The commit that a fresh clone has checked out; empty without one."""
+    environment = {**hardened_environment(), "GIT_DIR": os.fspath(tree / ".git")}
+    found = await run(GitCall(("rev-parse", "--verify", "--quiet", "HEAD^{commit}"), tree, environment))
+    return found.text if found.exit_code == 0 else ""
 
 
 def _checked_address(source: WorkspaceSource) -> str:
@@ -77,29 +92,49 @@ def _checked_address(source: WorkspaceSource) -> str:
     return address
 
 
-async def _check_out(source: WorkspaceSource, tree: Path, run: RunGit) -> None:
-    async def commit_of(name: str) -> str:
-        found = await _git(run, tree, ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
-        return found.text if found.exit_code == 0 else ""
+async def _commit_of(name: str, tree: Path, run: RunGit) -> str:
+    """The commit that a name stands for; empty if there is none."""
+    found = await _git(run, tree, ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
+    return found.text if found.exit_code == 0 else ""
 
+
+async def _check_out(source: WorkspaceSource, tree: Path, run: RunGit) -> None:
     ref = source.ref
     if ref is None:
-        if not await commit_of("HEAD"):
+        if not await _commit_of("HEAD", tree, run):
             return  # An empty repository: nothing to check out.
         command = ("checkout", "--quiet", "--force", "HEAD", "--")
-    elif await commit_of(f"refs/remotes/origin/{ref}"):
+    elif await _commit_of(f"refs/remotes/origin/{ref}", tree, run):
         command = ("checkout", "--quiet", "--force", "-B", ref, "--track", f"refs/remotes/origin/{ref}", "--")
     else:
-        commit = await commit_of(ref)
+        commit = await _commit_of(ref, tree, run)
         if not commit and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", ref):
             await _git(run, tree, ("fetch", "--quiet", "origin", ref))
-            commit = await commit_of(ref)
+            commit = await _commit_of(ref, tree, run)
         if not commit:
             raise BadInput(
                 f"workspace.ref: {ref!r} is not in {without_credentials(source.git or '')}; "
                 "give a branch, a tag or a commit that is there"
             )
         command = ("checkout", "--quiet", "--force", "--detach", commit, "--")
+    result = await _git(run, tree, command, watched=tree, source=source)
+    if result.exit_code != 0:
+        raise result.failure()
+
+
+async def _check_out_commit(source: WorkspaceSource, tree: Path, run: RunGit, commit: str) -> None:
+    """Check out the source's branch as it was at `commit`, or the commit alone where the branch is gone."""
+    if not await _commit_of(commit, tree, run):
+        await _git(run, tree, ("fetch", "--quiet", "origin", commit))
+    if not await _commit_of(commit, tree, run):
+        raise BadInput(f"workspace.git: {without_credentials(source.git or '')} has no commit {commit} any more")
+    try:
+        await _check_out(source, tree, run)
+        command = ("reset", "--quiet", "--hard", commit, "--")
+    except BadInput:
+        command = ("checkout", "--quiet", "--force", "--detach", commit, "--")
+    if await _commit_of("HEAD", tree, run) == commit:
+        return
     result = await _git(run, tree, command, watched=tree, source=source)
     if result.exit_code != 0:
         raise result.failure()

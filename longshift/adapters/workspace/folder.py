@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.contracts.checkpoints import CheckpointPlace
 from longshift.contracts.errors import DiskFull
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import Workspace
@@ -21,15 +22,29 @@ class Ready(Wire):
     """The task's protected globs."""
     left_out: tuple[str, ...] = ()
     """Files of the source that checkpoints do not cover."""
+    life: int = 1
+    """The slot under which the tree was begun anew, 1 for the first; see `ids.run_prefix_of_life`."""
 
 
 class SetupProgress(Wire):
-    """What `setup.json` says."""
+    """What `setup.json` says: how far the making of the workspace has come."""
 
     attempt: int = 1
-    """Counts from 1; a new one starts when a setup command was lost, from a freshly fetched tree."""
+    """Counts from 1 within a life; a new one starts from a freshly fetched tree."""
     is_discarded: bool = False
     """What the attempt before has left is still to be removed."""
+    lost_count: int = 0
+    """How often a setup command was lost, so that the tree had to be fetched again."""
+    life: int = 1
+    """The slot under which the tree was begun anew, 1 for the first."""
+    restores: CheckpointPlace | None = None
+    """The archived checkpoint that is made again; None from the source."""
+    source_commit: str = ""
+    """The commit of a git source that was fetched."""
+    source_complaint: str = ""
+    """Why the source could not be fetched again."""
+    is_at_base: bool = False
+    """The files were made those of the base tree again; what the setup does from then on stays."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,20 @@ class WorkspaceFolder:
         """How often the setup was begun."""
         text = read_file(self.path / "setup.json")
         return SetupProgress.model_validate_json(text) if text else SetupProgress()
+
+    def forget_ready(self) -> None:
+        """Take the record of being ready back."""
+        (self.path / "ready.json").unlink(missing_ok=True)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was made here yet."""
+        return (self.path / "setup.json").exists() or self.tree.exists()
+
+    @property
+    def has_own_repository(self) -> bool:
+        """Whether there is a repository in the tree, of the source or of the agent."""
+        return os.path.lexists(self.tree / ".git")
 
     def write_setup_progress(self, progress: SetupProgress) -> None:
         """Record how often the setup was begun."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class GitCall:
     """The call is ended when stdout grows beyond this."""
     keep_open: tuple[int, ...] = ()
     """File descriptors that git inherits: a lock held through one lasts until git has ended, whatever befalls us."""
+    stdin_file: Path | None = None
+    """What git reads instead of `stdin`, where it is too much for the memory."""
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,7 @@ async def run_git(call: GitCall) -> GitResult:
     Raises:
         WorkspaceFailed: git is not installed.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            *call.arguments,
-            cwd=call.cwd,
-            env=dict(call.environment),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=call.keep_open,
-        )
-    except FileNotFoundError as error:
-        if not call.cwd.is_dir():
-            raise WorkspaceFailed(f"{call.cwd} is gone") from error
-        raise WorkspaceFailed("git is not installed on this host; install git 2.31 or later") from error
-    assert process.stdin is not None
+    process = await _started(call)
     assert process.stdout is not None
     assert process.stderr is not None
     end = _group_killer(process.pid)
@@ -147,6 +133,27 @@ async def run_git(call: GitCall) -> GitResult:
     )
 
 
+async def _started(call: GitCall) -> asyncio.subprocess.Process:
+    with ExitStack() as opened:
+        stdin = asyncio.subprocess.PIPE if call.stdin_file is None else opened.enter_context(call.stdin_file.open("rb"))
+        try:
+            return await asyncio.create_subprocess_exec(
+                "git",
+                *call.arguments,
+                cwd=call.cwd,
+                env=dict(call.environment),
+                stdin=stdin,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=call.keep_open,
+            )
+        except FileNotFoundError as error:
+            if not call.cwd.is_dir():
+                raise WorkspaceFailed(f"{call.cwd} is gone") from error
+            raise WorkspaceFailed("git is not installed on this host; install git 2.31 or later") from error
+
+
 def _group_killer(pid: int) -> Callable[[], None]:
     def end() -> None:
         with suppress(ProcessLookupError):
@@ -155,8 +162,10 @@ def _group_killer(pid: int) -> Callable[[], None]:
     return end
 
 
-async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
+async def _feed(stdin: asyncio.StreamWriter | None, data: bytes) -> None:
     """Write all of `data`; git may end before it has read everything."""
+    if stdin is None:
+        return
     with suppress(BrokenPipeError, ConnectionResetError):
         stdin.write(data)
         await stdin.drain()

@@ -33,6 +33,7 @@ class Repository:
         *arguments: str,
         stdin: bytes = b"",
         check: bool = True,
+        stdin_file: Path | None = None,
         git_dir: Path | None = None,
         timeout_seconds: float = 300.0,
     ) -> GitResult:
@@ -47,7 +48,15 @@ class Repository:
             "GIT_DIR": os.fspath(git_dir or self.git_dir),
             "GIT_WORK_TREE": os.fspath(self.tree),
         }
-        call = GitCall(arguments, self.tree, environment, stdin, timeout_seconds, keep_open=(self.descriptor,))
+        call = GitCall(
+            arguments,
+            self.tree,
+            environment,
+            stdin,
+            timeout_seconds,
+            keep_open=(self.descriptor,),
+            stdin_file=stdin_file,
+        )
         result = await self.run(call)
         if check and (result.exit_code != 0 or result.is_cut):
             raise result.failure()
@@ -77,11 +86,24 @@ class Repository:
         own = os.fsdecode((self.git_dir / "info" / "exclude").read_bytes()).splitlines()
         _write_rules(self.base_rules, NOISE if rules is None else [*own, *rules])
 
+    def rules(self) -> tuple[bytes, bytes]:
+        """The ignore rules, and those from before work started."""
+        return (self.git_dir / "info" / "exclude").read_bytes(), self.base_rules.read_bytes()
+
+    def write_rules(self, own_rules: bytes, base_rules: bytes) -> None:
+        """Take over the ignore rules of another host's shadow repository, and those from before work started."""
+        (self.git_dir / "info" / "exclude").write_bytes(own_rules)
+        self.base_rules.write_bytes(base_rules)
+
     async def last_checkpoint(self) -> tuple[str, str] | None:
         """Tree and commit of the last checkpoint."""
         shown = await self("log", "-1", "--format=%T %H", CHECKPOINTS_REF, "--", check=False)
         tree, _, commit = shown.text.partition(" ")
         return (tree, commit) if shown.exit_code == 0 and commit else None
+
+    async def has_commit(self, commit: str) -> bool:
+        """Whether a commit is here."""
+        return (await self("cat-file", "-e", f"{commit}^{{commit}}", check=False)).exit_code == 0
 
     def is_due_for_packing(self) -> bool:
         """Judge all loose objects by one of their 256 folders, as git does."""

@@ -8,6 +8,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, Running
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.workspace.folder import SetupProgress, WorkspaceFolder
+from longshift.contracts.checkpoints import CheckpointPlace
 from longshift.contracts.errors import WorkspaceFailed
 
 ATTEMPTS = 3
@@ -20,8 +21,7 @@ class SetupLost(Exception):
 
 async def run_setup(
     runner: ProcessRunner,
-    task_id: str,
-    attempt: int,
+    key_prefix: str,
     commands: Sequence[tuple[str, CommandSpec]],
     on_progress: Callable[[str], None],
 ) -> None:
@@ -31,9 +31,8 @@ async def run_setup(
         WorkspaceFailed: a command failed; the text has its exit code and the end of its output.
         SetupLost: what a command has done is unknown.
     """
-    folder = "setup" if attempt == 1 else f"setup-{attempt}"
     for index, (command, spec) in enumerate(commands):
-        key = f"{task_id}/{folder}/{index:03d}"
+        key = f"{key_prefix}/{index:03d}"
         on_progress(f"setup command {index + 1} of {len(commands)}: {command[:100]}")
         state = await runner.start(key, spec)
         if isinstance(state, Running | NotStarted):
@@ -71,13 +70,28 @@ def begin_again(folder: WorkspaceFolder, lost: SetupLost) -> None:
         WorkspaceFailed: it happened too often.
     """
     progress = folder.setup_progress()
-    if progress.attempt >= ATTEMPTS:
+    if progress.lost_count + 1 >= ATTEMPTS:
         raise WorkspaceFailed(f"the setup was lost {ATTEMPTS} times; the last time: {lost}") from lost
-    folder.write_setup_progress(SetupProgress(attempt=progress.attempt + 1, is_discarded=True))
+    folder.write_setup_progress(
+        SetupProgress(
+            attempt=progress.attempt + 1,
+            is_discarded=True,
+            lost_count=progress.lost_count + 1,
+            life=progress.life,
+            restores=progress.restores,
+        )
+    )
+
+
+def begin_life(folder: WorkspaceFolder, generation: int, attempt: int, restores: CheckpointPlace | None) -> None:
+    """Give up whatever was made here; setup commands and checks will run under keys that no run had before."""
+    folder.write_setup_progress(
+        SetupProgress(attempt=attempt, is_discarded=True, life=generation, restores=restores),
+    )
 
 
 def discard(folder: WorkspaceFolder) -> None:
-    """Remove what a lost attempt has left."""
+    """Remove what was given up."""
     progress = folder.setup_progress()
     if not progress.is_discarded:
         return
@@ -86,4 +100,4 @@ def discard(folder: WorkspaceFolder) -> None:
             gone = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
-    folder.write_setup_progress(SetupProgress(attempt=progress.attempt))
+    folder.write_setup_progress(progress.model_copy(update={"is_discarded": False}))

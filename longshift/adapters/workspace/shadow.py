@@ -64,13 +64,13 @@ class Shadow:
     async def create(self) -> None:
         """Make the repository and take up what the user's own repository tracks; call it before anybody works here."""
         self.git_dir.mkdir(parents=True, exist_ok=True)
-        async with self._held() as git:
+        async with self.held() as git:
             await git.create()
             await self._index(git).add(await self._user_tracked(git))
 
     async def record_base(self) -> Snapshot:
         """Record the state before work starts: what all changes are measured against."""
-        async with self._held() as git:
+        async with self.held() as git:
             git.write_base_rules(None)
             snapshot = await self._snapshot(git, with_protected=True)
             listed = (await git("ls-tree", "-r", "-z", "--name-only", snapshot.tree)).names
@@ -84,7 +84,7 @@ class Shadow:
 
     async def snapshot(self, *, with_protected: bool = False) -> Snapshot:
         """The files as they are now; `with_protected` also looks for protected files that are ignored."""
-        async with self._held() as git:
+        async with self.held() as git:
             return await self._snapshot(git, with_protected=with_protected)
 
     async def tree_hash(self) -> str:
@@ -93,7 +93,7 @@ class Shadow:
 
     async def checkpoint(self, message: str) -> Checkpoint:
         """Record the files as they are now; without a change this is the last checkpoint again."""
-        async with self._held() as git:
+        async with self.held() as git:
             tree, left_out = await self._snapshot(git)
             last = await git.last_checkpoint()
             if last is not None and last[0] == tree:
@@ -110,14 +110,14 @@ class Shadow:
 
         `kinds` are letters of `git diff --diff-filter`: `a` leaves out files that were added.
         """
-        async with self._held() as git:
+        async with self.held() as git:
             to_tree = to_tree or (await self._snapshot(git)).tree
             return await _changed(git, since_tree, to_tree, *((f"--diff-filter={kinds}",) if kinds else ()))
 
     async def diff(self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = ()) -> tuple[bytes, str]:
         """The patch for `git apply`, and its numstat; paths of `without` are in neither."""
         paths = ("--", ".", *(f":(exclude,literal,top){path}" for path in without)) if without else ()
-        async with self._held() as git:
+        async with self.held() as git:
             to_tree = to_tree or (await self._snapshot(git)).tree
             rest = ("--no-ext-diff", "--no-textconv", "--no-color", since_tree, to_tree, *paths)
             patch = ("diff-tree", "-r", "-p", "--binary", "--full-index", "-M", *rest)
@@ -129,7 +129,7 @@ class Shadow:
 
     async def sizes(self, tree: str) -> dict[str, int]:
         """The files of a tree and their sizes in bytes."""
-        async with self._held() as git:
+        async with self.held() as git:
             rows = (line.split("\t", 1) for line in (await git("ls-tree", "-r", "-l", "-z", tree)).names)
             return {name: int(head.split()[3]) for head, name in rows}
 
@@ -139,7 +139,7 @@ class Shadow:
         Raises:
             WorkspaceFailed: `tree` is not one of this workspace, or a file cannot be written.
         """
-        async with self._held() as git:
+        async with self.held() as git:
             now = (await self._snapshot(git)).tree
             if now == tree:
                 return
@@ -147,7 +147,13 @@ class Shadow:
             await asyncio.to_thread(_make_way, self.tree, written)
             await git("read-tree", "--reset", "-u", tree, timeout_seconds=LONG_TIMEOUT_SECONDS)
 
-    def _held(self) -> AbstractAsyncContextManager[Repository]:
+    async def track_user_files(self) -> None:
+        """Take up what the user's own repository tracks, ignored or not."""
+        async with self.held() as git:
+            await self._index(git).add(await self._user_tracked(git))
+
+    def held(self) -> AbstractAsyncContextManager[Repository]:
+        """The repository, while its lock is held."""
         return held(self.git_dir, self.tree, self.run)
 
     def _index(self, git: Repository) -> Index:

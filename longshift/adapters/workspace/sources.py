@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from longshift.adapters.workspace.archive import unpack_archive
-from longshift.adapters.workspace.clone import clone
+from longshift.adapters.workspace.clone import clone, head_commit
 from longshift.adapters.workspace.directory import copy_directory
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.user_repository import make_independent
@@ -16,8 +16,12 @@ from longshift.contracts.task import WorkspaceSource
 PART_SUFFIX = ".part"
 
 
-async def fetch(source: WorkspaceSource, into: Path, *, skip: Path | None = None, run: RunGit = run_git) -> None:
+async def fetch(
+    source: WorkspaceSource, into: Path, *, skip: Path | None = None, run: RunGit = run_git, commit: str = ""
+) -> str:
     """Make the tree `into` from its source, whole or not at all; `skip` is a folder that is never copied.
+
+    A git source is fetched at `commit` if one is given. The answer is the commit that was fetched, if there is one.
 
     Raises:
         BadInput: the source cannot be used; the text names the field and the remedy.
@@ -33,7 +37,7 @@ async def fetch(source: WorkspaceSource, into: Path, *, skip: Path | None = None
     tree = part / "tree"
     try:
         if source.git is not None:
-            await clone(source, tree, run=run)
+            await clone(source, tree, run=run, commit=commit)
         elif source.directory is not None:
             await copy_directory(source, tree, skip=skip, run=run)
         elif source.archive is not None:
@@ -41,11 +45,14 @@ async def fetch(source: WorkspaceSource, into: Path, *, skip: Path | None = None
         else:
             tree.mkdir()
         await make_independent(tree, run=run)
+        fetched = await head_commit(tree, run) if source.git is not None else ""
         tree.rename(into)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"the disk is full while the workspace is fetched: {error}") from error
         raise WorkspaceFailed(f"the workspace cannot be fetched: {error}") from error
+    else:
+        return fetched
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

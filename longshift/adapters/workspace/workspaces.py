@@ -1,6 +1,7 @@
 """The workspaces of one host: preparing, recording, delivering and releasing them.
 
-How files are fetched, recorded and compared is in the modules beside; who asks, and when, is the engine's business.
+How files are fetched, recorded, archived and made again is in the modules beside; who asks, and when, is the engine's
+business.
 """
 
 import asyncio
@@ -11,15 +12,16 @@ from pathlib import Path
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
+from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
-from longshift.adapters.workspace.rules import find_rules, read_rules
-from longshift.adapters.workspace.setup import SetupLost, begin_again, discard, run_setup
+from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
-from longshift.adapters.workspace.sources import fetch, remove_parts
+from longshift.contracts import ids
 from longshift.contracts.errors import StaleGeneration, WorkspaceFailed
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import CheckpointDigest, Workspace
@@ -40,6 +42,7 @@ class Workspaces:
         host_queue: str,
         quick_calls: bool = False,
         *,
+        archive: CheckpointArchive | None = None,
         outputs_root: Path | None = None,
         run: RunGit = run_git,
         huge_bytes: int = HUGE_BYTES,
@@ -52,6 +55,7 @@ class Workspaces:
         self._host_id = host_id
         self._host_queue = host_queue
         self._quick_calls = quick_calls
+        self._archive = archive
         self._run = run
         self._huge_bytes = huge_bytes
 
@@ -60,30 +64,41 @@ class Workspaces:
     ) -> Workspace:
         """Fetch, set up and record a workspace; one that is ready is handed over to the new generation as it is.
 
+        If work went on elsewhere since, or the archive has checkpoints of a host that is lost, the workspace is made
+        again from the newest one, and `restoration` says so.
+
         Raises:
             BadInput: the source cannot be used.
             WorkspaceFailed: a setup command failed, or git did.
             DiskFull: there is no space.
             StaleGeneration: a newer slot holds the workspace.
+            StoreUnavailable: the archive cannot be read.
         """
         folder = self._folder(task.id)
         with disk_full_named(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
         async with locked(folder.prepare_lock, timeout_seconds=PREPARE_LOCK_TIMEOUT_SECONDS):
             ready = folder.ready()
-            if ready is None:
-                with disk_full_named(folder.path):
-                    ready = await self._made(task, folder, on_progress)
-            elif generation < ready.workspace.generation:
-                raise self._stale(task.id, generation, ready.workspace.generation)
+            holding = max(ready.workspace.generation if ready is not None else 1, folder.setup_progress().life)
+            if generation < holding:
+                raise self._stale(task.id, generation, holding)
+            making = self._making(task, generation, folder, on_progress)
+            with disk_full_named(folder.path):
+                if ready is not None and not await self._is_up_to_date(ready.workspace, generation):
+                    await making.given_up()
+                    ready = None
+                is_new = ready is None or ready.workspace.generation == generation
+                ready = ready or await making.made()
             workspace = ready.workspace.model_copy(
                 update={
                     "host_id": self._host_id,
                     "host_queue": self._host_queue,
                     "root": str(folder.tree),
                     "generation": generation,
+                    "life": ready.life,
                     "quick_calls": self._quick_calls,
                     "sandbox": self._sandbox.name,
+                    "restoration": ready.workspace.restoration if is_new else None,
                 }
             )
             folder.write_ready(ready.model_copy(update={"workspace": workspace}))
@@ -99,20 +114,24 @@ class Workspaces:
         return self._opened(workspace)[0]
 
     async def checkpoint(self, workspace: Workspace, step: int, label: str = "") -> CheckpointDigest:
-        """Record the files after a step.
+        """Record the files after a step, and store what is new about them.
 
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
         started = time.monotonic()
         shadow = self.shadow(workspace)
         recorded = await shadow.checkpoint(f"step {step}{f': {label}' if label else ''}")
+        archived = Archived(recorded.commit, is_archived=False)
+        if self._archive is not None:
+            archived = await self._archive.keep(workspace, shadow, recorded, step)
         changed = await shadow.changed_files(workspace.base_tree, to_tree=recorded.tree)
         return CheckpointDigest(
             step=step,
             tree_hash=recorded.tree,
-            commit=recorded.commit,
+            commit=archived.commit,
             changed_files=tuple(readable(name) for name in changed[:SHOWN_FILES]),
             changed_count=len(changed),
+            archived=archived.is_archived,
             duration_seconds=time.monotonic() - started,
         )
 
@@ -138,6 +157,8 @@ class Workspaces:
         ready = self._folder(workspace.workspace_id).ready()
         if ready is not None and workspace.generation < ready.workspace.generation:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
+        if self._archive is not None:
+            self._archive.forget(workspace.workspace_id)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:
@@ -173,6 +194,10 @@ class Workspaces:
         folder, ready = self._opened(workspace)
         return self._shadow(folder, ready.protected)
 
+    def run_prefix(self, workspace: Workspace, prefix: str) -> str:
+        """`prefix` for runs that must not be taken for those in an earlier tree on this host; raises as `open` does."""
+        return ids.run_prefix_of_life(prefix, self._opened(workspace)[1].life)
+
     def shell(
         self,
         workspace: Workspace,
@@ -186,40 +211,30 @@ class Workspaces:
         folder = self.open(workspace)
         return self._bash(folder, command, timeout_seconds=timeout_seconds, background=background, env=env)
 
-    async def _made(self, task: TaskSpec, folder: WorkspaceFolder, on_progress: Callable[[str], None]) -> Ready:
-        """Make the workspace, or go on where a worker that died has stopped."""
-        while True:
-            await asyncio.to_thread(discard, folder)
-            await asyncio.to_thread(remove_parts, folder.path)
-            folder.home.mkdir(exist_ok=True)
-            if not folder.tree.exists():
-                on_progress("fetching the source")
-                await fetch(task.workspace, folder.tree, skip=self._data_dir, run=self._run)
-            shadow = self._shadow(folder, task.protected)
-            await shadow.create()
-            timeout = task.setup_timeout_seconds
-            commands = [(command, self._bash(folder, command, timeout_seconds=timeout)) for command in task.setup]
-            try:
-                await run_setup(self._runner, task.id, folder.setup_progress().attempt, commands, on_progress)
-            except SetupLost as lost:
-                begin_again(folder, lost)
-            else:
-                break
-        on_progress("recording the base tree")
-        base = await shadow.record_base()
-        sizes = await shadow.sizes(base.tree)
-        workspace = Workspace(
-            workspace_id=task.id,
+    def _making(
+        self, task: TaskSpec, generation: int, folder: WorkspaceFolder, on_progress: Callable[[str], None]
+    ) -> Making:
+        return Making(
+            task=task,
+            generation=generation,
             host_id=self._host_id,
-            host_queue=self._host_queue,
-            root=str(folder.tree),
-            base_tree=base.tree,
-            files=len(sizes),
-            total_bytes=sum(sizes.values()),
-            rules_file=await asyncio.to_thread(find_rules, folder.tree),
+            folder=folder,
+            runner=self._runner,
+            run=self._run,
+            archive=self._archive,
+            huge_bytes=self._huge_bytes,
+            skip=self._data_dir,
+            bash=lambda command: self._bash(folder, command, timeout_seconds=task.setup_timeout_seconds),
+            on_progress=on_progress,
         )
-        left_out = tuple(readable(name) for name in base.left_out)
-        return Ready(workspace=workspace, protected=task.protected, left_out=left_out)
+
+    async def _is_up_to_date(self, workspace: Workspace, generation: int) -> bool:
+        """Whether nobody has worked on elsewhere."""
+        if self._archive is None:
+            return True
+        self._archive.forget(workspace.workspace_id)
+        history = await self._archive.history(workspace.workspace_id)
+        return await history.is_up_to_date(workspace, generation)
 
     def _bash(
         self,
