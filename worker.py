@@ -58,7 +58,8 @@ HEARTBEAT_SECONDS = 2.0
 """The longest time between two heartbeats that reach the engine; a cancellation arrives with the next one."""
 CACHED_WORKFLOWS = 500
 SLOT_QUEUE_POLLERS = 1
-"""Each poller keeps a slot for what it may find, so one is enough and more would be unfair to other hosts."""
+"""Each poller keeps a slot for what it may find, so more would be unfair to other hosts; and what is handed to the
+poller of a host that sleeps has to be waited for."""
 RETURNING_AT_ONCE = 1_000
 """Sessions that may ask a host for their own slot at a time; whether there is room, the host's pool says."""
 DRAIN_MARGIN_SECONDS = 5.0
@@ -216,6 +217,7 @@ def _slot_workers(
         task_queue=ids.host_slots_queue(parts.settings.host_id),
         activities=[slots.hold_slot],
         max_concurrent_activities=RETURNING_AT_ONCE,
+        max_concurrent_activity_task_polls=SLOT_QUEUE_POLLERS,
         graceful_shutdown_timeout=graceful,
         **parts.shared,
     )

@@ -75,6 +75,7 @@ class Slot:
         self._closed = False
         self._asked_again = False
         self._is_handed_over = False
+        """Whether the host that had the files is not asked first."""
         self._is_inside = False
         self._losses = 0
         self._held_since = 0.0
@@ -169,6 +170,8 @@ class Slot:
             if self._closed or self._asked_again or failure is None:
                 return None
             if _is_lost(failure):
+                # A host that sleeps still takes what it asked for before: its own queue would be a trap.
+                self._is_handed_over = True
                 await self._lose(0.0)
                 return None
             if not _is_elsewhere(failure):
@@ -230,6 +233,7 @@ class Slot:
         self.workspace = granted.workspace
         self._phase = SlotPhase.HELD
         self._held_since = workflow.time()
+        self._is_handed_over = False
         attributes.upsert_host(granted.workspace.host_id)
         if self.ended_commands:
             text = notes.jobs_ended(self.ended_commands)
