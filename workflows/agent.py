@@ -12,24 +12,19 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 from longshift.contracts.activities import (
-    CallModelInput,
-    CheckpointInput,
     LedgerActivities,
     ModelActivities,
-    RunChecksInput,
     ToolActivities,
     WorkspaceActivities,
-    WriteHandoffInput,
 )
 from longshift.contracts.agent import AgentInput, AgentProgress, AgentReport, AgentState, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest
-from longshift.contracts.session import AgentStatus
 from longshift.contracts.slots import SlotGranted
-from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note
 from longshift.contracts.workspace import Workspace
-from longshift.policy import actions, context, describe, loop, slots
+from longshift.policy import actions, describe, loop, requests, slots, standing
 from workflows import options, signals
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
@@ -114,20 +109,9 @@ class Agent:
     async def _call_model(self, action: actions.CallModel) -> None:
         state = self._state
         self._start_checkpoint()
-        request = CallModelInput(
-            agent=state.agent,
-            task_id=state.task_id,
-            profile=state.profile,
-            epoch=state.epoch,
-            epoch_first_step=state.epoch_first_step,
-            step=state.step,
-            context_tokens=state.context_tokens,
-            notes=action.notes,
-            seal=action.seal,
-        )
         digest = await workflow.execute_activity_method(
             ModelActivities.call_model,
-            request,
+            requests.call_model(state, action),
             summary=describe.model_summary(state),
             **options.MODEL,
         )
@@ -162,27 +146,16 @@ class Agent:
     def _start_tool(self, call: CallDigest, workspace: Workspace) -> workflow.ActivityHandle[ToolDigest]:
         return workflow.start_activity_method(
             ToolActivities.run_tool,
-            self._tool_input(call, workspace),
+            requests.run_tool(self._state, call, workspace),
             summary=describe.tool_summary(self._state.step, call),
             **options.run_tool(workspace.host_queue),
-        )
-
-    def _tool_input(self, call: CallDigest, workspace: Workspace) -> RunToolInput:
-        return RunToolInput(
-            agent=self._state.agent,
-            epoch=self._state.epoch,
-            step=self._state.step,
-            index=call.index,
-            name=call.name,
-            tool_class=call.tool_class,
-            workspace=workspace,
         )
 
     async def _try_tool(self, call: CallDigest) -> ToolDigest | None:
         workspace = self._held()
         if workspace is None or not workspace.quick_calls:
             return None
-        request = self._tool_input(call, workspace)
+        request = requests.run_tool(self._state, call, workspace)
         try:
             digest = await workflow.execute_local_activity_method(ToolActivities.try_tool, request, **options.TRY_TOOL)
         except FailureError as error:
@@ -200,11 +173,10 @@ class Agent:
         self._state = loop.after_checks(self._state, digest)
 
     def _start_checks(self, workspace: Workspace) -> workflow.ActivityHandle[ChecksDigest]:
-        state = self._state
         return workflow.start_activity_method(
             WorkspaceActivities.run_checks,
-            RunChecksInput(workspace=workspace, task_id=state.task_id, agent=state.agent, step=state.step),
-            summary=f"step {state.step} · checks",
+            requests.run_checks(self._state, workspace),
+            summary=f"step {self._state.step} · checks",
             **options.run_checks(workspace.host_queue),
         )
 
@@ -213,27 +185,12 @@ class Agent:
         self._state = loop.after_seal(self._state)
 
     async def _write_handoff(self, *, final: bool) -> None:
-        state = self._state
         self._start_checkpoint()
         await self._checkpointed()
-        checkpoint = self._state.checkpoint
-        request = WriteHandoffInput(
-            agent=state.agent,
-            task_id=state.task_id,
-            profile=state.profile,
-            epoch=state.epoch,
-            epoch_first_step=state.epoch_first_step,
-            step=state.step,
-            context_tokens=state.context_tokens,
-            final=final,
-            changed_files=checkpoint.changed_files if checkpoint else (),
-            plan=describe.plan_text(state.plan),
-            reason=state.ending,
-        )
         digest = await workflow.execute_activity_method(
             ModelActivities.write_handoff,
-            request,
-            summary=f"step {state.step} · {'last hand-off note' if final else 'compaction'}",
+            requests.write_handoff(self._state, final=final),
+            summary=f"step {self._state.step} · {'last hand-off note' if final else 'compaction'}",
             **options.MODEL,
         )
         after = loop.after_handoff if final else loop.after_compaction
@@ -274,7 +231,7 @@ class Agent:
                 self._held,
                 lambda workspace: workflow.start_activity_method(
                     WorkspaceActivities.checkpoint,
-                    CheckpointInput(workspace=workspace, agent=self._state.agent, step=step),
+                    requests.checkpoint(self._state, step, workspace),
                     summary=f"step {step} · checkpoint",
                     **options.housekeeping(workspace.host_queue),
                 ),
@@ -313,20 +270,7 @@ class Agent:
 
     async def _report(self, *, idle: bool = False) -> None:
         """Tell the session where this agent stands."""
-        state = self._state
-        waiting = state.phase in {Phase.PARKED, Phase.WAITING}
-        status = AgentStatus(
-            agent=state.agent,
-            waiting=waiting,
-            idle=idle,
-            wait_seconds=state.wait_seconds if state.phase is Phase.WAITING else 0.0,
-            attention=state.attention,
-            step=state.step,
-            tokens=state.usage.total_tokens,
-            cost_usd=round(state.cost_usd, 4),
-            context_fill=context.fill(state),
-        )
-        await signals.to_parent(status)
+        await signals.to_parent(standing.status(self._state, idle=idle))
 
     def _describe(self) -> None:
         workflow.set_current_details(describe.agent_details(self.progress()))
@@ -375,25 +319,4 @@ class Agent:
     @workflow.query
     def progress(self) -> AgentProgress:
         """Where the agent stands."""
-        state = self._state
-        return AgentProgress(
-            agent=state.agent,
-            phase=state.phase,
-            step=state.step,
-            epoch=state.epoch,
-            context_tokens=state.context_tokens,
-            window_tokens=state.window_tokens,
-            usage=state.usage,
-            cost_usd=state.cost_usd,
-            tool_calls=state.tool_calls,
-            compactions=state.compactions,
-            runs=state.runs,
-            plan=state.plan,
-            checks=state.checks,
-            attention=state.attention,
-            paused=state.paused,
-            has_slot=state.has_slot,
-            next_action=describe.next_action(state),
-            last_text=state.last_text,
-            changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
-        )
+        return standing.progress(self._state)

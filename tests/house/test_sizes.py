@@ -16,7 +16,7 @@ SHARE_OVER_AIM = 0.33
 """Of the product's modules, at most this part may be longer than the aim."""
 
 CEILINGS: dict[str, int] = {
-    "workflows/agent.py": 360,
+    "workflows/agent.py": 340,
 }
 """Files that must not grow, with their ceiling."""
 LONGER_MODULES: dict[str, str] = {}

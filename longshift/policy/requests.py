@@ -1,0 +1,64 @@
+"""What an agent asks of its activities, out of its state. Which of them, and when, is `policy.loop`'s."""
+
+from longshift.contracts.activities import CallModelInput, CheckpointInput, RunChecksInput, WriteHandoffInput
+from longshift.contracts.agent import AgentState
+from longshift.contracts.model import CallDigest
+from longshift.contracts.tools import RunToolInput
+from longshift.contracts.workspace import Workspace
+from longshift.policy import describe
+from longshift.policy.actions import CallModel
+
+
+def call_model(state: AgentState, action: CallModel) -> CallModelInput:
+    """The current step's model call."""
+    return CallModelInput(
+        agent=state.agent,
+        task_id=state.task_id,
+        profile=state.profile,
+        epoch=state.epoch,
+        epoch_first_step=state.epoch_first_step,
+        step=state.step,
+        context_tokens=state.context_tokens,
+        notes=action.notes,
+        seal=action.seal,
+    )
+
+
+def write_handoff(state: AgentState, *, final: bool) -> WriteHandoffInput:
+    """A hand-off note over everything before the current step."""
+    return WriteHandoffInput(
+        agent=state.agent,
+        task_id=state.task_id,
+        profile=state.profile,
+        epoch=state.epoch,
+        epoch_first_step=state.epoch_first_step,
+        step=state.step,
+        context_tokens=state.context_tokens,
+        final=final,
+        changed_files=state.checkpoint.changed_files if state.checkpoint else (),
+        plan=describe.plan_text(state.plan),
+        reason=state.ending,
+    )
+
+
+def run_tool(state: AgentState, call: CallDigest, workspace: Workspace) -> RunToolInput:
+    """One call of the current step, on the host of `workspace`."""
+    return RunToolInput(
+        agent=state.agent,
+        epoch=state.epoch,
+        step=state.step,
+        index=call.index,
+        name=call.name,
+        tool_class=call.tool_class,
+        workspace=workspace,
+    )
+
+
+def run_checks(state: AgentState, workspace: Workspace) -> RunChecksInput:
+    """The checks that `finish` asks for."""
+    return RunChecksInput(workspace=workspace, task_id=state.task_id, agent=state.agent, step=state.step)
+
+
+def checkpoint(state: AgentState, step: int, workspace: Workspace) -> CheckpointInput:
+    """The files after `step`."""
+    return CheckpointInput(workspace=workspace, agent=state.agent, step=step)

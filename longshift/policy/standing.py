@@ -1,0 +1,45 @@
+"""Where an agent stands, for its session and for people."""
+
+from longshift.contracts.agent import AgentProgress, AgentState, Phase
+from longshift.contracts.session import AgentStatus
+from longshift.policy import context, describe
+
+
+def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
+    """What the session is told; `idle` says that the agent holds and needs no slot."""
+    return AgentStatus(
+        agent=state.agent,
+        waiting=state.phase in {Phase.PARKED, Phase.WAITING},
+        idle=idle,
+        wait_seconds=state.wait_seconds if state.phase is Phase.WAITING else 0.0,
+        attention=state.attention,
+        step=state.step,
+        tokens=state.usage.total_tokens,
+        cost_usd=round(state.cost_usd, 4),
+        context_fill=context.fill(state),
+    )
+
+
+def progress(state: AgentState) -> AgentProgress:
+    """The answer to the agent's `progress` query."""
+    return AgentProgress(
+        agent=state.agent,
+        phase=state.phase,
+        step=state.step,
+        epoch=state.epoch,
+        context_tokens=state.context_tokens,
+        window_tokens=state.window_tokens,
+        usage=state.usage,
+        cost_usd=state.cost_usd,
+        tool_calls=state.tool_calls,
+        compactions=state.compactions,
+        runs=state.runs,
+        plan=state.plan,
+        checks=state.checks,
+        attention=state.attention,
+        paused=state.paused,
+        has_slot=state.has_slot,
+        next_action=describe.next_action(state),
+        last_text=state.last_text,
+        changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
+    )
