@@ -134,6 +134,19 @@ async def run_git(call: GitCall) -> GitResult:
 
 
 async def _started(call: GitCall) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(_spawned(call))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # Cancelled in the middle of this, asyncio would end git alone, and wait for all that git has started.
+        with suppress(WorkspaceFailed):
+            process = await starting
+            _group_killer(process.pid)()
+            await process.wait()
+        raise
+
+
+async def _spawned(call: GitCall) -> asyncio.subprocess.Process:
     with ExitStack() as opened:
         stdin = asyncio.subprocess.PIPE if call.stdin_file is None else opened.enter_context(call.stdin_file.open("rb"))
         try:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.workspace import Workspaces
+from tests.adapters.workspace.hosts import FailingStore, Host
 
 Git = Callable[..., str]
 
@@ -74,3 +76,18 @@ def runner(data_dir: Path) -> ProcessRunner:
 @pytest.fixture
 def workspaces(data_dir: Path, runner: ProcessRunner) -> Workspaces:
     return Workspaces(data_dir, runner, NoSandbox(), "host-1", "longshift-host-host-1", quick_calls=True)
+
+
+@pytest.fixture
+def store() -> FailingStore:
+    return FailingStore(MemoryStore())
+
+
+@pytest.fixture
+def a(tmp_path: Path, store: FailingStore) -> Host:
+    return Host(tmp_path / "a", "a", store)
+
+
+@pytest.fixture
+def b(tmp_path: Path, store: FailingStore) -> Host:
+    return Host(tmp_path / "b", "b", store)

@@ -13,9 +13,11 @@ from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
 from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit, run_git
+from longshift.contracts import ids
+from longshift.contracts.checkpoints import CheckpointRecord
 from longshift.contracts.errors import StoreUnavailable
 from longshift.contracts.task import TaskSpec
-from longshift.contracts.workspace import Workspace
+from longshift.contracts.workspace import Restoration, Workspace
 
 TASK_ID = "t-1"
 
@@ -163,3 +165,15 @@ def files_of(tree: Path) -> dict[str, tuple[str, bytes]]:
             else:
                 found[key] = ("program" if status.st_mode & 0o100 else "file", path.read_bytes())
     return found
+
+
+async def records(store: Store) -> list[CheckpointRecord]:
+    """The records of the task, in order."""
+    keys = [key for key in await store.list(f"checkpoints/{TASK_ID}") if (ids.checkpoint_of(key) or (0, 0))[1]]
+    return [CheckpointRecord.model_validate_json(await store.get(key)) for key in keys]
+
+
+def restored(restoration: Restoration | None) -> tuple[int, int]:
+    """Step and generation of a restoration."""
+    assert restoration is not None
+    return restoration.step, restoration.from_generation

@@ -80,13 +80,13 @@ async def scene(tmp_path: Path, repository: Path) -> Scene:
     return made
 
 
-async def test_a_worker_may_die_at_every_call(scene: Scene) -> None:
-    number, fuse, store = 0, Fuse(0), scene.folder / "store"
+@pytest.mark.parametrize("is_after", [False, True], ids=["odd, before", "even, after"])
+async def test_a_worker_may_die_at_every_call(scene: Scene, is_after: bool) -> None:
+    number, fuse, store = 2 if is_after else 1, Fuse(0), scene.folder / "store"
     while not fuse.is_intact:
-        number += 1
         kept = shutil.copytree(store, scene.folder / "store-kept")
         data = scene.stale_copy(str(number))
-        fuse = Fuse(number, is_after=number % 2 == 0)
+        fuse = Fuse(number, is_after)
         host = scene.host("a", data, fuse)
         with suppress(Killed):
             await host.prepare(scene.spec, 3)
@@ -95,6 +95,7 @@ async def test_a_worker_may_die_at_every_call(scene: Scene) -> None:
         shutil.rmtree(data)
         shutil.rmtree(store)
         kept.rename(store)
+        number += 2
     assert number > 20
 
 
