@@ -75,8 +75,8 @@ class Script:
     """Host and generation of every slot that was taken out of a queue."""
     slots_ended: list[int] = field(default_factory=list[int])
     """Their generations, as they end."""
-    released_slot: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the slot in force is let go."""
+    released_slots: dict[tuple[str, int], asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    """By task and generation: set when the slot is let go."""
     lost: set[int] = field(default_factory=set[int])
     """Generations whose host goes away."""
     draining: set[int] = field(default_factory=set[int])
@@ -234,10 +234,10 @@ class ScriptedSlots(SlotActivities):
             life=host.life,
             restoration=host.restoration,
         )
-        script.released_slot = asyncio.Event()
+        released = script.released_slots[request.task_id, request.generation]
         await session.signal("slot_granted", SlotGranted(generation=request.generation, workspace=workspace))
         try:
-            await self._hold(request, session, script.released_slot)
+            await self._hold(request, session, released)
         finally:
             script.slots_ended.append(request.generation)
         return SlotEnd(ended_commands=script.ended_commands)
@@ -302,4 +302,5 @@ class ScriptedWorkspaces(WorkspaceActivities):
     async def release_workspace(self, request: ReleaseInput) -> None:
         await self._script.enter("release_workspace")
         self._script.released += 1
-        self._script.released_slot.set()
+        workspace = request.workspace
+        self._script.released_slots[workspace.workspace_id, workspace.generation].set()
