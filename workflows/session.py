@@ -204,10 +204,11 @@ class Session(Steering):
         self._status = self._status.model_copy(update={"agent": agent})
         await self._tell_what_came_meanwhile(state, generation)
         try:
-            return await self._supervised(self._agent)
+            report = await self._supervised(self._agent)
         finally:
-            self._clock = self._clock.stopped(workflow.time())
             self._agent = None
+        self._clock = self._clock.stopped(workflow.time())
+        return report
 
     async def _tell_what_came_meanwhile(self, told: AgentState, generation: int) -> None:
         """What people said, and hosts did, between the request for the agent and its start."""
@@ -282,6 +283,7 @@ class Session(Steering):
 
     async def _close(self) -> None:
         """Deliver what there is and end everything that still runs; then take the final state."""
+        self._clock = self._clock.stopped(workflow.time())
         final = SessionState.DONE if self._status.state is SessionState.DELIVERING else self._status.state
         if self._slot.workspace is not None:
             try:

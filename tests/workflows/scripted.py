@@ -51,6 +51,8 @@ class Script:
     """What happens: one model outcome per call (the last repeats), and what every activity was asked."""
 
     answers: list[ModelDigest]
+    answers_of: dict[str, list[ModelDigest]] = field(default_factory=dict[str, list[ModelDigest]])
+    """By task, instead of `answers`."""
     checks: list[bool] = field(default_factory=lambda: [True])
     tool: Callable[[RunToolInput], ToolStatus] = lambda request: ToolStatus.OK
     quick_calls: bool = False
@@ -144,7 +146,8 @@ class ScriptedModels(ModelActivities):
         script.model_asked.set()
         if script.hold_model is not None and len(script.asked) >= script.hold_model_from:
             await script.hold_model.wait()
-        answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+        answers = script.answers_of.get(request.task_id, script.answers)
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         return answer.model_copy(update={"delivered_notes": len(request.notes) if answer.calls else 0})
 
     @activity.defn
