@@ -4,6 +4,7 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 `BadInput` never succeed (dead letter, 4xx), `EngineError` and `QueueFull` do later (deliver again, 503 or 429).
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,7 +68,8 @@ class Acceptance:
         if len(delivery.key) > KEY_MAX_CHARACTERS:
             raise BadInput(f"key: {len(delivery.key)} characters; at most {KEY_MAX_CHARACTERS}")
         task_id = ids.keyed_task_id(delivery.source, delivery.key) if delivery.key else None
-        task = parse_task(
+        task = await asyncio.to_thread(  # a large one takes a second
+            parse_task,
             delivery.source,
             delivery.body,
             delivery.media_type,
