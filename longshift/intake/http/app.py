@@ -21,6 +21,7 @@ from longshift.intake.http.bodies import read_query
 from longshift.intake.http.endpoint import Call, Endpoint, Guard, Services, require_accepted
 from longshift.intake.http.feeds import Feeds
 from longshift.intake.http.openapi import openapi
+from longshift.intake.http.page_tokens import PageTokens
 from longshift.intake.http.problems import EXPLAINED, Problem, explain
 from longshift.intake.http.routes import ENDPOINTS
 from longshift.intake.http.signers import signers
@@ -52,6 +53,7 @@ def build_app(
         store=store or open_store(settings.store_url),
         feeds=feeds or Feeds(client, settings),
         signers=signers(settings.webhook_secrets),
+        pages=PageTokens(),
     )
     by_path: dict[str, dict[str, Endpoint]] = defaultdict(dict)
     for endpoint in ENDPOINTS:

@@ -14,6 +14,7 @@ from longshift.adapters.store import Store
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.http.answers import NoQuery
 from longshift.intake.http.feeds import Feeds
+from longshift.intake.http.page_tokens import PageTokens
 from longshift.intake.http.problems import Problem
 from longshift.intake.http.signers import Signers
 from longshift.intake.http.token_file import Tokens
@@ -49,6 +50,7 @@ class Services:
     store: Store
     feeds: Feeds
     signers: Signers
+    pages: PageTokens
 
 
 @dataclass(frozen=True)

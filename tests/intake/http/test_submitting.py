@@ -93,13 +93,14 @@ async def test_what_is_no_task_at_all_is_refused(api: Running) -> None:
             await http.post("/v1/sessions", content=b"\xff", headers=json_type),
             await http.post("/v1/sessions", content=b"", headers=json_type),
             await http.post("/v1/sessions", content=b"[" * 100_000, headers=json_type),
+            await http.post("/v1/sessions", content=b'{"budget": {"steps": %s}}' % (b"9" * 5_000), headers=json_type),
             await http.post("/v1/sessions", content=b"{}", headers={"content-type": "application/xml"}),
             await http.post("/v1/sessions", json=TASK, headers={"idempotency-key": "k" * 501}),
             await http.post("/v1/sessions", json={**TASK, "id": "own"}, headers={"idempotency-key": "k"}),
             await http.post("/v1/sessions?hurry=1", json=TASK),
             await http.post("/v1/sessions", content=b'{"title": "x", "instructions": "\\ud800"}', headers=json_type),
         ]
-    assert [422, 422, 422, 422, 415, 400, 422, 400, 422] == [answer.status_code for answer in answers]
+    assert [422, 422, 422, 422, 422, 415, 400, 422, 400, 422] == [answer.status_code for answer in answers]
 
 
 async def test_a_body_over_the_limit_is_cut_whatever_its_length_says(api: Running) -> None:
