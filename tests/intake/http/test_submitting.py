@@ -9,11 +9,14 @@ import pytest
 from temporalio.client import Client
 
 from longshift.contracts import ids
+from longshift.intake.http.meter import Meter
+from longshift.intake.http.problems import Problem
 from tests.intake.http.conftest import TASK, Running, running
 from tests.workflows.conftest import dev_server
 
 pytestmark = pytest.mark.engine
 
+JSON_TYPE = {"content-type": "application/json"}
 MARKDOWN = "---\ntitle: Mend it by hand\n---\nDo it by hand.\n"
 
 
@@ -129,6 +132,19 @@ async def test_what_comes_after_a_length_that_lies_is_not_part_of_the_task(api: 
     answer = await reader.readuntil(b"\r\n")
     writer.close()
     assert b"HTTP/1.1 201" == answer[:12]
+
+
+async def test_bodies_of_all_requests_together_are_bounded_and_let_go(client: Client, tmp_path: Path) -> None:
+    meter = Meter(limit_bytes=100)
+    with meter.account() as first, meter.account() as second:
+        first.add(60)
+        with pytest.raises(Problem, match="too many large requests"):
+            second.add(60)
+        second.add(40)
+    assert 0 == meter.held_bytes
+    async with running(client, tmp_path) as api, api.http() as http:
+        answers = [await http.post("/v1/sessions", content=b"{" * 3_900_000, headers=JSON_TYPE) for _ in range(70)]
+    assert {422} == {answer.status_code for answer in answers}
 
 
 async def test_a_full_queue_says_when_to_come_again(client: Client, tmp_path: Path) -> None:
