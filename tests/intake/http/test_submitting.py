@@ -164,11 +164,9 @@ async def test_an_engine_that_is_away_is_said_so_and_nothing_is_taken(tmp_path: 
             assert 200 == (await http.get("/readyz")).status_code
             await engine.shutdown()
             await asyncio.sleep(2.1)  # the last look at the queue has grown old
-            answers = [
-                await http.post("/v1/sessions", json=TASK),
-                await http.get("/v1/sessions"),
-                await http.get("/readyz"),
-            ]
+            answers = await asyncio.gather(
+                http.post("/v1/sessions", json=TASK), http.get("/v1/sessions"), http.get("/readyz")
+            )
             alive = await http.get("/healthz")
     assert [(503, True)] * 3 == [(answer.status_code, "retry-after" in answer.headers) for answer in answers]
     assert 200 == alive.status_code
