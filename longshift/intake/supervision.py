@@ -41,11 +41,17 @@ async def keep_running(way: Way, stopped: asyncio.Event) -> None:
         delay_seconds = backoff_seconds(failures, random.random())
         failures += 1
         way.standing.restarts += 1
-        way.standing.move(State.FAILED, str(error) if isinstance(error, LongshiftError) else repr(error))
-        if not isinstance(error, LongshiftError):
+        way.standing.move(State.FAILED, _words(error))
+        if error is not None and not isinstance(error, LongshiftError):
             log.error("a way in ended by a bug, starting it again", source=way.standing.name, exc_info=error)
         await pause(stopped, delay_seconds)
     way.standing.move(State.STOPPED)
+
+
+def _words(error: BaseException | None) -> str:
+    if error is None:
+        return "ended by itself"
+    return str(error) if isinstance(error, LongshiftError) else repr(error)
 
 
 async def _ended(way: Way, stopped: asyncio.Event) -> BaseException | None:
@@ -59,4 +65,4 @@ async def _ended(way: Way, stopped: asyncio.Event) -> BaseException | None:
         await asyncio.wait([task])
     finally:
         task.cancel()
-    return task.exception()
+    return None if task.cancelled() else task.exception()

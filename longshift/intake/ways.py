@@ -1,7 +1,6 @@
 """Each way in, made from the settings. Keeping it running is `supervision`'s."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from longshift.contracts.errors import BadInput
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.handover import HandOver
 from longshift.intake.http.app import build_app
-from longshift.intake.http.github_api import GithubApi
-from longshift.intake.http.github_poll import GithubPoll
+from longshift.intake.http.github_poll import keep_polling
 from longshift.intake.http.server import serve
 from longshift.intake.inbox import Inbox
 from longshift.intake.pump import Pump
@@ -38,7 +36,7 @@ def all_ways(settings: Settings, client: Client, acceptance: Acceptance, stand: 
     queues = [queue(number, url, settings, acceptance, stand) for number, url in enumerate(settings.intake_queues, 1)]
     ways = [*queues, inbox(settings, acceptance, stand), http(settings, client, acceptance, stand)]
     if settings.github_repositories and settings.github_token is not None:
-        ways.append(github(settings, settings.github_token.get_secret_value(), acceptance, stand))
+        ways.append(github(settings, acceptance, stand))
     return ways
 
 
@@ -82,13 +80,12 @@ def http(settings: Settings, client: Client, acceptance: Acceptance, stand: Stan
     return Way(standing, run)
 
 
-def github(settings: Settings, token: str, acceptance: Acceptance, stand: Stand) -> Way:
+def github(settings: Settings, acceptance: Acceptance, stand: Stand) -> Way:
     """The poll that finds what webhooks of GitHub missed."""
     standing = stand("github")
 
     async def run(stopped: asyncio.Event) -> None:
-        api = GithubApi(settings.github_api_url, token)
-        polling = asyncio.create_task(GithubPoll(settings, acceptance, api).run())
+        polling = asyncio.create_task(keep_polling(settings, acceptance))
         stopping = asyncio.create_task(stopped.wait())
         standing.move(State.WORKING)
         try:
@@ -96,10 +93,8 @@ def github(settings: Settings, token: str, acceptance: Acceptance, stand: Stand)
             if polling.done():
                 polling.result()
         finally:
-            polling.cancel()
             stopping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await polling
-            await api.close()
+            polling.cancel()
+            await asyncio.wait([polling])
 
     return Way(standing, run)

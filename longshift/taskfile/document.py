@@ -13,6 +13,8 @@ from longshift.contracts.errors import BadInput
 FENCE = "---"
 LIMIT_BYTES = 4_000_000
 """More than the longest instructions and everything else that a task may hold."""
+LINES_LIMIT_CHARACTERS = 250_000
+"""Beyond it messages about JSON name no line: to find the lines takes seconds."""
 SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 MEDIA_TYPES = {
     "application/json": "json",
@@ -123,6 +125,10 @@ def _json(path: Path, text: str) -> Document:
         values = json.loads(text, object_pairs_hook=lambda pairs: _without_repetition(path, pairs))
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}:{error.lineno}: is not valid JSON: {error.msg} (column {error.colno})") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise BadInput(f"{path}: a number has too many digits; no field takes one as large") from None
+    if len(text) > LINES_LIMIT_CHARACTERS:
+        return Document(path, _table(path, values, ""))
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = dict(_lines(path, node, (), 1, set())) if node is not None else {}

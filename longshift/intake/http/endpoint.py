@@ -14,6 +14,8 @@ from longshift.adapters.store import Store
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.http.answers import NoQuery
 from longshift.intake.http.feeds import Feeds
+from longshift.intake.http.meter import Account, Meter
+from longshift.intake.http.page_tokens import PageTokens
 from longshift.intake.http.problems import Problem
 from longshift.intake.http.signers import Signers
 from longshift.intake.http.token_file import Tokens
@@ -49,6 +51,8 @@ class Services:
     store: Store
     feeds: Feeds
     signers: Signers
+    pages: PageTokens
+    meter: Meter
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Call:
     request: Request
     services: Services
     query: BaseModel
+    account: Account
+    """Of the bytes that its body takes."""
     token: Token | None = None
 
     @property

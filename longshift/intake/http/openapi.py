@@ -11,7 +11,8 @@ from longshift.contracts.ids import TASK_ID_PATTERN
 from longshift.intake.acceptance import KEY_MAX_CHARACTERS
 from longshift.intake.http.answers import ErrorAnswer
 from longshift.intake.http.bodies import KEY_PATTERN
-from longshift.intake.http.endpoint import ANY_FILE, JSON, Body, Endpoint, Guard
+from longshift.intake.http.endpoint import ANY_FILE, EVENT_STREAM, JSON, JSON_LINES, Body, Endpoint, Guard
+from longshift.intake.http.feed_events import NAMES as EVENT_NAMES
 from longshift.taskfile import task_schema
 
 Schema = dict[str, Any]
@@ -32,6 +33,19 @@ _MEANINGS = {
     502: "The engine refuses this server.",
     503: "The engine, a worker or the store is not there; `Retry-After` says when to try again.",
 }
+_OTHER_FORMS: dict[str, Schema] = {
+    ANY_FILE: {},
+    JSON_LINES: {"type": "string"},
+    EVENT_STREAM: {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string", "enum": list(EVENT_NAMES)},
+            "data": {"type": "string", "contentMediaType": JSON},
+        },
+    },
+}
+"""What is not a JSON value of ours; of an event stream, one event."""
 _FIELD_TEXTS = {
     "task_id": ("The task's id.", {"type": "string", "pattern": TASK_ID_PATTERN}),
     "source": ("Whose secret signs.", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$"}),
@@ -138,9 +152,7 @@ def _responses(endpoint: Endpoint, schemas: Schema) -> Schema:
         if model is not None:
             answer["content"] = {JSON: {"schema": _reference(model, schemas)}}
         elif status == 200:
-            answer["content"] = {
-                endpoint.media_type: {"schema": {} if endpoint.media_type == ANY_FILE else {"type": "string"}}
-            }
+            answer["content"] = {endpoint.media_type: {"schema": _OTHER_FORMS[endpoint.media_type]}}
         found[str(status)] = answer
     failure = {JSON: {"schema": _reference(ErrorAnswer, schemas)}}
     for status in endpoint.all_problems():
@@ -175,6 +187,7 @@ def _lift(schemas: Schema) -> None:
     for name, schema in task.pop("$defs", {}).items():
         schemas.setdefault(name, schema)
     task.pop("$schema", None)
+    task["required"] = ["instructions"]  # which a Markdown file may have below its front matter
     schemas["Task"] = _moved(task)
     for name in list(schemas):
         schemas[name] = _moved(schemas[name])

@@ -12,6 +12,7 @@ from temporalio.service import RPCStatusCode
 
 from longshift.contracts.errors import (
     BadInput,
+    BrokerError,
     EngineError,
     HostError,
     KeyTaken,
@@ -40,6 +41,7 @@ STATUSES: tuple[tuple[type[LongshiftError], int], ...] = (
     (StoreError, 503),
     (TokensUnreadable, 503),
     (HostError, 503),
+    (BrokerError, 503),
     (ProviderError, 503),
 )
 """The first that fits."""

@@ -1,15 +1,11 @@
 """What is told of sessions and of the queue: `GET` under /v1, apart from events and what lies in the store."""
 
-import base64
-import binascii
-
 from starlette.responses import Response
 
 from longshift.intake.http.answers import Health, ListQuery, QueueAnswer, SessionPage
 from longshift.intake.http.authority import require_visible, sees_repository
 from longshift.intake.http.documents import answered, document
 from longshift.intake.http.endpoint import Call
-from longshift.intake.http.problems import Problem
 from longshift.sessions.listing import list_page
 from longshift.sessions.view import read_session
 
@@ -18,29 +14,18 @@ async def list_sessions(call: Call) -> Response:
     """A page of the list."""
     query = call.query
     assert isinstance(query, ListQuery)
-    token = call.caller
+    token, pages = call.caller, call.services.pages
     page = await list_page(
         call.services.client,
         frozenset(query.state),
         needs_attention=query.attention,
         tenant=token.tenant,
         limit=query.limit,
-        page_token=_decoded(query.page_token),
+        page_token=pages.taken(token.id, query.page_token) if query.page_token else None,
     )
     shown = [each for each in page.sessions if sees_repository(token, each.repository)]
-    following = base64.urlsafe_b64encode(page.next_token).decode().rstrip("=") if page.next_token else None
+    following = pages.given(token.id, page.next_token) if page.next_token else None
     return answered(SessionPage(sessions=shown, next_page_token=following))
-
-
-def _decoded(text: str) -> bytes | None:
-    if not text:
-        return None
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise Problem(
-            400, "bad_query", "page_token: is not one that was given out; begin without it", field="page_token"
-        ) from None
 
 
 async def status(call: Call) -> Response:

@@ -80,6 +80,8 @@ def _listener(address: str | None) -> socket.socket:
             return _bound(HOST, 0)
     host, _, port = address.rpartition(":")
     try:
+        if int(port) > 65_535:
+            raise OverflowError("there is no such port")
         return _bound(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -1,5 +1,6 @@
 """A real engine, and the HTTP application in front of it on a free port of the loopback interface."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from longshift.adapters.store import Store, open_store
@@ -76,16 +78,29 @@ def client(engine: WorkflowEnvironment) -> Client:
 
 
 @asynccontextmanager
-async def running(client: Client, data_dir: Path, **settings: Any) -> AsyncGenerator[Running]:
+async def running(
+    client: Client, data_dir: Path, *, ends_sessions: bool = True, **settings: Any
+) -> AsyncGenerator[Running]:
     """An API on a free port."""
     given: dict[str, Any] = {"data_dir": data_dir, "store_url": "memory://", **settings}
     configured = Settings(**given)
     acceptance = Acceptance(client, configured)
     store = open_store(configured.store_url)
-    feeds = Feeds(client, configured, poll_seconds=0.2, linger_seconds=2.0)
+    feeds = Feeds(client, configured, poll_seconds=0.2, linger_seconds=2.0, heartbeat_seconds=1.0)
     app = build_app(client, configured, acceptance, Tokens(data_dir), store=store, feeds=feeds)
-    async with serve(app, "127.0.0.1:0", data_dir=data_dir) as address:
-        yield Running(address.url, configured, acceptance, store, feeds, TokenFile(data_dir))
+    try:
+        async with serve(app, "127.0.0.1:0", data_dir=data_dir) as address:
+            yield Running(address.url, configured, acceptance, store, feeds, TokenFile(data_dir))
+    finally:
+        if ends_sessions:
+            await end_all(client)
+
+
+async def end_all(client: Client) -> None:
+    """End what a test has left in the engine, so that the next one's worker does not take it up."""
+    with contextlib.suppress(RPCError):  # an engine that the test itself has ended, or a session that just did
+        async for execution in client.list_workflows("ExecutionStatus = 'Running'"):
+            await client.get_workflow_handle(execution.id).terminate()
 
 
 @pytest_asyncio.fixture
