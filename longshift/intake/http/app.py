@@ -20,6 +20,8 @@ from longshift.intake.http.authority import authenticated
 from longshift.intake.http.bodies import read_query
 from longshift.intake.http.endpoint import Call, Endpoint, Guard, Services, require_accepted
 from longshift.intake.http.feeds import Feeds
+from longshift.intake.http.github import rules_of
+from longshift.intake.http.meter import Meter
 from longshift.intake.http.openapi import openapi
 from longshift.intake.http.page_tokens import PageTokens
 from longshift.intake.http.problems import EXPLAINED, Problem, explain
@@ -45,6 +47,7 @@ def build_app(
     Raises:
         BadInput: a secret of the settings has the wrong form, or the store's URL cannot be used.
     """
+    rules_of(settings)
     services = Services(
         client=client,
         settings=settings,
@@ -54,6 +57,7 @@ def build_app(
         feeds=feeds or Feeds(client, settings),
         signers=signers(settings.webhook_secrets),
         pages=PageTokens(),
+        meter=Meter(),
     )
     by_path: dict[str, dict[str, Endpoint]] = defaultdict(dict)
     for endpoint in ENDPOINTS:
@@ -98,7 +102,8 @@ class _Resource:
             request.state.log = {"token": token.name}
         require_accepted(request, endpoint)
         query = read_query(request, endpoint.query)
-        return await endpoint.handler(Call(request, self._services, query, token))
+        with self._services.meter.account() as account:
+            return await endpoint.handler(Call(request, self._services, query, account, token))
 
 
 def _document(body: bytes) -> Any:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from longshift.intake.acceptance import KEY_MAX_CHARACTERS
-from longshift.intake.http.endpoint import Body
+from longshift.intake.http.endpoint import Body, Call
 from longshift.intake.http.problems import Problem
 
 SECONDS = 30.0
@@ -23,12 +23,13 @@ KEY_PATTERN = r"^[!-~]([ -~]*[!-~])?$"
 Given = TypeVar("Given", bound=BaseModel)
 
 
-async def read_body(request: Request, body: Body) -> bytes:
+async def read_body(call: Call, body: Body) -> bytes:
     """The bytes of a request; `Content-Length` is not believed, but a length that is too large is refused at once.
 
     Raises:
-        Problem: 413, 415 or 408.
+        Problem: 413, 415, 408 or 503.
     """
+    request = call.request
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in body.media_types:
         given = f"{media_type!r} is not taken" if media_type else "is missing"
@@ -50,6 +51,7 @@ async def read_body(request: Request, body: Body) -> bytes:
                     chunks.clear()
                     await _swallow(request, body.limit_bytes)
                     raise _too_large(body)
+                call.account.add(len(chunk))
                 chunks.append(chunk)
     except TimeoutError:
         message = f"body: did not arrive within {SECONDS:.0f} seconds; send it again"
@@ -77,14 +79,15 @@ def _too_large(body: Body) -> Problem:
     return Problem(413, "too_large", text, field="body", headers={"connection": "close"})
 
 
-async def read_value(request: Request, body: Body, model: type[Given]) -> Given:
+async def read_value(call: Call, body: Body, model: type[Given]) -> Given:
     """The value in a JSON body; an empty one is `{}` where a body may be left out.
 
     Raises:
         Problem: it cannot be read, or is not such a value.
     """
-    nothing = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
-    raw = b"{}" if nothing and not body.is_required else await read_body(request, body)
+    headers = call.request.headers
+    nothing = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    raw = b"{}" if nothing and not body.is_required else await read_body(call, body)
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from longshift.adapters.store import Store
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.http.answers import NoQuery
 from longshift.intake.http.feeds import Feeds
+from longshift.intake.http.meter import Account, Meter
 from longshift.intake.http.page_tokens import PageTokens
 from longshift.intake.http.problems import Problem
 from longshift.intake.http.signers import Signers
@@ -51,6 +52,7 @@ class Services:
     feeds: Feeds
     signers: Signers
     pages: PageTokens
+    meter: Meter
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Call:
     request: Request
     services: Services
     query: BaseModel
+    account: Account
+    """Of the bytes that its body takes."""
     token: Token | None = None
 
     @property

@@ -10,7 +10,6 @@ from longshift.intake.http.endpoint import EVENT_STREAM, Call
 from longshift.intake.http.feed_events import END, HEARTBEAT, OPENING, Event
 from longshift.sessions.view import read_session
 
-HEARTBEAT_SECONDS = 15.0
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -22,7 +21,7 @@ async def events(call: Call) -> Response:
     last_id = call.request.headers.get("last-event-id", "").strip()
     if last_id == END and view.closed_at is not None:
         return Response(status_code=204)  # by which a browser knows not to come back
-    feed = call.services.feeds.listen(task_id, last_id, HEARTBEAT_SECONDS)
+    feed = call.services.feeds.listen(task_id, last_id)
     first = await anext(feed, None)
     return StreamingResponse(_encoded(call, first, feed), media_type=EVENT_STREAM, headers=_HEADERS)
 

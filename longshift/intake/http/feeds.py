@@ -23,6 +23,8 @@ from longshift.settings import Settings
 POLL_SECONDS = 1.0
 LINGER_SECONDS = 10.0
 """A listener that comes back within this time misses nothing that a look saw."""
+HEARTBEAT_SECONDS = 15.0
+"""A stream without an event for this long gets a comment, so that proxies keep it open."""
 KEPT_EVENTS = 256
 MAX_LISTENERS = 1_000
 
@@ -83,19 +85,21 @@ class Feeds:
         *,
         poll_seconds: float = POLL_SECONDS,
         linger_seconds: float = LINGER_SECONDS,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._client = client
         self._settings = settings
         self._poll_seconds = poll_seconds
         self._linger_seconds = linger_seconds
+        self._heartbeat_seconds = heartbeat_seconds
         self._feeds: dict[str, Feed] = {}
         self._listeners = 0
         self.is_closing = False
         self.polls = 0
         """Looks at sessions so far."""
 
-    async def listen(self, task_id: str, last_id: str, heartbeat_seconds: float) -> AsyncGenerator[Event | None]:
-        """Events until the session has ended; None when there were none for `heartbeat_seconds`.
+    async def listen(self, task_id: str, last_id: str) -> AsyncGenerator[Event | None]:
+        """Events until the session has ended; None when there were none for a while.
 
         Raises:
             Problem: 503; too many listen already.
@@ -107,7 +111,7 @@ class Feeds:
         feed.listeners += 1
         self._listeners += 1
         try:
-            async for event in self._told(feed, last_id, heartbeat_seconds):
+            async for event in self._told(feed, last_id):
                 yield event
         finally:
             feed.listeners -= 1
@@ -124,7 +128,7 @@ class Feeds:
             await feed.end()
         self._feeds.clear()
 
-    async def _told(self, feed: Feed, last_id: str, heartbeat_seconds: float) -> AsyncGenerator[Event | None]:
+    async def _told(self, feed: Feed, last_id: str) -> AsyncGenerator[Event | None]:
         news = feed.after(last_id)
         if news is None:
             news = feed.present()
@@ -134,16 +138,16 @@ class Feeds:
                 yield event
             if feed.is_over and seen == feed.number:
                 return
-            if seen == feed.number and not await self._changed(feed, seen, heartbeat_seconds):
+            if seen == feed.number and not await self._changed(feed, seen):
                 yield None
             missed = feed.after(f"{feed.id}.{seen}")
             news = feed.present() if missed is None else missed  # too slow: the present instead of the past
             seen = feed.number
 
-    async def _changed(self, feed: Feed, seen: int, heartbeat_seconds: float) -> bool:
+    async def _changed(self, feed: Feed, seen: int) -> bool:
         """Wait for something new; False when nothing came. A poller that met a bug ends its listeners with it."""
         try:
-            async with asyncio.timeout(heartbeat_seconds), feed.changed:
+            async with asyncio.timeout(self._heartbeat_seconds), feed.changed:
                 await feed.changed.wait_for(lambda: feed.number > seen or feed.is_over)
         except TimeoutError:
             return False

@@ -7,6 +7,7 @@ sent again finds the session that exists.
 import asyncio
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from longshift.contracts import ids
-from longshift.contracts.errors import EngineError, KeyTaken
+from longshift.contracts.errors import BadInput, EngineError, KeyTaken
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.http.answers import Ignored, Submitted
 from longshift.intake.http.bodies import read_body
@@ -32,6 +33,7 @@ BODY = Body((JSON,), 25_000_000)
 """GitHub's own limit."""
 SIGNATURE, EVENT, DELIVERY = "x-hub-signature-256", "x-github-event", "x-github-delivery"
 ANSWER_SECONDS = 8.0
+REPOSITORY = r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ async def take_event(call: Call) -> Response:
         text = "GitHub is off; set LONGSHIFT_GITHUB_WEBHOOK_SECRET and LONGSHIFT_GITHUB_REPOSITORIES"
         raise Problem(404, "not_found", text)
     headers = call.request.headers
-    body = await read_body(call.request, BODY)
+    body = await read_body(call, BODY)
     require_signed(settings.github_webhook_secret.get_secret_value(), headers.get(SIGNATURE, ""), body)
     event = headers.get(EVENT, "")
     call.request.state.log = {"github_event": event[:50], "delivery": headers.get(DELIVERY, "")[:100]}
@@ -75,7 +77,14 @@ async def take_event(call: Call) -> Response:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """What the settings say of GitHub."""
+    """What the settings say of GitHub.
+
+    Raises:
+        BadInput: a repository is not `owner/name`.
+    """
+    for name in settings.github_repositories:
+        if re.fullmatch(REPOSITORY, name) is None:
+            raise BadInput(f"github_repositories: {name!r} is not owner/name; give it in that form")
     return Rules(settings.github_repositories, settings.github_label, settings.github_command)
 
 

@@ -28,6 +28,21 @@ FIRST_LOOK_BACK = timedelta(hours=1)
 """Where the very first look at comments begins; labels that are set are found however old they are."""
 
 
+async def keep_polling(settings: Settings, acceptance: Acceptance) -> None:
+    """Look until cancelled; returns at once where there is no token, or no repository.
+
+    Raises:
+        BadInput: a repository is not `owner/name`.
+    """
+    if settings.github_token is None or not settings.github_repositories:
+        return
+    api = GithubApi(settings.github_api_url, settings.github_token.get_secret_value())
+    try:
+        await GithubPoll(settings, acceptance, api).run()
+    finally:
+        await api.close()
+
+
 class GithubPoll:
     """The poll over all repositories of the settings."""
 

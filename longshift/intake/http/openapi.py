@@ -187,6 +187,7 @@ def _lift(schemas: Schema) -> None:
     for name, schema in task.pop("$defs", {}).items():
         schemas.setdefault(name, schema)
     task.pop("$schema", None)
+    task["required"] = ["instructions"]  # which a Markdown file may have below its front matter
     schemas["Task"] = _moved(task)
     for name in list(schemas):
         schemas[name] = _moved(schemas[name])

@@ -23,7 +23,7 @@ async def submit(call: Call) -> Response:
     key = idempotency_key(call.request.headers)
     delivery = Delivery(
         source=token.source,
-        body=await read_body(call.request, TASK_BODY),
+        body=await read_body(call, TASK_BODY),
         media_type=call.request.headers["content-type"],
         key=key,
     )

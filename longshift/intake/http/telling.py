@@ -25,7 +25,7 @@ EXTEND_BODY = Body((JSON,), UPDATE_BODY_BYTES, ExtendBody)
 
 async def steer(call: Call) -> Response:
     """A message for the agent."""
-    body = await read_value(call.request, STEER_BODY, SteerBody)
+    body = await read_value(call, STEER_BODY, SteerBody)
     return await _tell(call, "steer", Steer(text=body.text))
 
 
@@ -41,13 +41,13 @@ async def resume(call: Call) -> Response:
 
 async def extend(call: Call) -> Response:
     """More active time."""
-    body = await read_value(call.request, EXTEND_BODY, ExtendBody)
+    body = await read_value(call, EXTEND_BODY, ExtendBody)
     return await _tell(call, "extend", Extend(active_hours=body.active_hours))
 
 
 async def cancel(call: Call) -> Response:
     """End it; without a worker the engine keeps the wish, but not the reason."""
-    body = await read_value(call.request, CANCEL_BODY, CancelBody)
+    body = await read_value(call, CANCEL_BODY, CancelBody)
     try:
         return await _tell(call, "cancel", body.reason)
     except WorkerAbsent:
@@ -63,7 +63,7 @@ async def answer(call: Call) -> Response:
     it has one is told to go on as well. Both have an update id, so a repetition that finds half of it done, or all, is
     one decision.
     """
-    body = await read_value(call.request, ANSWER_BODY, AnswerBody)
+    body = await read_value(call, ANSWER_BODY, AnswerBody)
     task_id = call.path("task_id")
     await require_visible(call, task_id)
     key = idempotency_key(call.request.headers) or uuid.uuid4().hex

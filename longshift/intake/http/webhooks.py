@@ -23,7 +23,7 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 async def take_task(call: Call) -> Response:
     """A signed task."""
     source = call.path("source")
-    body = await read_body(call.request, TASK_BODY)
+    body = await read_body(call, TASK_BODY)
     verify(call.services.signers.get(source, ()), call.request.headers, body)
     key = call.request.headers[ID]
     if len(key) > KEY_MAX_CHARACTERS or re.fullmatch(KEY_PATTERN, key) is None:

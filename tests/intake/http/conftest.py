@@ -78,19 +78,22 @@ def client(engine: WorkflowEnvironment) -> Client:
 
 
 @asynccontextmanager
-async def running(client: Client, data_dir: Path, **settings: Any) -> AsyncGenerator[Running]:
+async def running(
+    client: Client, data_dir: Path, *, ends_sessions: bool = True, **settings: Any
+) -> AsyncGenerator[Running]:
     """An API on a free port."""
     given: dict[str, Any] = {"data_dir": data_dir, "store_url": "memory://", **settings}
     configured = Settings(**given)
     acceptance = Acceptance(client, configured)
     store = open_store(configured.store_url)
-    feeds = Feeds(client, configured, poll_seconds=0.2, linger_seconds=2.0)
+    feeds = Feeds(client, configured, poll_seconds=0.2, linger_seconds=2.0, heartbeat_seconds=1.0)
     app = build_app(client, configured, acceptance, Tokens(data_dir), store=store, feeds=feeds)
     try:
         async with serve(app, "127.0.0.1:0", data_dir=data_dir) as address:
             yield Running(address.url, configured, acceptance, store, feeds, TokenFile(data_dir))
     finally:
-        await end_all(client)
+        if ends_sessions:
+            await end_all(client)
 
 
 async def end_all(client: Client) -> None:

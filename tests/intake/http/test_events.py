@@ -122,10 +122,22 @@ async def test_an_unknown_session_and_a_wrong_form_are_answers_not_streams(api: 
     assert [404, 406] == [unknown.status_code, as_text.status_code]
 
 
+async def test_a_silent_stream_has_heartbeats_until_its_token_is_revoked(api: Running) -> None:
+    async with httpx.AsyncClient(timeout=30, base_url=api.url, headers=api.token(name="listener")) as http:
+        await http.post("/v1/sessions", json={**TASK, "id": "silent"})
+        async with listening(http, "silent") as answer:
+            lines: list[str] = []
+            async for line in answer.aiter_lines():
+                lines.append(line)
+                if line == ": heartbeat" and lines.count(line) == 2:
+                    api.tokens.revoke("listener")
+    assert (True, False) == (2 <= lines.count(": heartbeat") <= 3, "event: end" in lines)
+
+
 async def test_streams_end_when_the_server_does(client: Client, tmp_path: Path) -> None:
     script = Script([digest_of("bash")], hold_tools=asyncio.Event())
     async with scripted_worker(client, script, "ended"):
-        async with running(client, tmp_path) as api:
+        async with running(client, tmp_path, ends_sessions=False) as api:
             http = api.http()
             await http.post("/v1/sessions", json={**TASK, "id": "ended"})
             await script.tool_started.wait()

@@ -12,6 +12,7 @@ import structlog
 from temporalio.client import Client
 
 from longshift.contracts import ids
+from longshift.contracts.errors import BadInput
 from tests.intake.http.conftest import GITHUB_SECRET, Running, running
 
 pytestmark = pytest.mark.engine
@@ -110,6 +111,12 @@ async def test_without_a_secret_or_a_repository_github_is_off(client: Client, tm
     async with running(client, tmp_path, github_webhook_secret=GITHUB_SECRET) as api:
         answer = await delivered(api, labelled(6))
     assert (404, True) == (answer.status_code, "LONGSHIFT_GITHUB_REPOSITORIES" in answer.json()["error"]["message"])
+
+
+async def test_a_repository_that_is_none_is_said_at_the_start(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="owner/name"):
+        async with running(client, tmp_path, github_repositories=("https://github.com/acme/tool",)):
+            pass
 
 
 async def test_the_delivery_is_named_in_the_log(api: Running) -> None:

@@ -9,11 +9,14 @@ import pytest
 from temporalio.client import Client
 
 from longshift.contracts import ids
+from longshift.intake.http.meter import Meter
+from longshift.intake.http.problems import Problem
 from tests.intake.http.conftest import TASK, Running, running
 from tests.workflows.conftest import dev_server
 
 pytestmark = pytest.mark.engine
 
+JSON_TYPE = {"content-type": "application/json"}
 MARKDOWN = "---\ntitle: Mend it by hand\n---\nDo it by hand.\n"
 
 
@@ -131,6 +134,19 @@ async def test_what_comes_after_a_length_that_lies_is_not_part_of_the_task(api: 
     assert b"HTTP/1.1 201" == answer[:12]
 
 
+async def test_bodies_of_all_requests_together_are_bounded_and_let_go(client: Client, tmp_path: Path) -> None:
+    meter = Meter(limit_bytes=100)
+    with meter.account() as first, meter.account() as second:
+        first.add(60)
+        with pytest.raises(Problem, match="too many large requests"):
+            second.add(60)
+        second.add(40)
+    assert 0 == meter.held_bytes
+    async with running(client, tmp_path) as api, api.http() as http:
+        answers = [await http.post("/v1/sessions", content=b"{" * 3_900_000, headers=JSON_TYPE) for _ in range(70)]
+    assert {422} == {answer.status_code for answer in answers}
+
+
 async def test_a_full_queue_says_when_to_come_again(client: Client, tmp_path: Path) -> None:
     async with running(client, tmp_path, intake_backlog_limit=1) as api, api.http() as http:
         # the place that is counted before the engine's own count is asked for again
@@ -148,11 +164,9 @@ async def test_an_engine_that_is_away_is_said_so_and_nothing_is_taken(tmp_path: 
             assert 200 == (await http.get("/readyz")).status_code
             await engine.shutdown()
             await asyncio.sleep(2.1)  # the last look at the queue has grown old
-            answers = [
-                await http.post("/v1/sessions", json=TASK),
-                await http.get("/v1/sessions"),
-                await http.get("/readyz"),
-            ]
+            answers = await asyncio.gather(
+                http.post("/v1/sessions", json=TASK), http.get("/v1/sessions"), http.get("/readyz")
+            )
             alive = await http.get("/healthz")
     assert [(503, True)] * 3 == [(answer.status_code, "retry-after" in answer.headers) for answer in answers]
     assert 200 == alive.status_code
