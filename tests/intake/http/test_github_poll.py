@@ -42,10 +42,6 @@ class Poll:
         finally:
             await api.close()
 
-    async def exists(self, key: str) -> bool:
-        handle = self._client.get_workflow_handle(ids.session_workflow_id(ids.keyed_task_id("github", key)))
-        return bool([each async for each in self._client.list_workflows(f"WorkflowId = '{handle.id}'")])
-
 
 @pytest.fixture
 def poll(client: Client, github: FakeGithub, tmp_path: Path) -> Poll:
@@ -147,6 +143,5 @@ async def test_webhook_and_poll_meet_in_one_session(poll: Poll, github: FakeGith
     github.label(181, "longshift")
     await poll.look()
     key = "acme/tool#181:label"
-    assert await poll.exists(key)
     view = await read_session(client, ids.keyed_task_id("github", key))
     assert "acme/tool#181: “Issue 181”" == view.status.title
