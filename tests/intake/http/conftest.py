@@ -1,5 +1,6 @@
 """A real engine, and the HTTP application in front of it on a free port of the loopback interface."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,7 +24,8 @@ from longshift.intake.http.server import serve
 from longshift.intake.http.token_file import TokenFile, Tokens
 from longshift.intake.http.tokens import Scope, Token, new_secret
 from longshift.settings import Settings
-from tests.workflows.conftest import dev_server
+from tests.workflows.conftest import dev_server, scripted_worker
+from tests.workflows.scripted import Script
 
 TASK = {"title": "Mend it", "instructions": "Do it."}
 WEBHOOK_SECRET = "whsec_" + "c2VjcmV0LW9mLWEtdGVzdC1zb3VyY2U="
@@ -94,6 +96,25 @@ async def running(
     finally:
         if ends_sessions:
             await end_all(client)
+
+
+@asynccontextmanager
+async def lone_worker(client: Client, script: Script, task_id: str) -> AsyncGenerator[None]:
+    """A worker that plays `script` for the sessions of this test, and for no other's."""
+    await end_all(client)
+    async with scripted_worker(client, script, task_id):
+        yield
+
+
+async def listed(http: httpx.AsyncClient, query: str, count: int = 1) -> list[dict[str, Any]]:
+    """The sessions of a list, when there are so many: the engine lists a session a moment after it holds it."""
+    found: list[dict[str, Any]] = []
+    for _ in range(100):
+        found = (await http.get(f"/v1/sessions?limit=200&{query}")).json()["sessions"]
+        if len(found) >= count:
+            break
+        await asyncio.sleep(0.1)
+    return found
 
 
 async def end_all(client: Client) -> None:

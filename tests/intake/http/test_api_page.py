@@ -15,9 +15,8 @@ from longshift.intake.http.feed_events import NAMES
 from longshift.intake.http.routes import ENDPOINTS
 from longshift.intake.http.tokens import Scope
 from tests.cli.test_store_commands import put_session
-from tests.intake.http.conftest import WEBHOOK_SECRET, Running
+from tests.intake.http.conftest import WEBHOOK_SECRET, Running, lone_worker
 from tests.intake.http.test_telling import until
-from tests.workflows.conftest import scripted_worker
 from tests.workflows.scripted import Script, digest_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -58,7 +57,7 @@ async def test_the_examples_work_as_they_stand_there(api: Running, client: Clien
     async def tried(mark: str) -> str:
         return await run(api, "sh", example(mark), tmp_path, TOKEN=token)
 
-    async with api.http() as http, scripted_worker(client, script, "mend"):
+    async with api.http() as http, lone_worker(client, script, "mend"):
         await tried("id: mend")
         stream = asyncio.create_task(tried("--no-buffer"))
         await until(http, "mend", lambda found: found["status"]["state"] == "waiting")

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from tests.intake.http.conftest import TASK, Running, running
-from tests.workflows.conftest import scripted_worker
+from tests.intake.http.conftest import TASK, Running, lone_worker, running
 from tests.workflows.scripted import Script, digest_of
 
 pytestmark = pytest.mark.engine
@@ -54,7 +53,7 @@ async def told(
 
 async def test_the_stream_tells_progress_and_ends_with_the_final_state(api: Running, client: Client) -> None:
     script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event())
-    async with scripted_worker(client, script, "streamed"), api.http() as http:
+    async with lone_worker(client, script, "streamed"), api.http() as http:
         await http.post("/v1/sessions", json={**TASK, "id": "streamed"})
         stream = asyncio.create_task(told(http, "streamed"))
         await script.tool_started.wait()
@@ -78,7 +77,7 @@ async def test_a_listener_that_comes_back_is_told_what_it_missed_and_nothing_twi
     api: Running, client: Client
 ) -> None:
     script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event())
-    async with scripted_worker(client, script, "resumed"), api.http() as http:
+    async with lone_worker(client, script, "resumed"), api.http() as http:
         await http.post("/v1/sessions", json={**TASK, "id": "resumed"})
         await script.tool_started.wait()
         other = asyncio.create_task(told(http, "resumed"))
@@ -102,7 +101,7 @@ async def test_a_listener_that_comes_back_is_told_what_it_missed_and_nothing_twi
 
 async def test_many_listeners_cost_one_poller(api: Running, client: Client) -> None:
     script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event())
-    async with scripted_worker(client, script, "crowd"), api.http() as http:
+    async with lone_worker(client, script, "crowd"), api.http() as http:
         await http.post("/v1/sessions", json={**TASK, "id": "crowd"})
         await script.tool_started.wait()
         before = api.feeds.polls
@@ -136,7 +135,7 @@ async def test_a_silent_stream_has_heartbeats_until_its_token_is_revoked(api: Ru
 
 async def test_streams_end_when_the_server_does(client: Client, tmp_path: Path) -> None:
     script = Script([digest_of("bash")], hold_tools=asyncio.Event())
-    async with scripted_worker(client, script, "ended"):
+    async with lone_worker(client, script, "ended"):
         async with running(client, tmp_path, ends_sessions=False) as api:
             http = api.http()
             await http.post("/v1/sessions", json={**TASK, "id": "ended"})

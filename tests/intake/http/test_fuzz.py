@@ -25,8 +25,7 @@ from temporalio.client import Client
 
 from longshift.intake.http.routes import ENDPOINTS
 from tests.cli.test_store_commands import put_session
-from tests.intake.http.conftest import TASK, Running
-from tests.workflows.conftest import scripted_worker
+from tests.intake.http.conftest import TASK, Running, lone_worker
 from tests.workflows.scripted import Script, digest_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -89,13 +88,13 @@ async def sessions(api: Running, client: Client, name: str) -> AsyncGenerator[li
     """One that is done, one that works, and one that only the store has."""
     done, live = f"fuzz-{name}-done", f"fuzz-{name}-live"
     async with api.http() as http:
-        async with scripted_worker(client, Script([digest_of("finish")]), done):
+        async with lone_worker(client, Script([digest_of("finish")]), done):
             await http.post("/v1/sessions", json={**TASK, "id": done})
             await client.get_workflow_handle(f"session/{done}").result()
         if name == "events":  # the stream of one that works would not end
             yield [done, "mend"]
             return
-        async with scripted_worker(client, Script([digest_of("bash")], hold_tools=asyncio.Event()), live):
+        async with lone_worker(client, Script([digest_of("bash")], hold_tools=asyncio.Event()), live):
             await http.post("/v1/sessions", json={**TASK, "id": live})
             yield [done, live, "mend"]
             session = client.get_workflow_handle(f"session/{live}")

@@ -1,5 +1,6 @@
 """The poll: it finds what webhooks missed, doubles nothing, forgets nothing, and keeps to GitHub's limits."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from longshift.contracts import ids
 from longshift.intake.acceptance import Acceptance
 from longshift.intake.http.github_api import GithubApi
-from longshift.intake.http.github_poll import GithubPoll
+from longshift.intake.http.github_poll import GithubPoll, keep_polling
 from longshift.sessions.view import read_session
 from longshift.settings import Settings
 from tests.intake.http.fake_github import TOKEN, FakeGithub, fake_github
@@ -41,10 +43,6 @@ class Poll:
             return await GithubPoll(settings, Acceptance(self._client, settings), api).look()
         finally:
             await api.close()
-
-    async def exists(self, key: str) -> bool:
-        handle = self._client.get_workflow_handle(ids.session_workflow_id(ids.keyed_task_id("github", key)))
-        return bool([each async for each in self._client.list_workflows(f"WorkflowId = '{handle.id}'")])
 
 
 @pytest.fixture
@@ -147,6 +145,20 @@ async def test_webhook_and_poll_meet_in_one_session(poll: Poll, github: FakeGith
     github.label(181, "longshift")
     await poll.look()
     key = "acme/tool#181:label"
-    assert await poll.exists(key)
     view = await read_session(client, ids.keyed_task_id("github", key))
     assert "acme/tool#181: “Issue 181”" == view.status.title
+
+
+async def test_it_runs_until_it_is_told_to_end_and_not_at_all_without_a_token(
+    poll: Poll, github: FakeGithub, client: Client
+) -> None:
+    acceptance = Acceptance(client, poll.settings)
+    await keep_polling(poll.settings, acceptance)
+    assert [] == github.asked
+    settings = poll.settings.model_copy(update={"github_token": SecretStr(TOKEN)})
+    running = asyncio.create_task(keep_polling(settings, acceptance))
+    while len(github.asked) < 2:  # noqa: ASYNC110  # the double has no event for a look
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

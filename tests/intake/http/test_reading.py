@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import Client
 
 from tests.cli.test_store_commands import put_session
-from tests.intake.http.conftest import TASK, Running
-from tests.workflows.conftest import a_task, scripted_worker
+from tests.intake.http.conftest import TASK, Running, listed, lone_worker
+from tests.workflows.conftest import a_task
 from tests.workflows.scripted import Script, digest_of
 
 pytestmark = pytest.mark.engine
@@ -18,6 +18,7 @@ async def test_the_list_comes_in_pages_with_nothing_twice_and_nothing_missing(ap
     async with httpx.AsyncClient(timeout=30, base_url=api.url, headers=api.token(tenant="pages")) as http:
         for number in range(7):
             await http.post("/v1/sessions", json={**TASK, "id": f"page-{number}"})
+        await listed(http, "state=queued", 7)
         found: list[str] = []
         token, pages = "", 0
         while pages < 20:
@@ -57,6 +58,7 @@ async def test_a_page_token_that_nobody_gave_out_is_refused(api: Running) -> Non
         given = (await http.get("/v1/sessions?limit=1")).json()["next_page_token"]
         for number in range(2):
             await http.post("/v1/sessions", json={**TASK, "id": f"two-{number}"})
+        await listed(http, "state=queued", 2)
         given = given or (await http.get("/v1/sessions?limit=1")).json()["next_page_token"]
         answers = [
             await http.get(f"/v1/sessions?page_token={token}")
@@ -80,7 +82,7 @@ async def test_a_session_without_a_worker_is_told_as_the_engine_knows_it(api: Ru
 
 
 async def test_numbers_are_those_of_the_whole_session_after_its_end(api: Running, client: Client) -> None:
-    async with scripted_worker(client, Script([digest_of("bash"), digest_of("finish")]), "counted"), api.http() as http:
+    async with lone_worker(client, Script([digest_of("bash"), digest_of("finish")]), "counted"), api.http() as http:
         await http.post("/v1/sessions", json=a_task("counted").model_dump(mode="json", exclude_none=True))
         await client.get_workflow_handle("session/counted").result()
         found = (await http.get("/v1/sessions/counted")).json()

@@ -11,8 +11,7 @@ from temporalio.client import Client
 from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.session import SessionState
-from tests.intake.http.conftest import TASK, Running
-from tests.workflows.conftest import scripted_worker
+from tests.intake.http.conftest import TASK, Running, listed, lone_worker
 from tests.workflows.scripted import Script, digest_of
 
 pytestmark = pytest.mark.engine
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.engine
 @asynccontextmanager
 async def session(api: Running, client: Client, task_id: str, script: Script) -> AsyncGenerator[httpx.AsyncClient]:
     """A session that somebody works on."""
-    async with scripted_worker(client, script, task_id), api.http() as http:
+    async with lone_worker(client, script, task_id), api.http() as http:
         assert 201 == (await http.post("/v1/sessions", json={**TASK, "id": task_id})).status_code
         yield http
         await http.post(f"/v1/sessions/{task_id}/cancel")
@@ -64,7 +63,7 @@ async def test_a_session_that_waits_is_answered_once_and_goes_on(api: Running, c
     async with session(api, client, "asks", script) as http:
         await until(http, "asks", lambda found: found["status"]["state"] == "waiting")
         waiting = (await http.get("/v1/sessions/asks")).json()
-        asking = (await http.get("/v1/sessions?attention=true")).json()["sessions"]
+        asking = await listed(http, "attention=true")
         key = {"idempotency-key": "the-answer"}
         told = [
             await http.post("/v1/sessions/asks/answer", json={"text": "The second."}, headers=key) for _ in range(2)

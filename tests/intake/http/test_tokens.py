@@ -16,7 +16,7 @@ from longshift.intake.http.endpoint import Guard
 from longshift.intake.http.routes import ENDPOINTS
 from longshift.intake.http.token_file import TokenFile, Tokens, TokensUnreadable
 from longshift.intake.http.tokens import Scope, Token, matching, new_secret
-from tests.intake.http.conftest import TASK, Running
+from tests.intake.http.conftest import TASK, Running, listed
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -142,7 +142,7 @@ async def test_the_tenant_of_a_token_is_forced_and_hides_all_others(api: Running
             await acme.post("/v1/sessions", json={**TASK, name: value})
             for name, value in (("fairness_key", "x"), ("fairness_weight", 9))
         ]
-        listed = (await acme.get("/v1/sessions")).json()["sessions"]
+        shown = await listed(acme, "state=queued")
         seen = [await each.get(f"/v1/sessions/{mine}") for each in (acme, bolt)]
         hidden = await bolt.post(f"/v1/sessions/{mine}/cancel")
     assert (201, True) == (same_text.status_code, same_text.json()["task_id"] != mine)
@@ -151,7 +151,7 @@ async def test_the_tenant_of_a_token_is_forced_and_hides_all_others(api: Running
         (answer.status_code, answer.json()["error"]["field"]) for answer in jumps
     ]
     assert ({"acme"}, [200, 404], 404) == (
-        {each["tenant"] for each in listed},
+        {each["tenant"] for each in shown},
         [answer.status_code for answer in seen],
         hidden.status_code,
     )
@@ -170,10 +170,10 @@ async def test_a_task_keeps_to_the_priority_and_the_repositories_of_its_token(ap
         ]
         other = (await everybody.post("/v1/sessions", json={**TASK, "id": "elsewhere"})).json()["task_id"]
         unseen = await http.get(f"/v1/sessions/{other}")
-        listed = (await http.get("/v1/sessions?limit=200")).json()["sessions"]
+        shown = await listed(http, "state=queued")
     assert [201, 403, 403, 403] == [answer.status_code for answer in answers]
     assert ["priority", "workspace", "workspace"] == [answer.json()["error"]["field"] for answer in answers[1:]]
     assert (404, {"https://git.example/acme/tool.git"}) == (
         unseen.status_code,
-        {each["repository"] for each in listed},
+        {each["repository"] for each in shown},
     )
