@@ -1,9 +1,12 @@
 """Makes sure that the engine knows our search attributes; a workflow that sets an unknown one would hang."""
 
+import contextlib
+from collections.abc import Generator
+
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts.errors import EngineError
 from longshift.contracts.search import SEARCH_ATTRIBUTES
@@ -28,6 +31,23 @@ async def missing_search_attributes(client: Client) -> dict[str, str]:
     except RPCError as error:
         raise EngineError(f"the engine does not list its search attributes: {error.message}") from error
     return {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in found.custom_attributes}
+
+
+@contextlib.contextmanager
+def expected_search_attributes() -> Generator[None]:
+    """Around queries by search attributes: an engine that does not know them refuses those.
+
+    Raises:
+        EngineError: it does not know them.
+    """
+    try:
+        yield
+    except RPCError as error:
+        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+            raise
+        raise EngineError(
+            f"the engine cannot look for sessions ({error.message}); start a worker, which registers what it needs"
+        ) from error
 
 
 async def register_search_attributes(client: Client) -> None:

@@ -1,6 +1,7 @@
 """Hands a task to the engine: once per task id, whoever asks and however often."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHandle
@@ -26,17 +27,21 @@ class Submission:
     """False when the same task had been submitted before."""
 
 
-async def submit(client: Client, settings: Settings, task: TaskSpec) -> Submission:
-    """Start the task's session, or find the one that the same task already has.
+async def submit(
+    client: Client, settings: Settings, task: TaskSpec, *, memo: Mapping[str, str] | None = None
+) -> Submission:
+    """Start the task's session, or find the one that the same task already has. `memo` is kept with a new one.
 
     Raises:
         KeyTaken: the id belongs to another task.
         BadInput: the model profile is unknown.
     """
     request = session_input(settings, task)
+    start = start_options(request)
+    start["memo"] = {**(memo or {}), **start["memo"]}
     try:
         handle = await client.start_workflow(
-            Session.run, request, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, **start_options(request)
+            Session.run, request, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, **start
         )
     except WorkflowAlreadyStartedError:
         return await _found(client, task)

@@ -11,7 +11,10 @@ from longshift.cli import (
     control,
     daemon_commands,
     doctor,
+    hosts,
     logs,
+    queue,
+    requeue,
     schedules,
     sessions,
     submit,
@@ -34,7 +37,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for group in (daemon_commands, submit, sessions, watch, logs, control, artifacts, doctor, about, schedules, tokens):
+for group in (
+    daemon_commands,
+    submit,
+    sessions,
+    watch,
+    logs,
+    control,
+    requeue,
+    artifacts,
+    hosts,
+    doctor,
+    about,
+    queue,
+    schedules,
+    tokens,
+):
     group.register(app)
 
 

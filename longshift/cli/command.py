@@ -13,6 +13,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
+from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.contracts import ids
 
@@ -55,19 +56,27 @@ SHARED: dict[str, tuple[Any, Any]] = {
 """Name → annotation and default. `--debug` and, for errors, `--json` are also looked at in `run`."""
 
 
-def _task_id(text: str | None) -> str | None:
+def optional_task_id(text: str | None) -> str | None:
     """Refuse at once what no task can be called: it would become part of workflow ids and object keys."""
     if text is not None and not ids.is_task_id(text):
         raise typer.BadParameter(f"{text!r} is not a task's id; `longshift list` shows those that there are")
     return text
 
 
+def _task_ids(texts: list[str]) -> list[str]:
+    """The same for several, each once."""
+    return list(dict.fromkeys(text for text in texts if optional_task_id(text)))
+
+
 TaskId = Annotated[
-    str, typer.Argument(metavar="ID", callback=_task_id, help="The task's id, as `longshift list` shows it.")
+    str, typer.Argument(metavar="ID", callback=optional_task_id, help="The task's id, as `longshift list` shows it.")
+]
+TaskIds = Annotated[
+    list[str], typer.Argument(metavar="ID…", callback=_task_ids, help="Tasks' ids, as `longshift list` shows them.")
 ]
 OptionalTaskId = Annotated[
     str | None,
-    typer.Argument(metavar="ID", callback=_task_id, help="A task's id; all active sessions without it."),
+    typer.Argument(metavar="ID", callback=optional_task_id, help="A task's id; all active sessions without it."),
 ]
 
 
@@ -75,18 +84,48 @@ def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
     """Register a function as the command `name`."""
 
     def register(body: Body[P]) -> Body[P]:
-        @functools.wraps(body)
-        def run(*args: Any, json: bool, data_dir: Path | None, log: LogFormat | None, debug: bool, **own: Any) -> int:
-            del debug  # a matter of `longshift.cli.run`
-            invocation = Invocation(json=json, data_dir=data_dir, log=log.value if log else None)
-            outcome = body(invocation, *args, **own)
-            return asyncio.run(outcome) if isinstance(outcome, Coroutine) else int(outcome)
-
-        _describe(run, body)
-        app.command(name)(run)
+        app.command(name)(_runner(body))
         return body
 
     return register
+
+
+def default_command(group: typer.Typer) -> Callable[[Body[P]], Body[P]]:
+    """Register a function as what a group of commands does when none of them is named."""
+
+    def register(body: Body[P]) -> Body[P]:
+        by_itself = _runner(body)
+
+        @functools.wraps(by_itself)
+        def run(context: typer.Context, **given: Any) -> int:
+            if context.invoked_subcommand is None:
+                return by_itself(**given)
+            misplaced = [name for name, value in given.items() if value != own[name].default]
+            if misplaced:
+                raise typer.BadParameter(f"--{misplaced[0].replace('_', '-')} belongs behind the command's name")
+            return ExitCode.OK
+
+        own = inspect.signature(by_itself).parameters
+        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        _sign(run, [context, *own.values()])
+        group.callback(invoke_without_command=True)(run)
+        return body
+
+    return register
+
+
+def _runner(body: Body[P]) -> Callable[..., int]:
+    """The function that typer calls: it makes the invocation and waits for what is asynchronous."""
+
+    @functools.wraps(body)
+    def run(*args: Any, json: bool, data_dir: Path | None, log: LogFormat | None, debug: bool, **own: Any) -> int:
+        del debug  # a matter of `longshift.cli.run`
+        invocation = Invocation(json=json, data_dir=data_dir, log=log.value if log else None)
+        outcome = body(invocation, *args, **own)
+        return asyncio.run(outcome) if isinstance(outcome, Coroutine) else int(outcome)
+
+    _describe(run, body)
+    return run
 
 
 def _describe(run: Callable[..., int], body: Callable[..., Any]) -> None:
@@ -97,7 +136,10 @@ def _describe(run: Callable[..., int], body: Callable[..., Any]) -> None:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in SHARED.items()
     ]
-    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *shared]
+    _sign(run, [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *shared])
+
+
+def _sign(run: Callable[..., int], parameters: list[inspect.Parameter]) -> None:
     # `inspect` reads this attribute, which no type knows.
     run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {each.name: each.annotation for each in parameters}

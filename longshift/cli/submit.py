@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _submit(run: Invocation, client: Client, task: TaskSpec) -> None:
-    await _refuse_leftovers(run, client, task)
+    await refuse_leftovers(run, client, task)
     submission = await submit(client, run.settings, task)
     view = await read_session(client, task.id) if not submission.is_new else None
     state = view.status.state if view else SessionState.QUEUED
@@ -95,7 +95,7 @@ def _next_id(task_id: str) -> str:
     return f"{head}-{int(number) + 1}" if head and number.isdecimal() and len(number) < 5 else f"{task_id[:96]}-2"
 
 
-async def _refuse_leftovers(run: Invocation, client: Client, task: TaskSpec) -> None:
+async def refuse_leftovers(run: Invocation, client: Client, task: TaskSpec, *, option: str = "--id") -> None:
     """The store overwrites nothing, so a new session must not meet the records of an old one.
 
     Raises:
@@ -108,5 +108,5 @@ async def _refuse_leftovers(run: Invocation, client: Client, task: TaskSpec) -> 
     except SessionMissing:
         raise BadInput(
             f"id: {task.id!r} was used by a session that the engine has forgotten, and its records are still in the "
-            f"store; choose another id, such as --id {_next_id(task.id)}"
+            f"store; choose another id, such as {option} {_next_id(task.id)}"
         ) from None

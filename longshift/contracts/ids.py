@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
 """Task ids are part of workflow ids, object keys and folder names: lower case, no slash, at most 100 characters."""
 
+TASK_ID_MAX_CHARACTERS = 100
+
 KEY_SLUG_CHARACTERS = 40
 
 GATE_KEY_CHARACTERS = 200
@@ -18,6 +20,8 @@ CONTROL_QUEUE = "longshift-control"
 """Workflows, and local activities of bookkeeping."""
 MODEL_QUEUE = "longshift-model"
 """Calls to model providers; any worker may take them."""
+HOST_QUEUES_PREFIX = "longshift-host"
+"""What every queue that hosts poll begins with."""
 HOSTS_QUEUE = "longshift-hosts"
 """Slots for sessions, from any host: what waits here is the queue."""
 SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
@@ -25,6 +29,8 @@ SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 
 TASK_HASH_MEMO = "task_hash"
 """The memo by which a session is known as that of a certain task."""
+REQUEUE_OF_MEMO = "requeue_of"
+"""The memo that names the task whose session this one tries again."""
 SCHEDULE_NAME_CHARACTERS = 80
 """A task id has room for the name and the time of a fire."""
 
@@ -39,6 +45,15 @@ def keyed_task_id(source: str, key: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:KEY_SLUG_CHARACTERS].strip("-")
     digest = hashlib.sha256(f"{source}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"{plain or 'task'}-{digest[:16]}"
+
+
+def requeued_task_id(task_id: str) -> str:
+    """The id of a task that is queued once more: `mend` gives `mend.r2`, which gives `mend.r3`."""
+    found = re.fullmatch(r"(.+)\.r([1-9]\d{0,5})", task_id)
+    base, number = (found[1], int(found[2]) + 1) if found else (task_id, 2)
+    if len(f"{base}.r{number}") > TASK_ID_MAX_CHARACTERS:
+        base = f"{base[:80]}-{hashlib.sha256(base.encode()).hexdigest()[:8]}"
+    return f"{base}.r{number}"
 
 
 def session_workflow_id(task_id: str) -> str:

@@ -1,6 +1,7 @@
 """One session as the engine and its workflows tell it, with the best that is known when no worker answers."""
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -70,6 +71,8 @@ class SessionView:
     """What runs right now, a line each."""
     remark: str = ""
     """Why the rest is not the session's own answer."""
+    requeue_of: str = ""
+    """The task that this one is another try of."""
 
     def document(self, url: str) -> dict[str, Any]:
         """The JSON form."""
@@ -81,6 +84,7 @@ class SessionView:
             "closed_at": self.closed_at,
             "url": url,
             "remark": self.remark,
+            "requeue_of": self.requeue_of,
         }
 
 
@@ -101,18 +105,19 @@ async def read_session(client: Client, task_id: str) -> SessionView:
                 f"no session has the id {task_id!r}; `longshift list` shows the ones there are"
             ) from None
         raise
+    view = functools.partial(_view, about, requeue_of=await about.memo_value(ids.REQUEUE_OF_MEMO, ""))
     known = _known(task_id, await _title(about), about)
     if about.status is not WorkflowExecutionStatus.RUNNING:
         try:
-            return _view(about, await handle.result())
+            return view(await handle.result())
         except WorkflowFailureError as error:
             name = about.status.name.lower().replace("_", " ") if about.status else "ended"
             reason = f"{name} in the engine: {in_words(error.cause)}"
-            return _view(about, known.model_copy(update={"reason": reason}))
+            return view(known.model_copy(update={"reason": reason}))
     try:
         status = await _ask(client, workflow_id, "status", SessionStatus)
     except WorkerAbsent as error:
-        return _view(about, known, remark=f"{error}; this is what the engine knows")
+        return view(known, remark=f"{error}; this is what the engine knows")
     progress, doing = None, await pending_lines(client, about)
     if status.agent and not any(report.agent == status.agent for report in status.agents):
         with contextlib.suppress(WorkerAbsent):  # an agent that starts or ends just now
@@ -122,7 +127,7 @@ async def read_session(client: Client, task_id: str) -> SessionView:
                 rpc_timeout=timedelta(seconds=ANSWER_SECONDS)
             )
             doing += await pending_lines(client, about_agent)
-    return _view(about, status, progress=progress, doing=doing)
+    return view(status, progress=progress, doing=doing)
 
 
 def web_url(settings: Settings, view: SessionView | None = None) -> str:

@@ -44,7 +44,7 @@ def test_another_id_is_checked_like_the_file_s_own(longshift: Command, tmp_path:
 
 
 @pytest.mark.parametrize("task_id", BAD_IDS)
-@pytest.mark.parametrize("command", ["status", "watch", "logs", "artifacts", "pause", "resume", "cancel"])
+@pytest.mark.parametrize("command", ["status", "watch", "logs", "artifacts", "pause", "resume", "cancel", "requeue"])
 def test_what_no_task_can_be_called_is_refused_at_once(
     longshift: Command, data_dir: Path, command: str, task_id: str
 ) -> None:
