@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker, WorkflowRunner
+from temporalio.worker import Interceptor, Plugin, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.boundary import ErrorBoundary
@@ -43,6 +43,7 @@ from longshift.contracts.activities import ToolActivities
 from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
+from longshift.host_card import host_card
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
 from longshift.search_attributes import register_search_attributes
@@ -67,6 +68,8 @@ DRAIN_MARGIN_SECONDS = 5.0
 
 class Shared(TypedDict):
     """Options of all workers that have activities."""
+
+    plugins: Sequence[Plugin]
 
     interceptors: Sequence[Interceptor]
     max_heartbeat_throttle_interval: timedelta
@@ -131,6 +134,8 @@ async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Pa
         log.warning("suspected of crashing its worker", suspect=suspect, evidence=evidence)
     seconds = timedelta(seconds=HEARTBEAT_SECONDS)
     shared = Shared(
+        # Its name travels with each heartbeat: how many slots a host has, nothing else tells.
+        plugins=[host_card(settings.host_slots, settings.sub_agent_slots)],
         interceptors=[ActivityTelemetry(telemetry), ErrorBoundary(), Quarantine(journal)],
         max_heartbeat_throttle_interval=seconds,
         default_heartbeat_throttle_interval=seconds,
