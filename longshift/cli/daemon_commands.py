@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -21,8 +21,15 @@ from longshift.cli.invocation import Invocation
 from longshift.daemon import INTAKE, WORKER, daemon
 from longshift.intake.http.address import read_address
 from longshift.intake.ways import inbox_of
+from longshift.roles import Role, as_roles
 from longshift.telemetry import configure_logging
 
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role", metavar="ROLE", help=f"One of {', '.join(Role)}; all where none is named. Repeat it."
+    ),
+]
 READY_SECONDS = 60.0
 API_SECONDS = 10.0
 
@@ -42,9 +49,10 @@ def register(app: typer.Typer) -> None:
         return await _until_told(_keep_up(run, external))
 
     @command(app, "worker")
-    def worker(run: Invocation) -> int:
-        """Start only a worker, for an engine that runs already."""
-        _become(run, WORKER)
+    def worker(run: Invocation, role: Roles = None) -> int:
+        """Start only a worker, for an engine that runs already: with all roles, or those that are named."""
+        roles = sorted(as_roles(role or []))
+        _become(run, WORKER, *(part for each in roles for part in ("--role", each)))
 
     @command(app, "intake")
     def intake(run: Invocation) -> int:
@@ -52,12 +60,12 @@ def register(app: typer.Typer) -> None:
         _become(run, INTAKE)
 
 
-def _become(run: Invocation, module: str) -> NoReturn:
+def _become(run: Invocation, module: str, *arguments: str) -> NoReturn:
     """Go on as `python -m module`."""
     asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
     environment = {**os.environ, **_child_environment(run)}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", module], environment)
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
 
 
 def _child_environment(run: Invocation) -> dict[str, str]:

@@ -61,7 +61,7 @@ def parse_task(
     kind = MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
     if kind is None:
         raise BadInput(f"{name}: {media_type!r} is no form of a task; send one of {', '.join(MEDIA_TYPES)}")
-    document = parse_document(Path(name), body, kind)
+    document = parse_document(Path(name.replace("://", ":")), body, kind)
     values = _with_body(document)
     if task_id is not None and values.get("id") is not None:
         raise BadInput(f"{document.place(('id',))}: id: the idempotency key already names this task; send one of them")
