@@ -43,6 +43,7 @@ ALL_POLL = {
     "history.timerProcessorMaxPollRPS": "1000",
     "history.visibilityProcessorMaxPollRPS": "1000",
 }
+ONE_PARTITION = {"matching.numTaskqueueReadPartitions": "1", "matching.numTaskqueueWritePartitions": "1"}
 RARE_SHARD_UPDATES = {
     "history.shardUpdateMinTasksCompleted": "100000",
     "history.transferProcessorUpdateAckInterval": '"5m"',
@@ -76,6 +77,9 @@ KNOB_SETS: dict[str, KnobSet] = {
         WAL, {**ALL_POLL, "system.persistenceHealthSignalMetricsEnabled": "false"}
     ),
     "wal, all rps, gogc 400": KnobSet(WAL, ALL_POLL, {"GOGC": "400"}),
+    "wal, all rps, fairness, 1 partition": KnobSet(
+        WAL, {**ALL_POLL, "matching.enableFairness": "true", **ONE_PARTITION}
+    ),
     "shipped": KnobSet(SQLITE_PRAGMAS, DYNAMIC_CONFIG),
 }
 

@@ -14,6 +14,9 @@ fenced (store, claims) never relies on them. `docs/decisions/0003-embedded-engin
 
 DYNAMIC_CONFIG: Mapping[str, str] = {
     "matching.enableFairness": "true",
+    # Turns and rate limits are kept per partition; four of them (the default) are 16 % off on a queue of few tasks.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
     # 20 polls a second by default, which makes every activity and every workflow task wait its turn.
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
