@@ -12,6 +12,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
+from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
@@ -54,6 +55,7 @@ class Workspaces:
         self._quick_calls = quick_calls
         self._run = run
         self._huge_bytes = huge_bytes
+        self._empty = EmptyShadow(run)
 
     async def prepare(
         self, task: TaskSpec, generation: int, on_progress: Callable[[str], None] = lambda line: None
@@ -196,6 +198,9 @@ class Workspaces:
                 on_progress("fetching the source")
                 await fetch(task.workspace, folder.tree, skip=self._data_dir, run=self._run)
             shadow = self._shadow(folder, task.protected)
+            base = None if task.setup else await self._empty.record_base(shadow)
+            if base is not None:
+                break
             await shadow.create()
             timeout = task.setup_timeout_seconds
             commands = [(command, self._bash(folder, command, timeout_seconds=timeout)) for command in task.setup]
@@ -205,8 +210,9 @@ class Workspaces:
                 begin_again(folder, lost)
             else:
                 break
-        on_progress("recording the base tree")
-        base = await shadow.record_base()
+        if base is None:
+            on_progress("recording the base tree")
+            base = await shadow.record_base()
         sizes = await shadow.sizes(base.tree)
         workspace = Workspace(
             workspace_id=task.id,
