@@ -7,13 +7,14 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 READY := .venv/.ready
 STEPS ?= 4000
+QUEUED ?= 10000
 
 # A checkout that was moved needs its environment made anew: the stamp holds the folder it was made for.
 ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-all demo bench lock clean help
+.PHONY: setup fmt check test test-slow test-all demo bench bench-queue lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -45,6 +46,9 @@ demo: setup ## one session on real code, end to end
 bench: setup ## what a step costs; STEPS=400 for a short run
 	@$(BIN)/python -m bench.step_overhead --steps $(STEPS) $(ARGS)
 
+bench-queue: setup ## what the queue costs; QUEUED=1000 for a short run
+	@$(BIN)/python -m bench.queue --queued $(QUEUED) $(ARGS)
+
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate --quiet
 
@@ -58,4 +62,4 @@ clean: ## remove .venv and all caches
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'

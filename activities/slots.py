@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncGenerator
 
 from temporalio import activity
 from temporalio.service import RPCError, RPCStatusCode
@@ -21,6 +22,9 @@ from longshift.contracts.workspace import Workspace
 from longshift.policy.slots import forsaken_after
 
 log = logging.getLogger("longshift.slots")
+
+TOLD_AFTER_SECONDS = 0.1
+"""A signal costs the session a turn, while it has nothing to do but wait; what is prepared by then needs none."""
 
 
 class Slots(SlotActivities):
@@ -70,13 +74,33 @@ class Slots(SlotActivities):
 
     async def _grant(self, request: HoldSlotInput, progress: Progress) -> Workspace:
         generation = request.generation
-        await self._tell(request, "slot_taken", SlotTaken(generation=generation, host_id=self._host_id))
-        async with self._journal.doing(f"{request.session} prepare", f"preparing the workspace of {request.session}"):
+        async with (
+            self._telling_who_prepares(request),
+            self._journal.doing(f"{request.session} prepare", f"preparing the workspace of {request.session}"),
+        ):
             workspace = await self._life.prepared(request.task_id, generation, progress.report)
         await self._workspaces.mark_held(workspace)
         await self._tell(request, "slot_granted", SlotGranted(generation=generation, workspace=workspace))
         progress.report("held")
         return workspace
+
+    @contextlib.asynccontextmanager
+    async def _telling_who_prepares(self, request: HoldSlotInput) -> AsyncGenerator[None]:
+        """Tell the session who has taken it, unless the block ends so soon that the grant tells it."""
+
+        async def tell() -> None:
+            await asyncio.sleep(TOLD_AFTER_SECONDS)
+            await self._tell(request, "slot_taken", SlotTaken(generation=request.generation, host_id=self._host_id))
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+            failure = None if telling.cancelled() else telling.exception()
+        if failure is not None:
+            raise failure
 
     async def keep_places(self) -> None:
         """After a start: the sessions that held slots here are expected back; those that do not come are let go."""

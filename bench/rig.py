@@ -57,9 +57,10 @@ async def zero_model(steps: int, path: str, port: int) -> AsyncGenerator[str]:
 
 
 class WorkerProcess:
-    """`python -m worker` on the given data directory."""
+    """`python -m worker`, or another program of ours, on the given data directory."""
 
-    def __init__(self, data_dir: Path, address: str, extra: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: Path, address: str, extra: Mapping[str, str], *, program: str = "worker") -> None:
+        self._program = program
         self._env = {
             **os.environ,
             "LONGSHIFT_DATA_DIR": str(data_dir),
@@ -69,9 +70,10 @@ class WorkerProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         """Start it; it polls a second or so later."""
-        self._process = subprocess.Popen([sys.executable, "-m", "worker"], cwd=REPOSITORY, env=self._env)
+        command = [sys.executable, "-m", self._program, *arguments]
+        self._process = subprocess.Popen(command, cwd=REPOSITORY, env=self._env)
 
     def kill(self) -> None:
         """kill -9."""
@@ -81,10 +83,20 @@ class WorkerProcess:
 
     def rss_mb(self) -> float:
         """The most memory it has held so far, in MB."""
+        return memory_mb(self.pid, "VmHWM")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
         assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
+        return self._process.pid
+
+
+def memory_mb(pid: int, kind: str = "VmRSS") -> float:
+    """What a process holds now, in MB, or with `VmHWM` the most that it ever held."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith(kind))
+    return int(line.split()[1]) / 1024
 
 
 async def requests(base_url: str, *, wait_for: int = 0) -> list[dict[str, float]]:

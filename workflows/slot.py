@@ -109,6 +109,8 @@ class Slot:
                 self._taken = signal
             case SlotGranted():
                 self._granted = signal
+                # A host that had nothing to prepare says no more than this.
+                self._taken = self._taken or SlotTaken(generation=signal.generation, host_id=signal.workspace.host_id)
             case SlotDraining():
                 self._draining = signal
 

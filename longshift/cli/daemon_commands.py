@@ -26,9 +26,7 @@ from longshift.telemetry import configure_logging
 
 Roles = Annotated[
     list[str] | None,
-    typer.Option(
-        "--role", metavar="ROLE", help=f"One of {', '.join(Role)}; all where none is named. Repeat it."
-    ),
+    typer.Option("--role", metavar="ROLE", help=f"One of {', '.join(Role)}; all where none is named. Repeat it."),
 ]
 READY_SECONDS = 60.0
 API_SECONDS = 10.0

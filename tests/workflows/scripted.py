@@ -204,6 +204,8 @@ class Host:
     restoration: Restoration | None = None
     """How it made a workspace that it did not have."""
     queue: str = ""
+    tells_who_prepares: bool = True
+    """Not where the workspace is ready at once."""
 
     @property
     def host_queue(self) -> str:
@@ -223,7 +225,8 @@ class ScriptedSlots(SlotActivities):
         script, host = self._script, self._with_room()
         script.slots.append((host.host_id, request.generation))
         session = activity.client().get_workflow_handle(request.session)
-        await session.signal("slot_taken", SlotTaken(generation=request.generation, host_id=host.host_id))
+        if host.tells_who_prepares:
+            await session.signal("slot_taken", SlotTaken(generation=request.generation, host_id=host.host_id))
         await script.enter("hold_slot")
         if script.setup_fails:
             raise WorkspaceFailed(script.setup_fails)

@@ -292,15 +292,18 @@ async def test_at_most_so_many_sessions_of_a_key_hold_slots_at_once(client: Clie
         await gate.result()
 
 
+@pytest.mark.parametrize("tells_who_prepares", [True, False])
 async def test_a_session_that_takes_down_one_host_after_the_other_is_held_for_a_person_with_the_evidence(
-    client: Client, task_id: str
+    client: Client, task_id: str, tells_who_prepares: bool
 ) -> None:
     script = Script([digest_of("bash"), digest_of("finish")], hold_tools=asyncio.Event(), lost={1, 2, 3, 4, 5})
-    async with scripted_worker(client, script, task_id):
+    hosts = [Host(queue=ids.CONTROL_QUEUE, tells_who_prepares=tells_who_prepares)]
+    async with scripted_worker(client, script, task_id, hosts=hosts):
         running = await start(client, script, a_task(task_id))
         waiting = await until(running, SessionState.WAITING)
         assert waiting.attention is not None
         assert "the slot was lost 5 times in a row" in waiting.attention.text
+        assert "on host h:" in waiting.attention.text
         assert 5 == len(script.slots)
         assert script.hold_tools is not None
         script.hold_tools.set()

@@ -14,6 +14,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
+from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
 from longshift.adapters.workspace.names import readable
@@ -41,6 +42,7 @@ class Making:
     folder: WorkspaceFolder
     runner: ProcessRunner
     run: RunGit
+    empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
     skip: Path
@@ -113,10 +115,12 @@ class Making:
             commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run)
             self._tree_begun(fetched, source_commit=commit)
         shadow = self._shadow(self.task.protected)
-        await shadow.create()
-        await self._set_up()
-        self.on_progress("recording the base tree")
-        base = await shadow.record_base()
+        base = None if self.task.setup else await self.empty.record_base(shadow)
+        if base is None:
+            await shadow.create()
+            await self._set_up()
+            self.on_progress("recording the base tree")
+            base = await shadow.record_base()
         sizes = await shadow.sizes(base.tree)
         is_again = self.generation > 1 or complaints
         workspace = Workspace(

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from longshift.adapters.workspace.candidates import sorted_out
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.ignore import flattened
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS, Index
+from longshift.adapters.workspace.index import EMPTY_TREE, LONG_TIMEOUT_SECONDS, Index
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
 from longshift.contracts.errors import WorkspaceFailed
 
@@ -78,8 +78,8 @@ class Shadow:
             texts = {name: (await git("cat-file", "blob", f"{snapshot.tree}:{name}")).stdout for name in names}
             git.write_base_rules(flattened({name: os.fsdecode(text) for name, text in texts.items()}))
             commit = (await git("commit-tree", snapshot.tree, "-m", "base")).text
-            await git("update-ref", BASE_REF, commit)
-            await git("update-ref", CHECKPOINTS_REF, commit)
+            both = f"update {BASE_REF} {commit}\nupdate {CHECKPOINTS_REF} {commit}\n"
+            await git("update-ref", "--stdin", stdin=both.encode())
             return snapshot
 
     async def snapshot(self, *, with_protected: bool = False) -> Snapshot:
@@ -129,6 +129,8 @@ class Shadow:
 
     async def sizes(self, tree: str) -> dict[str, int]:
         """The files of a tree and their sizes in bytes."""
+        if tree == EMPTY_TREE:
+            return {}
         async with self.held() as git:
             rows = (line.split("\t", 1) for line in (await git("ls-tree", "-r", "-l", "-z", tree)).names)
             return {name: int(head.split()[3]) for head, name in rows}

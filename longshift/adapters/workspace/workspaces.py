@@ -14,6 +14,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
+from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
@@ -58,6 +59,7 @@ class Workspaces:
         self._archive = archive
         self._run = run
         self._huge_bytes = huge_bytes
+        self._empty = EmptyShadow(run)
 
     async def prepare(
         self, task: TaskSpec, generation: int, on_progress: Callable[[str], None] = lambda line: None
@@ -221,6 +223,7 @@ class Workspaces:
             folder=folder,
             runner=self._runner,
             run=self._run,
+            empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
             skip=self._data_dir,
