@@ -99,9 +99,11 @@ class Parts:
 
 @dataclass
 class Built:
-    """The workers of this process, not yet polling. They stop in reverse: slots first, while their tools still run."""
+    """The workers of this process, not yet polling."""
 
     workers: list[Worker] = field(default_factory=list[Worker])
+    slot_workers: list[Worker] = field(default_factory=list[Worker])
+    """Those among them that hold slots; they stop first."""
     pools: dict[SlotKind, SlotPool] = field(default_factory=dict[SlotKind, SlotPool])
     slots: Slots | None = None
 
@@ -204,7 +206,8 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     )
     on_host = [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
-    built.workers += _slot_workers(parts, built.slots, life, built.pools)
+    built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
+    built.workers += built.slot_workers
     return tools
 
 
@@ -262,6 +265,9 @@ async def run_worker(
         )
         await stopped.wait()
         log.info("worker stopping", graceful_seconds=settings.graceful_shutdown_seconds)
+        # Sessions hold at a step only while their tools still run; then everything else at once.
+        await asyncio.gather(*(each.shutdown() for each in built.slot_workers))
+        await asyncio.gather(*(each.shutdown() for each in built.workers))
 
 
 def _facts(

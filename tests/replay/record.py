@@ -20,7 +20,7 @@ from longshift.contracts.session import SessionInput, Steer
 from longshift.contracts.tools import ToolStatus
 from longshift.schedule_wishes import Wishes
 from longshift.schedules import add_schedule
-from tests.workflows.conftest import Running, a_task, dev_server, scripted_worker, start
+from tests.workflows.conftest import Running, a_task, dev_server, eventually, scripted_worker, start
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
 
@@ -61,6 +61,30 @@ async def mended(running: Running) -> None:
     await running.handle.execute_update(Session.resume)
 
 
+async def host_lost(running: Running) -> None:
+    """The host goes away under a command, and comes back."""
+    await running.script.tool_started.wait()
+    running.script.lost.add(1)
+    await eventually(lambda: len(running.script.slots) == 2)
+    assert running.script.hold_tools is not None
+    running.script.hold_tools.set()
+
+
+async def host_stopped(running: Running) -> None:
+    """The host is about to stop while a command runs."""
+    await running.script.tool_started.wait()
+    running.script.draining.add(1)
+    await asyncio.sleep(0.5)
+    assert running.script.hold_tools is not None
+    running.script.hold_tools.set()
+
+
+async def slot_given_back(running: Running) -> None:
+    """A long wait for the provider, ended by a person."""
+    await eventually(lambda: running.script.slots_ended == [1])
+    await running.handle.execute_update(Session.resume)
+
+
 async def untouched(_running: Running) -> None:
     """Nobody interferes."""
 
@@ -71,6 +95,7 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
     finish, plain = digest_of("finish"), AgentLimits()
     wrong_key = digest_of(outcome=ModelOutcome.MISCONFIGURED, detail="auth: wrong key")
     overflow = digest_of(outcome=ModelOutcome.OVERFLOW)
+    quota = digest_of(outcome=ModelOutcome.QUOTA, detail="quota", retry_after_seconds=7_200.0)
     reads = [digest_of("read_file")] * 6
     return {
         "plain": (Script([digest_of("read_file", "grep"), digest_of("bash"), finish]), {}, plain, untouched),
@@ -90,6 +115,14 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
         ),
         "cancelled": (Script([digest_of("bash")], hold_tools=asyncio.Event()), {}, plain, cancelled),
         "configuration": (Script([wrong_key, finish]), {}, plain, mended),
+        "host-lost": (Script([digest_of("bash"), finish], hold_tools=asyncio.Event()), {}, plain, host_lost),
+        "host-stopped": (Script([digest_of("bash"), finish], hold_tools=asyncio.Event()), {}, plain, host_stopped),
+        "slot-given-back": (
+            Script([digest_of("write_file"), quota, finish], ended_commands=1),
+            {},
+            plain,
+            slot_given_back,
+        ),
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
         "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2}}, plain, untouched),
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
