@@ -19,6 +19,7 @@ LONGEST_RESTART_SECONDS = 30.0
 CALM_SECONDS = 60.0
 """A process that ran this long starts its next restart delay from the beginning."""
 KILL_MARGIN_SECONDS = 10.0
+"""Beyond twice the graceful time: a worker lets its sessions hand over first, then its calls end."""
 
 
 class ChildProcess:
@@ -56,7 +57,7 @@ class ChildProcess:
             return
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), self._graceful_seconds + KILL_MARGIN_SECONDS)
+            await asyncio.wait_for(process.wait(), 2 * self._graceful_seconds + KILL_MARGIN_SECONDS)
         if process.returncode is None:
             process.kill()
             await process.wait()
