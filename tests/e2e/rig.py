@@ -158,13 +158,18 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
+    port: int | None = None,
     **model: object,
 ) -> AsyncGenerator[Rig]:
-    """Engine, model and one worker; all of it ends with the block."""
+    """Engine, model and one worker; all of it ends with the block.
+
+    An engine that is killed often has a `port` of its own: the default one may be another engine's when it comes back.
+    """
     (data_dir / "source").mkdir(parents=True)
     async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
-        engine = EmbeddedEngine(data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+        binary = find_engine_binary()
+        engine = EmbeddedEngine(data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
         address = await engine.start()
         built = None
         try:

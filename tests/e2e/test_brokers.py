@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from brokers_drivers import Driver, NatsDriver, RabbitDriver, SqsDriver, ValkeyDriver
+from brokers_servers import free_port
 
 from longshift.adapters.brokers import TaskSource, open_source
 from longshift.adapters.engine import read_address
@@ -41,9 +42,10 @@ PORTION, GOOD, TWICE = 20, 19, 2
 """Of each portion, the last one is no task, and the first two are sent twice."""
 PORTIONS = TASKS // PORTION
 VICTIMS = ("intake", "worker", "engine")
-KILLS = len(VICTIMS) * (2 + TASKS // 75)
-PAUSE_SECONDS = 10.0
-"""Between two kills at most."""
+KILLS = len(VICTIMS) * (2 + TASKS // 150)
+PAUSE_SECONDS = min(30.0, 8.0 + TASKS / 40)
+"""Between two kills at most. The engine waits longer and longer before it comes back when it dies all the time."""
+HOST_SLOTS = 12
 BAD = (
     ("{", "is not valid JSON"),
     ('{"title": "No instructions"}', "instructions"),
@@ -82,7 +84,7 @@ class Chaos:
             self.kills[victim] += 1
             if victim == "engine":
                 while read_address(self.running.data_dir) is None:  # noqa: ASYNC110  # another process writes it
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(self.draw.uniform(0, PAUSE_SECONDS))
                 await self.running.kill_engine()
             elif victim == "intake":
                 self.running.kill_intake()
@@ -136,7 +138,8 @@ async def sessions(running: Rig) -> list[str]:
 @pytest.fixture(params=list(BROKERS))
 def driver(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     monkeypatch.delenv(COUNT_VARIABLE, raising=False)  # it is no setting of the processes
-    monkeypatch.setenv("LONGSHIFT_HOST_SLOTS", "40")
+    monkeypatch.setenv("LONGSHIFT_HOST_SLOTS", str(HOST_SLOTS))
+    monkeypatch.setenv("LONGSHIFT_HOST_PATIENCE_SECONDS", "5")  # a killed worker keeps its slots for so long
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -154,7 +157,8 @@ async def test_killed_at_random_every_task_of_a_broker_is_done_exactly_once(driv
     outside, url = tmp_path / "outside.txt", driver.url(QUEUE, lease_seconds=LEASE_SECONDS)
     began = time.monotonic()
     await driver.prepare(QUEUE)
-    async with rig(tmp_path / "data", script(outside)) as running, open_source(url) as source:
+    port = free_port()
+    async with rig(tmp_path / "data", script(outside), port=port) as running, open_source(url) as source:
         chaos = Chaos(running, url, random.Random(7))
         await chaos.revive()
         await asyncio.gather(feed(driver), chaos.reign())
