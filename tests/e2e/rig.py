@@ -46,6 +46,7 @@ class Rig:
     worker: subprocess.Popen[bytes] | None = None
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     """Further workers, each a host with a data directory of its own."""
+    intake: subprocess.Popen[bytes] | None = None
 
     @property
     def source(self) -> Path:
@@ -76,7 +77,20 @@ class Rig:
         """A host's data directory."""
         return self.data_dir / "hosts" / name
 
-    def _started(self, name: str, variables: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    def start_intake(self, *urls: str) -> None:
+        """Start the process that takes tasks in from the queues of these URLs, in a process group of its own."""
+        variables = {"LONGSHIFT_INTAKE_QUEUES": ",".join(urls), "LONGSHIFT_API_ADDRESS": "127.0.0.1:0"}
+        self.intake = self._started("intake", variables, module="longshift.intake")
+
+    def kill_intake(self) -> None:
+        """kill -9 of what takes tasks in."""
+        assert self.intake is not None
+        os.killpg(self.intake.pid, signal.SIGKILL)
+        self.intake.wait()
+
+    def _started(
+        self, name: str, variables: dict[str, str], *arguments: str, module: str = "worker"
+    ) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "LONGSHIFT_DATA_DIR": str(self.data_dir),
@@ -88,7 +102,7 @@ class Rig:
         }
         with (self.data_dir / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "worker", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,
@@ -144,13 +158,18 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
+    port: int | None = None,
     **model: object,
 ) -> AsyncGenerator[Rig]:
-    """Engine, model and one worker; all of it ends with the block."""
+    """Engine, model and one worker; all of it ends with the block.
+
+    An engine that is killed often has a `port` of its own: the default one may be another engine's when it comes back.
+    """
     (data_dir / "source").mkdir(parents=True)
     async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
-        engine = EmbeddedEngine(data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+        binary = find_engine_binary()
+        engine = EmbeddedEngine(data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
         address = await engine.start()
         built = None
         try:
@@ -161,6 +180,8 @@ async def rig(
         finally:
             if built is not None and built.worker is not None and built.worker.poll() is None:
                 built.kill_worker()
+            if built is not None and built.intake is not None and built.intake.poll() is None:
+                built.kill_intake()
             for host in built.hosts.values() if built is not None else ():
                 if host.poll() is None:
                     os.killpg(host.pid, signal.SIGKILL)
