@@ -253,7 +253,7 @@ async def run_worker(
             facts = _facts(settings, roles, built, stopped)
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
-            await built.slots.keep_places()
+            await built.slots.keep_places(client)
         for each in built.workers:
             await polling.enter_async_context(each)
         log.info(

@@ -33,12 +33,13 @@ class Gates(GateActivities):
     async def find_ended(self, request: FindEndedInput) -> EndedSessions:
         """Which of the sessions run no more."""
         client = activity.client()
-        running = await asyncio.gather(*(_is_running(client, session) for session in request.sessions))
+        running = await asyncio.gather(*(is_running(client, session) for session in request.sessions))
         pairs = zip(request.sessions, running, strict=True)
         return EndedSessions(sessions=tuple(session for session, is_running in pairs if not is_running))
 
 
-async def _is_running(client: Client, session: str) -> bool:
+async def is_running(client: Client, session: str) -> bool:
+    """Whether the session with this workflow id has not ended."""
     try:
         description = await client.get_workflow_handle(session).describe()
     except RPCError as error:

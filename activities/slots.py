@@ -6,9 +6,11 @@ import logging
 from collections.abc import AsyncGenerator
 
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.cancellation import is_cancelled_by_the_workflow
+from activities.gate import is_running
 from activities.heartbeat import Progress, heartbeating
 from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
@@ -102,9 +104,16 @@ class Slots(SlotActivities):
         if failure is not None:
             raise failure
 
-    async def keep_places(self) -> None:
+    async def keep_places(self, client: Client) -> None:
         """After a start: the sessions that held slots here are expected back; those that do not come are let go."""
-        held = await self._workspaces.marked_held()
+        marked = await self._workspaces.marked_held()
+        running = await asyncio.gather(
+            *(is_running(client, ids.session_workflow_id(workspace.workspace_id)) for workspace in marked)
+        )
+        held = [workspace for workspace, goes_on in zip(marked, running, strict=True) if goes_on]
+        for workspace in marked:
+            if workspace not in held:
+                await self._end(workspace)
         self._pools[SlotKind.SESSION].expect(workspace.workspace_id for workspace in held)
         for workspace in held:
             self._forsake(workspace)
