@@ -99,7 +99,9 @@ async def test_leftover_server_of_the_same_data_is_ended_before_a_new_one_starts
     leftover = await start_server(server_command(path, engine.database, ports, {}), tmp_path / "left.log")
     other_data = tmp_path / "other" / "engine.db"
     other_data.parent.mkdir()
-    foreign = await start_server(server_command(path, other_data, choose_ports(ui=False), {}), tmp_path / "other.log")
+    # The first one may not listen yet: a port of its own, whichever that was going to take.
+    other_ports = choose_ports(ui=False, frontend=choose_ports(ui=False).http)
+    foreign = await start_server(server_command(path, other_data, other_ports, {}), tmp_path / "other.log")
 
     address = await engine.start()
 
