@@ -147,8 +147,8 @@ class Slot:
             await self._lose(workflow.time() - self._held_since)
         else:
             await self._let_go(handle)
-            if not self._is_handed_over:
-                await self._leave_gate()
+        if self._idle_seconds() is not None:
+            await self._leave_gate()
         await workflow.wait_condition(lambda: self._closed or self._idle_seconds() is None)
 
     async def _take(self) -> Handle | None:
@@ -248,6 +248,7 @@ class Slot:
     async def _refused(self, failure: FailureError) -> None:
         """No workspace can be made: wait until somebody asks again."""
         self._phase, self.failure = SlotPhase.REFUSED, failure
+        await self._leave_gate()
         await workflow.wait_condition(lambda: self._closed or self._asked_again)
         self.failure = None
 

@@ -309,3 +309,20 @@ async def test_a_session_that_takes_down_one_host_after_the_other_is_held_for_a_
         script.hold_tools.set()
         await running.handle.execute_update(Session.resume)
         assert SessionState.DONE is (await running.result()).state
+
+
+async def test_a_session_that_waits_without_a_slot_leaves_its_place_under_the_cap(client: Client, task_id: str) -> None:
+    place = QueuePlace(cap_key=f"repository:{task_id}", cap_sessions=1)
+    wrong_key = digest_of(outcome=ModelOutcome.MISCONFIGURED, detail="auth: wrong key")
+    waits, works = f"{task_id}-1", f"{task_id}-2"
+    script = Script([digest_of("finish")], answers_of={waits: [wrong_key, digest_of("finish")]})
+    async with scripted_worker(client, script, task_id):
+        first = await start(client, script, a_task(waits), place=place)
+        await until(first, SessionState.WAITING)
+        script.lost.add(1)
+        await eventually(lambda: script.slots_ended == [1])
+        script.lost.clear()
+        second = await start(client, script, a_task(works), place=place)
+        assert SessionState.DONE is (await asyncio.wait_for(second.result(), 20)).state
+        await first.handle.execute_update(Session.resume)
+        assert SessionState.DONE is (await first.result()).state
