@@ -136,9 +136,11 @@ async def test_the_estimate_stands_in_where_a_provider_counts_no_prompt() -> Non
     assert 40_010 == (await rig.call(context_tokens=40_000)).context_tokens
 
 
-async def test_a_hand_off_that_the_model_refuses_is_a_refusal() -> None:
+async def test_a_hand_off_that_the_model_refuses_to_write_is_made_of_the_record() -> None:
     rig = Rig(words("I cannot help with that.", "refusal"))
-    assert ModelOutcome.REFUSED == (await rig.handoff()).outcome
+    digest = await rig.handoff()
+    assert (ModelOutcome.ANSWERED, True) == (digest.outcome, digest.by_runner)
+    assert "refused to answer" in digest.note
 
 
 async def test_words_beside_a_call_are_no_hand_off_note() -> None:

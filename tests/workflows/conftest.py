@@ -112,6 +112,7 @@ async def scripted_worker(
         models.write_handoff,
         tools.try_tool,
         tools.run_tool,
+        tools.list_jobs,
         places.prepare_workspace,
         places.checkpoint,
         places.run_checks,
