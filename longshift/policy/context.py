@@ -72,6 +72,8 @@ def should_compact(state: AgentState) -> bool:
 
 def may_clear(state: AgentState) -> bool:
     """Whether clearing old results may be enough: not so soon after the last time, as little would be left to clear."""
+    if state.overflow_streak > 1:
+        return False
     return not state.cleared_step or state.step - state.cleared_step >= CLEAR_AGAIN_AFTER_STEPS
 
 

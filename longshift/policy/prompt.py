@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
-from longshift.contracts.transcript import AnswerRecord, Message, Speaker
+from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
 
@@ -67,27 +67,36 @@ def opening_messages(
 
 @dataclass(frozen=True)
 class Survivors:
-    """What outlives a compaction word for word, each from its own source."""
+    """How things stand at a compaction, each from its own source; it is said word for word."""
 
-    people: tuple[str, ...] = ()
-    """The rendered messages of people, oldest first."""
     plan: str = ""
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
     jobs: tuple[Job, ...] = ()
 
 
-def epoch_messages(opening: tuple[Message, ...], survivors: Survivors, handoff_note: str) -> tuple[Message, ...]:
-    """The opening of a later epoch: the first message, then what survives verbatim, then the note."""
-    texts = [
-        *survivors.people,
+def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
+
+    `people` are the rendered messages of people, oldest first.
+    """
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
+
+
+def epoch_closing(survivors: Survivors, handoff_note: str) -> Message:
+    """What follows the rounds that a later epoch keeps: how things stand, then the note that was written after them."""
+    jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    texts = (
         _element("plan", survivors.plan),
         _element("changed-files", _changed_files(survivors)),
-        _element("background-jobs", "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)),
+        _element("background-jobs", jobs),
         _note(handoff_note),
-    ]
-    blocks = [{"type": "text", "text": text} for text in texts if text]
-    return ({"role": "user", "content": [*opening[0]["content"], *blocks]},)
+    )
+    return {"role": "user", "content": _text_blocks(texts)}
+
+
+def _text_blocks(texts: Sequence[str]) -> list[Block]:
+    return [{"type": "text", "text": text} for text in texts if text]
 
 
 def people_messages(base: Sequence[Message], answers: Sequence[AnswerRecord]) -> tuple[str, ...]:

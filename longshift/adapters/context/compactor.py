@@ -104,7 +104,8 @@ class Compactor:
         record = await self._record(profile, request, steps, report)
         rounds = await rounds_of(steps, foreign=request.foreign)
         total = sum(each.size_bytes for each in rounds)
-        keep_tokens = compaction.kept_tokens(request.limits, self._asker.fitted(profile).window_tokens)
+        window_tokens = self._asker.fitted(profile).window_tokens
+        keep_tokens = compaction.kept_tokens(request.limits, window_tokens) if request.keep_rounds else 0
         keep_bytes = compaction.room_bytes(total, request.context_tokens, keep_tokens)
         first = compaction.first_kept(rounds, keep_bytes=keep_bytes)
         return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
@@ -122,7 +123,10 @@ class Compactor:
                     raise
                 reason = provider.detail_of(error)
         by_runner = not note
-        note = note or record_note([_done(placed) for placed in steps], reason)
+        if by_runner:
+            base = await self._transcripts.base(request.agent, request.epoch)
+            earlier = base.handoff.note if base.handoff else ""
+            note = record_note([_done(placed) for placed in steps], reason, earlier)
         return HandoffRecord(note=note, step=request.step, reason=request.reason, usage=usage, by_runner=by_runner)
 
     async def _live(self, profile: ModelProfile, request: WriteHandoffInput) -> Live:
