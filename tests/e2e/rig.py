@@ -125,7 +125,14 @@ class Rig:
         pid = orjson.loads((self.data_dir / "engine.json").read_bytes())["pid"]
         os.kill(pid, signal.SIGKILL)
 
-    async def submit(self, task_id: str, **fields: object) -> WorkflowHandle[Session, SessionStatus]:
+    async def submit(
+        self,
+        task_id: str,
+        *,
+        limits: AgentLimits | None = None,
+        fallback: tuple[str, ...] = (),
+        **fields: object,
+    ) -> WorkflowHandle[Session, SessionStatus]:
         """Start a session on a copy of `source`."""
         given = {
             "id": task_id,
@@ -135,7 +142,13 @@ class Rig:
             **fields,
         }
         task = TaskSpec.model_validate(given)
-        request = SessionInput(task=task, profile="scripted", limits=AgentLimits(), host_patience_seconds=5)
+        request = SessionInput(
+            task=task,
+            profile="scripted",
+            fallback=fallback,
+            limits=limits or AgentLimits(),
+            host_patience_seconds=5,
+        )
         return await self.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
