@@ -322,3 +322,57 @@ async def test_an_overflow_without_a_number_teaches_a_smaller_window() -> None:
     digest = await ActivityEnvironment().run(rig.models.call_model, asked)
     assert (ModelOutcome.ANSWERED, 114_000) == (digest.outcome, digest.learnt_window_tokens)
     assert [20_000, 9_000] == [body["max_tokens"] for body in rig.sent]
+
+
+async def test_a_large_guess_near_the_window_is_counted_by_the_provider_first() -> None:
+    counted = httpx.Response(200, json={"input_tokens": 6_000})
+    rig = Rig(lambda body: counted if "max_tokens" not in body else NOTE, count_tokens_path="/count", **window(10_000))
+    await rig.begin(1)
+    asked = CallModelInput(
+        agent=AGENT,
+        task_id="t",
+        profile="test",
+        epoch=1,
+        epoch_first_step=1,
+        step=2,
+        context_tokens=9_500,
+        estimated_tokens=2_000,
+    )
+    digest = await ActivityEnvironment().run(rig.models.call_model, asked)
+    assert (ModelOutcome.ANSWERED, [None, 500]) == (digest.outcome, [body.get("max_tokens") for body in rig.sent])
+
+
+async def test_a_prompt_that_is_counted_as_too_large_is_not_sent() -> None:
+    rig = Rig(httpx.Response(200, json={"input_tokens": 9_900}), count_tokens_path="/count", **window(10_000))
+    await rig.begin(1)
+    asked = CallModelInput(
+        agent=AGENT,
+        task_id="t",
+        profile="test",
+        epoch=1,
+        epoch_first_step=1,
+        step=2,
+        context_tokens=8_000,
+        estimated_tokens=2_000,
+    )
+    digest = await ActivityEnvironment().run(rig.models.call_model, asked)
+    assert (ModelOutcome.OVERFLOW, 1, True) == (digest.outcome, len(rig.sent), "9900" in digest.detail)
+
+
+async def test_an_endpoint_that_cannot_count_is_asked_once_and_the_estimate_stands() -> None:
+    missing = httpx.Response(404, json={"error": {"type": "not_found_error", "message": "no such page"}})
+    rig = Rig(lambda body: missing if "max_tokens" not in body else NOTE, count_tokens_path="/count", **window(10_000))
+    await rig.begin(2)
+    for step in (2, 3):
+        asked = CallModelInput(
+            agent=AGENT,
+            task_id="t",
+            profile="test",
+            epoch=1,
+            epoch_first_step=1,
+            step=step,
+            context_tokens=8_000,
+            estimated_tokens=2_000,
+        )
+        await ActivityEnvironment().run(rig.models.call_model, asked)
+    assert [False, True] == ["max_tokens" in body for body in rig.sent]
