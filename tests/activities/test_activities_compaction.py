@@ -326,7 +326,11 @@ async def test_an_overflow_without_a_number_teaches_a_smaller_window() -> None:
 
 async def test_a_large_guess_near_the_window_is_counted_by_the_provider_first() -> None:
     counted = httpx.Response(200, json={"input_tokens": 6_000})
-    rig = Rig(lambda body: counted if "max_tokens" not in body else NOTE, count_tokens_path="/count", **window(10_000))
+    rig = Rig(
+        lambda body: counted if "max_tokens" not in body else NOTE,
+        count_tokens_path="/count",
+        **{**window(10_000), "max_output_tokens": 3_000, "output_limit_tokens": 3_000},
+    )
     await rig.begin(1)
     asked = CallModelInput(
         agent=AGENT,
@@ -339,7 +343,7 @@ async def test_a_large_guess_near_the_window_is_counted_by_the_provider_first() 
         estimated_tokens=2_000,
     )
     digest = await ActivityEnvironment().run(rig.models.call_model, asked)
-    assert (ModelOutcome.ANSWERED, [None, 500]) == (digest.outcome, [body.get("max_tokens") for body in rig.sent])
+    assert (ModelOutcome.ANSWERED, [None, 3_000]) == (digest.outcome, [body.get("max_tokens") for body in rig.sent])
 
 
 async def test_a_prompt_that_is_counted_as_too_large_is_not_sent() -> None:
