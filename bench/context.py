@@ -22,6 +22,7 @@ from typing import Any
 from temporalio.client import Client
 
 from bench import planted
+from bench.epochs import Epoch, epochs_of
 from bench.rig import PROFILE, WorkerProcess, engine, told_by_model, zero_model
 from longshift.adapters.store import Transcripts, open_store
 from longshift.contracts import ids
@@ -38,16 +39,6 @@ FILLED_TOKENS = 100_000
 """Steps are compared with each other where the context holds at least this much."""
 LOADED_TOKENS = 200_000
 COLD_LOADS = 7
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch, as the store has it."""
-
-    number: int
-    first_step: int
-    cause: str
-    """`handoff` or `clearing`; `opening` of the first."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +92,6 @@ async def _session(client: Client, source: Path, steps: int, base_url: str) -> S
         await told_by_model(base_url, wait_for=at)
         await handle.execute_update("steer", Steer(text=word))
     return await handle.result()
-
-
-def epochs_of(agent_store: Path) -> list[Epoch]:
-    """All epochs of the agent, in order."""
-    found: list[Epoch] = []
-    for path in sorted(agent_store.glob("e*/base.json")):
-        base = json.loads(path.read_bytes())
-        number = int(path.parent.name[1:])
-        cause = base.get("cause", "handoff" if number > 1 else "opening")
-        found.append(Epoch(number, base["first_step"], cause))
-    return found
 
 
 async def cold_load(store_url: str, epochs: Sequence[Epoch], requests: Sequence[Request]) -> dict[str, object]:

@@ -13,6 +13,8 @@ from longshift.adapters.scripted_model import RequestView, ScriptedCall, Turn
 
 JOBS_ARE_LISTED = False
 """Whether running background jobs survive a compaction."""
+RESULTS_ARE_CLEARED = False
+"""Whether old tool results are cleared before a hand-off note is asked for."""
 
 _PLAYED = re.compile(r"Turns played: (\d+)\.")
 _CALL_ID = re.compile(r"turn-(\d+)")

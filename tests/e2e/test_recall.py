@@ -71,13 +71,14 @@ def report(model: RecallModel, store: Path) -> str:
     """The figures, in lines for people."""
     pairs = list(pairwise(model.asked))
     crossed = [(before, after) for before, after in pairs if after.begins_epoch]
-    usual = statistics.median(after.seconds - before.seconds for before, after in pairs if not after.begins_epoch)
+    taken = [after.seconds - before.seconds for before, after in pairs if not after.begins_epoch]
+    usual = statistics.median(taken)
     added = statistics.median(after.seconds - before.seconds for before, after in crossed) - usual
     stored_bytes = sum(path.stat().st_size for path in store.rglob("*.json"))
     return (
         f"\n{len(crossed)} compactions in {STEPS} steps, {model.handoffs} hand-off requests; medians: "
         f"{statistics.median(before.tokens for before, _ in crossed):.0f} tokens before, "
         f"{statistics.median(after.tokens for _, after in crossed):.0f} after; "
-        f"{usual * 1_000:.0f} ms per step, {added * 1_000:.0f} ms more with a compaction; "
-        f"{stored_bytes / STEPS:.0f} bytes stored per step"
+        f"{usual * 1_000:.0f} ms per step, {max(taken) * 1_000:.0f} the longest, {added * 1_000:.0f} ms more with a "
+        f"compaction; {stored_bytes / STEPS:.0f} bytes stored per step"
     )
