@@ -14,7 +14,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-all demo bench bench-queue lock clean help
+.PHONY: setup fmt check test test-slow test-all demo bench bench-context bench-queue lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -45,6 +45,9 @@ demo: setup ## one session on real code, end to end
 
 bench: setup ## what a step costs; STEPS=400 for a short run
 	@$(BIN)/python -m bench.step_overhead --steps $(STEPS) $(ARGS)
+
+bench-context: setup ## what compactions keep and cost; STEPS=400 for a short run
+	@$(BIN)/python -m bench.context --steps $(STEPS) $(ARGS)
 
 bench-queue: setup ## what the queue costs; QUEUED=1000 for a short run
 	@$(BIN)/python -m bench.queue --queued $(QUEUED) $(ARGS)
