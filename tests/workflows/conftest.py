@@ -41,6 +41,9 @@ from workflows.session import Session
 
 SOON = timedelta(seconds=0.5)
 """Heartbeats reach the engine this often, so that cancellations arrive soon."""
+TASKS_AT_A_TIME = 4
+"""A workflow's modules are loaded anew in its sandbox, on the loop's thread. Of many that begin at once, those
+that are taken and not reached within ten seconds would time out and be loaded again."""
 
 
 def engine_binary() -> str:
@@ -140,6 +143,7 @@ async def scripted_worker(
             workflows=ALL,
             activities=everything,
             interceptors=[boundary],
+            max_concurrent_workflow_tasks=TASKS_AT_A_TIME,
             max_heartbeat_throttle_interval=SOON,
         ),
         Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),

@@ -78,6 +78,7 @@ def let_go(script: Script) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 async def test_a_day_of_fires_is_a_day_of_sessions(client: Client) -> None:
     script = Script([digest_of("finish")])
     tasks = [fired("daily", hour) for hour in range(24)]
