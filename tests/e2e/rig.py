@@ -21,6 +21,7 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
+from tests.ports import free_port
 from workflows.session import Session
 
 REPOSITORY = Path(__file__).parents[2]
@@ -171,18 +172,19 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
-    port: int | None = None,
     **model: object,
 ) -> AsyncGenerator[Rig]:
     """Engine, model and one worker; all of it ends with the block.
 
-    An engine that is killed often has a `port` of its own: the default one may be another engine's when it comes back.
+    The engine has a port of its own: the default one may be another engine's when it comes back after a kill.
     """
     (data_dir / "source").mkdir(parents=True)
     async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
         binary = find_engine_binary()
-        engine = EmbeddedEngine(data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
+        engine = EmbeddedEngine(
+            data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=free_port()
+        )
         address = await engine.start()
         built = None
         try:
