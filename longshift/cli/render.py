@@ -188,7 +188,7 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
 
 def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
     status, progress = view.status, view.progress
-    steps = sum(report.steps for report in status.agents) + (progress.step - 1 if progress else 0)
+    steps = sum(report.steps for report in status.agents) + (progress.step - progress.first_step if progress else 0)
     tokens = sum(each.usage.total_tokens for each in (*status.agents, *([progress] if progress else [])))
     usd = sum(each.cost_usd for each in (*status.agents, *([progress] if progress else [])))
     rows: list[Row] = []

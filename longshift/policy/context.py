@@ -75,6 +75,15 @@ def may_clear(state: AgentState) -> bool:
     return not state.cleared_step or state.step - state.cleared_step >= CLEAR_AGAIN_AFTER_STEPS
 
 
+def is_smallest(state: AgentState) -> bool:
+    """Whether the conversation is as small as it can be: at the start of an epoch that left things behind.
+
+    Clearing leaves little behind, and a fork begins with as much as the conversation that it goes on with.
+    """
+    is_fork = state.epoch == 1 and state.first_step > 1
+    return state.step == state.epoch_first_step and state.cleared_step != state.step and not is_fork
+
+
 def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int | None = None) -> int:
     """How many output tokens to ask for, so that prompt and answer fit the window.
 
@@ -89,7 +98,7 @@ def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int 
 def exhausted_budget(state: AgentState) -> str:
     """Which budget is used up, in words for people; empty when none is."""
     limits = state.limits
-    if limits.steps is not None and state.step > limits.steps:
+    if limits.steps is not None and state.step - state.first_step >= limits.steps:
         return f"budget.steps: {limits.steps} steps used"
     if limits.tokens is not None and state.usage.total_tokens >= limits.tokens:
         return f"budget.tokens: {state.usage.total_tokens} of {limits.tokens} tokens used"

@@ -203,8 +203,7 @@ def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
             "needs_room": True,
         }
     )
-    is_smallest = state.step == state.epoch_first_step and state.cleared_step != state.step
-    if streak > MAX_OVERFLOWS or is_smallest:
+    if streak > MAX_OVERFLOWS or context.is_smallest(state):
         return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
     return state.model_copy(update={"phase": Phase.COMPACT})
 
@@ -441,7 +440,7 @@ def report(state: AgentState) -> AgentReport:
         agent=state.agent,
         outcome=state.outcome or AgentOutcome.CANCELLED,
         reason=state.ending,
-        steps=state.step - 1,
+        steps=state.step - state.first_step,
         epoch=state.epoch,
         last_step=state.step - 1,
         usage=state.usage,

@@ -15,8 +15,9 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, HandoffRecord, Message
 from longshift.contracts.workspace import Workspace
-from longshift.policy import prompt, transcript
+from longshift.policy import answers, prompt, transcript
 from longshift.policy.compaction import Round
+from longshift.policy.record_note import Done
 
 
 class Epochs:
@@ -97,4 +98,14 @@ def _round(placed: PlacedStep, *, foreign: bool) -> Round:
         clearable_bytes=0 if place.cleared else transcript.clearable_characters(placed.step.results),
         cleared=place.cleared,
         foreign=place.foreign or foreign,
+    )
+
+
+def done(placed: PlacedStep) -> Done:
+    """A step as a note made of the record tells it."""
+    failed = {line.index for line in placed.step.seal.results if line.is_error}
+    return Done(
+        step=placed.number,
+        words=answers.text_of(placed.step.answer.content)[:500],
+        calls=tuple((call.summary or call.name, call.index in failed) for call in placed.step.answer.calls),
     )
