@@ -162,6 +162,8 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         rows.append(("model", clean(status.profile)))
     if view.requeue_of:
         rows.append(("again of", clean(view.requeue_of)))
+    if view.started_from:
+        rows.append(("goes on from", clean(view.started_from)))
     if view.started_at:
         took = (view.closed_at - view.started_at).total_seconds() if view.closed_at else None
         rows.append(("started", moment(view.started_at) + ("" if took is None else f", took {duration(took)}")))
