@@ -103,6 +103,7 @@ class Models(ModelActivities):
                 asked.size_bytes + overhead_bytes(asked.base), answer.usage.prompt_tokens
             ),
             model=answer.model,
+            profile=profile.name,
             notes=request.notes,
             rejections=checked.rejections,
             truncated=answers.is_cut_in_call(answer.stop_reason, answer.content),

@@ -8,11 +8,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from longshift.adapters.store import open_store
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
 from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
+from longshift.starting import refuse_unusable
 from longshift.taskfile import task_hash
 from workflows.session import Session
 from workflows.session_start import start_options
@@ -34,9 +36,12 @@ async def submit(
 
     Raises:
         KeyTaken: the id belongs to another task.
-        BadInput: the model profile is unknown.
+        BadInput: the model profile is unknown, or there is nothing where the task is to start from.
+        StoreUnavailable: the store cannot be read, where a task starts from another session.
     """
     request = session_input(settings, task)
+    if task.start_from is not None:
+        await refuse_unusable(client, open_store(settings.store_url), task.start_from)
     start = start_options(request)
     start["memo"] = {**(memo or {}), **start["memo"]}
     try:

@@ -164,6 +164,8 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         rows.append(("model", clean(status.profile)))
     if view.requeue_of:
         rows.append(("again of", clean(view.requeue_of)))
+    if view.started_from:
+        rows.append(("goes on from", clean(view.started_from)))
     if view.started_at:
         took = (view.closed_at - view.started_at).total_seconds() if view.closed_at else None
         rows.append(("started", moment(view.started_at) + ("" if took is None else f", took {duration(took)}")))
@@ -193,7 +195,7 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
 
 def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
     status, progress = view.status, view.progress
-    steps = sum(report.steps for report in status.agents) + (progress.step - 1 if progress else 0)
+    steps = sum(report.steps for report in status.agents) + (progress.step - progress.first_step if progress else 0)
     tokens = sum(each.usage.total_tokens for each in (*status.agents, *([progress] if progress else [])))
     usd = sum(each.cost_usd for each in (*status.agents, *([progress] if progress else [])))
     rows: list[Row] = []

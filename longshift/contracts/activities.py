@@ -15,7 +15,7 @@ from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDiges
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
-from longshift.contracts.tools import Job, JobsDigest, RunToolInput, ToolDigest
+from longshift.contracts.tools import Job, JobsDigest, PlanItem, RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
@@ -36,6 +36,16 @@ class OpenAgentInput(Wire):
     workspace: Workspace
     handoff_from: str = ""
     """The agent id whose hand-off note starts this one; empty for the first."""
+
+
+class OpenedAgent(Wire):
+    """What an agent starts with, apart from its conversation."""
+
+    first_step: int = 1
+    plan: tuple[PlanItem, ...] = ()
+    """The plan of the agent whose work it goes on with."""
+    notes: tuple[Note, ...] = ()
+    """Messages that go with its first request."""
 
 
 class CallModelInput(Wire):
@@ -153,8 +163,8 @@ class LedgerActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def open_agent(self, request: OpenAgentInput) -> None:
-        """Write the base of an agent's first epoch."""
+    async def open_agent(self, request: OpenAgentInput) -> OpenedAgent | None:
+        """Write the base of an agent's first epoch. None came from earlier releases, and means a plain beginning."""
 
     @activity.defn
     @abstractmethod

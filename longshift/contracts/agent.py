@@ -98,8 +98,10 @@ class AgentState(Wire):
     phase: Phase = Phase.MODEL
     epoch: int = 1
     epoch_first_step: int = 1
+    first_step: int = 1
+    """The agent's own first step; a later one than 1 in a fork, which goes on with another agent's conversation."""
     step: int = 1
-    """The current step, from 1."""
+    """The current step."""
     unwritten_seal: SealInput | None = None
     """What closes the step before; it is written with the next model call, or by itself where none follows."""
     context_tokens: int = 0
@@ -223,6 +225,8 @@ class AgentProgress(Wire):
     agent: str
     phase: Phase
     step: int
+    first_step: int = 1
+    """The agent's own first step; those before it are another agent's."""
     epoch: int
     context_tokens: int
     window_tokens: int

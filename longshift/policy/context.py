@@ -101,7 +101,7 @@ def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int 
 def exhausted_budget(state: AgentState) -> str:
     """Which budget is used up, in words for people; empty when none is."""
     limits = state.limits
-    if limits.steps is not None and state.step > limits.steps:
+    if limits.steps is not None and state.step - state.first_step >= limits.steps:
         return f"budget.steps: {limits.steps} steps used"
     if limits.tokens is not None and state.usage.total_tokens >= limits.tokens:
         return f"budget.tokens: {state.usage.total_tokens} of {limits.tokens} tokens used"

@@ -1,5 +1,7 @@
 """Texts for people in the Web UI: activity summaries (at most 200 characters) and current details (markdown)."""
 
+import re
+
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.model import CallDigest
 from longshift.contracts.session import SessionStatus
@@ -10,6 +12,9 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 """The engine takes 20,000 bytes of details."""
 
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
+
+
+_PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
 
 
 def model_summary(state: AgentState) -> str:
@@ -49,6 +54,19 @@ def next_action(state: AgentState) -> str:
 def plan_text(plan: tuple[PlanItem, ...]) -> str:
     """The plan as a list with marks: done, in progress, pending."""
     return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+
+
+def plan_of_text(text: str) -> tuple[PlanItem, ...]:
+    """The plan that `plan_text` made this text of; what is no such line belongs to the title before it."""
+    statuses = {mark: status for status, mark in _MARKS.items()}
+    rows: list[tuple[PlanItemStatus, str]] = []
+    for line in text.split("\n"):
+        found = _PLAN_LINE.fullmatch(line)
+        if found is not None:
+            rows.append((statuses[found[1]], found[2]))
+        elif rows:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line}")
+    return tuple(PlanItem(title=title, status=status) for status, title in rows if title)
 
 
 def agent_details(progress: AgentProgress) -> str:

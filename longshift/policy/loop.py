@@ -450,7 +450,7 @@ def report(state: AgentState) -> AgentReport:
         agent=state.agent,
         outcome=state.outcome or AgentOutcome.CANCELLED,
         reason=state.ending,
-        steps=state.step - 1,
+        steps=state.step - state.first_step,
         epoch=state.epoch,
         last_step=state.step - 1,
         usage=state.usage,

@@ -79,20 +79,26 @@ def must_be_heard(note: Note) -> bool:
     return note.speaker is Speaker.PERSON or note.message_id.startswith(MOVED)
 
 
-def moved(workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] | None) -> str:
+def moved(workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] | None, *, is_own: bool = True) -> str:
     """What an agent has to know of a workspace that was made again on another host.
 
-    `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be.
+    `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be. Without
+    `is_own` the files are those that another agent had left, before the first step of this one.
     """
     restoration = workspace.restoration
     step = restoration.step if restoration else 0
-    lines = [
-        "The machine that held your workspace was lost, and the workspace was made again on another one, at "
-        f"{workspace.root}. Its files are those after step {step}."
-        if step
-        else "The machine that held your workspace was lost before any of your changes was saved. The workspace was "
-        f"made again from its source on another one, at {workspace.root}."
-    ]
+    if step and is_own:
+        first = (
+            "The machine that held your workspace was lost, and the workspace was made again on another one, at "
+            f"{workspace.root}. Its files are those after step {step}."
+        )
+    else:
+        origin = "as you found it" if step else "from its source"
+        first = (
+            "The machine that held your workspace was lost before any of your changes was saved. The workspace was "
+            f"made again {origin} on another one, at {workspace.root}."
+        )
+    lines = [first]
     if gap:
         lines.append(f"A saved state was damaged: changes of the steps {gap[0]} to {gap[1]} are missing.")
     if missing:

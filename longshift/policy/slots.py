@@ -83,8 +83,10 @@ def told(state: AgentState, workspace: Workspace) -> Note | None:
     restoration = workspace.restoration
     if restoration is None or workspace.life <= state.workspace.life:
         return None
+    is_own = not restoration.session and restoration.agent in ("", state.agent)
+    restored = restoration.step if is_own else state.first_step - 1  # before any step of this agent
     saved = state.checkpoint.step if state.checkpoint and state.checkpoint.archived else 0
-    gap = (restoration.step + 1, saved) if restoration.step < saved else None
-    missing = tuple(step for step in state.unsaved_steps if step > max(restoration.step, saved))
-    text = notes.moved(workspace, missing, gap)
+    gap = (restored + 1, saved) if restored < saved else None
+    missing = tuple(step for step in state.unsaved_steps if step > max(restored, saved))
+    text = notes.moved(workspace, missing, gap, is_own=is_own)
     return Note(speaker=Speaker.RUNNER, text=text, message_id=f"{notes.MOVED} {workspace.generation}")

@@ -3,6 +3,7 @@
 from longshift.adapters.context.asker import Asker, Prompt
 from longshift.adapters.context.compactor import Compactor
 from longshift.adapters.context.epochs import Epochs
+from longshift.adapters.context.openings import Openings
 from longshift.adapters.context.sizes import overhead_bytes, view_tokens
 
-__all__ = ["Asker", "Compactor", "Epochs", "Prompt", "overhead_bytes", "view_tokens"]
+__all__ = ["Asker", "Compactor", "Epochs", "Openings", "Prompt", "overhead_bytes", "view_tokens"]

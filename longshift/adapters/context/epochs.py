@@ -15,8 +15,9 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, HandoffRecord, Message
 from longshift.contracts.workspace import Workspace
-from longshift.policy import compaction, prompt, transcript
+from longshift.policy import answers, compaction, prompt, transcript
 from longshift.policy.compaction import Round
+from longshift.policy.record_note import Done
 
 
 class Epochs:
@@ -60,15 +61,15 @@ class Epochs:
             opening = await self.opening(request.task_id, request.workspace)
         else:
             opening = (await self._transcripts.base(request.agent, 1)).messages
-        people = prompt.people_messages(base.messages, [placed.step.answer for placed in left])
         survivors = prompt.Survivors(
+            people=prompt.people_messages(base.messages, [placed.step.answer for placed in left]),
             plan=request.plan,
             changed_files=request.changed_files,
             changed_count=request.changed_count,
             jobs=request.jobs,
         )
         messages, kept = compaction.closed(
-            prompt.epoch_opening(opening, people), kept, prompt.epoch_closing(survivors, record.note)
+            prompt.epoch_opening(opening, survivors), kept, prompt.epoch_closing(survivors, record.note)
         )
         update = {
             "messages": messages,
@@ -101,4 +102,14 @@ def _round(placed: PlacedStep, *, foreign: bool) -> Round:
         cleared=place.cleared,
         foreign=place.foreign or foreign,
         then=placed.then,
+    )
+
+
+def done(placed: PlacedStep) -> Done:
+    """A step as a note made of the record tells it."""
+    failed = {line.index for line in placed.step.seal.results if line.is_error}
+    return Done(
+        step=placed.number,
+        words=answers.text_of(placed.step.answer.content)[:500],
+        calls=tuple((call.summary or call.name, call.index in failed) for call in placed.step.answer.calls),
     )

@@ -51,7 +51,7 @@ class CheckpointArchive:
         self._part_bytes = part_bytes
         self._chains: dict[str, _Chain] = {}
 
-    async def keep(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int) -> Archived:
+    async def keep(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int, agent: str) -> Archived:
         """Store what the last archived checkpoint lacks of this one, under the generation of `workspace`.
 
         A store that is unavailable is no failure: it is logged, and made up for later.
@@ -67,7 +67,7 @@ class CheckpointArchive:
                     await self._look_up(chain, workspace, shadow)
                     if not chain.next_number:
                         return Archived(recorded.commit, is_archived=False)
-                archived = await self._kept(chain, self._upload(workspace, shadow, recorded, step))
+                archived = await self._kept(chain, self._upload(workspace, shadow, recorded, step, agent))
             except StoreUnavailable as error:
                 if not chain.is_failing:
                     log.warning("checkpoints of %s are not archived for now: %s", task_id, error)
@@ -89,8 +89,8 @@ class CheckpointArchive:
         key = ids.checkpoint_start_key(task_id, start.generation)
         return CheckpointStart.model_validate_json(await self.store.create(key, start.model_dump_json().encode()))
 
-    def _upload(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int) -> Upload:
-        return Upload(self.store, workspace, shadow, recorded, step, self._part_bytes)
+    def _upload(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int, agent: str) -> Upload:
+        return Upload(self.store, workspace, shadow, recorded, step, agent, self._part_bytes)
 
     async def _kept(self, chain: _Chain, upload: Upload) -> Archived:
         workspace, commit = upload.workspace, upload.recorded.commit
@@ -125,6 +125,8 @@ class CheckpointArchive:
         chain.last, chain.next_number = None, 0
         number = max(history.numbers.get(workspace.generation, (0,)))
         async for place in history.places(workspace.generation):
+            if place.session:
+                break  # of another session: this task's archive has to stand by itself
             try:
                 record = await history.record(place)
             except UnsoundCheckpoint:

@@ -35,6 +35,8 @@ class Upload:
     shadow: Shadow
     recorded: Checkpoint
     step: int
+    agent: str = ""
+    """Whose step it is."""
     part_bytes: int = PART_BYTES
 
     async def bundle_stored(self, last: CheckpointRecord | None, number: int) -> CheckpointRecord | None:
@@ -58,6 +60,7 @@ class Upload:
             generation=self.workspace.generation,
             number=number,
             step=self.step,
+            agent=self.agent,
             kind=kind,
             tree=self.recorded.tree,
             commit=written.commit,

@@ -115,8 +115,8 @@ class Workspaces:
         """
         return self._opened(workspace)[0]
 
-    async def checkpoint(self, workspace: Workspace, step: int, label: str = "") -> CheckpointDigest:
-        """Record the files after a step, and store what is new about them.
+    async def checkpoint(self, workspace: Workspace, step: int, label: str = "", agent: str = "") -> CheckpointDigest:
+        """Record the files after a step of `agent`, and store what is new about them.
 
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
@@ -125,7 +125,7 @@ class Workspaces:
         recorded = await shadow.checkpoint(f"step {step}{f': {label}' if label else ''}")
         archived = Archived(recorded.commit, is_archived=False)
         if self._archive is not None:
-            archived = await self._archive.keep(workspace, shadow, recorded, step)
+            archived = await self._archive.keep(workspace, shadow, recorded, step, agent)
         changed = await shadow.changed_files(workspace.base_tree, to_tree=recorded.tree)
         return CheckpointDigest(
             step=step,
