@@ -125,7 +125,7 @@ class StartFrom(UserInput):
     def _only_steps_have_an_agent(self) -> Self:
         given = [name for name in ("shift", "agent") if getattr(self, name) != type(self).model_fields[name].default]
         if given and self.step is None:
-            raise ValueError(f"start_from.{given[0]} needs start_from.step; set it or remove {given[0]}")
+            raise ValueError(f"start_from.{given[0]}: needs start_from.step; set it or leave this out")
         return self
 
     @property
@@ -182,7 +182,7 @@ class TaskSpec(UserInput):
     @model_validator(mode="after")
     def _starts_from_another(self) -> Self:
         if self.start_from is not None and self.start_from.session == self.id:
-            raise ValueError("start_from.session is this task's own id; name another session")
+            raise ValueError("start_from.session: is this task's own id; name another session")
         return self
 
     @field_validator("fairness_key")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,12 @@ class Place:
         return orjson.loads(raw), raw[raw.index(b'"messages":') + len(b'"messages":') :]
 
 
+def free_port() -> int:
+    """A port that is not the default one: workers of other engines may still look for theirs there."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @pytest_asyncio.fixture
 async def place(tmp_path: Path) -> AsyncGenerator[Place]:
     """A data directory and a model."""
@@ -95,6 +102,7 @@ async def place(tmp_path: Path) -> AsyncGenerator[Place]:
             **kept,
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
             "LONGSHIFT_DATA_DIR": str(tmp_path / "data"),
+            "LONGSHIFT_ENGINE_PORT": str(free_port()),
             "LONGSHIFT_MODEL_BASE_URL": model.base_url,
             "LONGSHIFT_MODEL_API_KEY": "k",
         }

@@ -116,8 +116,8 @@ def test_a_task_keeps_the_hash_it_had_before_there_was_this_field() -> None:
 @pytest.mark.parametrize(
     ("start", "complaint"),
     [
-        ({"session": "t"}, "start_from.session is this task's own id"),
-        ({"session": "old", "shift": 2}, "start_from.shift needs start_from.step"),
+        ({"session": "t"}, "start_from.session: is this task's own id"),
+        ({"session": "old", "shift": 2}, "start_from.shift: needs start_from.step"),
         ({"session": "a/b"}, "should match pattern"),
         ({"session": "old", "step": 0}, "greater than or equal to 1"),
     ],
