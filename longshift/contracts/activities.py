@@ -97,6 +97,8 @@ class WriteHandoffInput(Wire):
     limits: AgentLimits = AgentLimits()
     bytes_per_token: float = BYTES_PER_TOKEN
     learnt_window_tokens: int = 0
+    keep_rounds: bool = True
+    """The newest rounds go on verbatim; not where a conversation did not fit with them."""
     may_clear: bool = False
     """Clearing old results may do, where that frees enough."""
     foreign: bool = False

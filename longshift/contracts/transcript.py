@@ -61,6 +61,8 @@ class CarriedSteps(Wire):
     """Their tool results are shown as cleared."""
     foreign: bool = False
     """Another provider's model wrote them: its thinking is left out, and its call ids are replaced."""
+    then: tuple[Message, ...] = ()
+    """User messages that follow the last of them, such as a hand-off note that was written after it."""
 
 
 class EpochBase(Wire):

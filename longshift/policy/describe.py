@@ -76,7 +76,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("phase", "paused" if progress.paused else progress.phase.value),
         ("next", progress.next_action),
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
-        ("compactions", _compactions(progress)),
+        ("compactions", compactions(progress)),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
@@ -123,7 +123,8 @@ def _sandbox(name: str) -> str:
     return "none: commands run unsandboxed" if name == "none" else name
 
 
-def _compactions(progress: AgentProgress) -> str:
+def compactions(progress: AgentProgress) -> str:
+    """How often the context was compacted, and whether that seems to lose what is needed."""
     counts = f"{progress.compactions} with a note, {progress.clearings} by clearing old results"
     rate = (
         f"; {progress.compactions_per_100_steps:g} per 100 steps lately" if progress.compactions_per_100_steps else ""

@@ -203,9 +203,19 @@ def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
             "needs_room": True,
         }
     )
-    if streak > MAX_OVERFLOWS or context.is_smallest(state):
+    if streak > MAX_OVERFLOWS or _is_smallest(state):
         return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
     return state.model_copy(update={"phase": Phase.COMPACT})
+
+
+def _is_smallest(state: AgentState) -> bool:
+    """Whether a conversation that does not fit cannot be made smaller: it is a bare opening, with a note at most.
+
+    The first compaction may have cleared results only, or kept the newest rounds; the second has left all of it out.
+    """
+    if state.step != state.epoch_first_step:
+        return False
+    return state.step == 1 or state.version < VERSION_WITH_CONTEXT or state.overflow_streak > 2
 
 
 def _waiting(

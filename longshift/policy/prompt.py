@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
-from longshift.contracts.transcript import AnswerRecord, Message, Speaker
+from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
 
@@ -65,31 +65,39 @@ def opening_messages(task: TaskSpec, workspace: Workspace, rules_text: str) -> t
 
 @dataclass(frozen=True)
 class Survivors:
-    """What outlives a compaction word for word, each from its own source."""
+    """How things stand at a compaction, each from its own source; it is said word for word."""
 
-    people: tuple[str, ...] = ()
-    """The rendered messages of people, oldest first."""
     plan: str = ""
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
     jobs: tuple[Job, ...] = ()
 
 
-def epoch_messages(
-    opening: tuple[Message, ...], survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED
-) -> tuple[Message, ...]:
-    """The opening of a later epoch, or of an agent that goes on with another's work: the first message, then what
-    survives verbatim, then the note; `written` says by whom and when.
+def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
+
+    `people` are the rendered messages of people, oldest first.
     """
-    texts = [
-        *survivors.people,
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
+
+
+def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
+    """What follows the rounds that a later epoch keeps: how things stand, then the note that was written after them.
+
+    `written` says by whom and when.
+    """
+    jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    texts = (
         _element("plan", survivors.plan),
         _element("changed-files", _changed_files(survivors)),
-        _element("background-jobs", "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)),
+        _element("background-jobs", jobs),
         _note(handoff_note, written),
-    ]
-    blocks = [{"type": "text", "text": text} for text in texts if text]
-    return ({"role": "user", "content": [*opening[0]["content"], *blocks]},)
+    )
+    return {"role": "user", "content": _text_blocks(texts)}
+
+
+def _text_blocks(texts: Sequence[str]) -> list[Block]:
+    return [{"type": "text", "text": text} for text in texts if text]
 
 
 def people_messages(base: Sequence[Message], answers: Sequence[AnswerRecord]) -> tuple[str, ...]:
@@ -119,11 +127,6 @@ def element_of(messages: Sequence[Message], name: str) -> str:
     start, end = f"<{name}>\n", f"\n</{name}>"
     texts = [str(block.get("text", "")) for message in messages for block in message["content"]]
     return next((text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)), "")
-
-
-def note_of(messages: Sequence[Message]) -> str:
-    """The hand-off note of opening messages, without what the runner says of it."""
-    return element_of(messages, NOTE).partition("\n\n")[2]
 
 
 def _note(text: str, written: str) -> str:

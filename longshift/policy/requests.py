@@ -48,6 +48,7 @@ def write_handoff(state: AgentState, *, final: bool, jobs: tuple[Job, ...] = ())
         limits=state.limits,
         bytes_per_token=state.bytes_per_token,
         learnt_window_tokens=state.learnt_window_tokens,
+        keep_rounds=state.overflow_streak <= 1,
         may_clear=context.may_clear(state),
         foreign=bool(state.epoch_profile),
         by_runner=state.note_by_runner,

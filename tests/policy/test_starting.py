@@ -3,7 +3,8 @@
 import pytest
 
 from longshift.contracts import ids
-from longshift.contracts.agent import AgentLimits, AgentState
+from longshift.contracts.agent import AgentLimits, AgentState, Phase
+from longshift.contracts.model import ModelDigest, ModelOutcome
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import StartFrom, TaskSpec
 from longshift.contracts.tools import PlanItem, PlanItemStatus
@@ -15,7 +16,9 @@ from longshift.policy.starting import Worked
 from longshift.policy.task_identity import task_hash
 
 ROOT = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
-FORK = AgentState(agent="f/lead", task_id="f", profile="p", workspace=ROOT, first_step=13, step=13, epoch_first_step=13)
+FORK = AgentState(
+    agent="f/lead", task_id="f", profile="p", workspace=ROOT, first_step=13, step=13, epoch_first_step=13, version=2
+)
 
 
 def wrote(step: int) -> Worked:
@@ -57,9 +60,9 @@ def test_a_fork_s_budget_begins_anew_and_its_report_counts_its_own_steps() -> No
 
 
 def test_a_fork_that_does_not_fit_is_compacted_at_its_first_step() -> None:
-    assert not context.is_smallest(FORK)
-    assert context.is_smallest(FORK.model_copy(update={"epoch": 2}))
-    assert context.is_smallest(FORK.model_copy(update={"first_step": 1}))
+    too_long = ModelDigest(outcome=ModelOutcome.OVERFLOW, window_tokens=1_000)
+    assert Phase.COMPACT is loop.after_model(FORK, too_long).phase
+    assert Phase.PARKED is loop.after_model(FORK.model_copy(update={"step": 1, "epoch_first_step": 1}), too_long).phase
 
 
 @pytest.mark.parametrize(
@@ -91,8 +94,8 @@ def test_a_plan_comes_back_from_its_text() -> None:
 
 
 def test_a_note_made_of_the_record_keeps_the_one_before_it() -> None:
-    note = record_note([], "it was down", "x" * 30_000 + " the end")
-    assert (True, True) == ("The note before this one" in note, "the end" in note)
+    note = record_note([], "it was down", "the start " + "x" * 30_000)
+    assert (True, True) == ("The note from before" in note, "the start" in note)
     assert len(note) < 21_000
 
 

@@ -18,7 +18,7 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import HandoffDigest, ModelOutcome, ModelProfile, Usage
 from longshift.contracts.transcript import EpochBase, EpochCause, HandoffRecord
-from longshift.policy import compaction, prompt, provider
+from longshift.policy import compaction, provider
 from longshift.policy.record_note import record_note
 
 _NO_NOTE_TO_HOPE_FOR = frozenset({ProviderFailure.OVERFLOW, ProviderFailure.TOO_LARGE, ProviderFailure.REFUSED})
@@ -106,7 +106,8 @@ class Compactor:
         record = await self._record(profile, request, steps, report)
         rounds = await rounds_of(steps, foreign=request.foreign)
         total = sum(each.size_bytes for each in rounds)
-        keep_tokens = compaction.kept_tokens(request.limits, self._asker.fitted(profile).window_tokens)
+        window_tokens = self._asker.fitted(profile).window_tokens
+        keep_tokens = compaction.kept_tokens(request.limits, window_tokens) if request.keep_rounds else 0
         keep_bytes = compaction.room_bytes(total, request.context_tokens, keep_tokens)
         first = compaction.first_kept(rounds, keep_bytes=keep_bytes)
         return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
@@ -124,12 +125,11 @@ class Compactor:
                     raise
                 reason = provider.detail_of(error)
         by_runner = not note
-        note = note or await self._made(request, steps, reason)
+        if by_runner:
+            base = await self._transcripts.base(request.agent, request.epoch)
+            earlier = base.handoff.note if base.handoff else ""
+            note = record_note(list(map(done, steps)), reason, earlier)
         return HandoffRecord(note=note, step=request.step, reason=request.reason, usage=usage, by_runner=by_runner)
-
-    async def _made(self, request: WriteHandoffInput, steps: Sequence[PlacedStep], reason: str) -> str:
-        base = await self._transcripts.base(request.agent, request.epoch)
-        return record_note(list(map(done, steps)), reason, prompt.note_of(base.messages))
 
     async def _live(self, profile: ModelProfile, request: WriteHandoffInput) -> Live:
         if request.foreign:
