@@ -76,13 +76,20 @@ class Survivors:
     jobs: tuple[Job, ...] = ()
 
 
-def epoch_opening(opening: tuple[Message, ...], survivors: Survivors) -> Message:
-    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch."""
-    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(survivors.people)]}
+def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
 
 
 def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
     """What follows the rounds that an epoch keeps: how things stand, then the note that was written after them.
+
+    `written` says by whom and when.
+    """
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
+
+
+def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
+    """What follows the rounds that a later epoch keeps: how things stand, then the note that was written after them.
 
     `written` says by whom and when.
     """
@@ -94,19 +101,6 @@ def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHE
         _note(handoff_note, written),
     )
     return {"role": "user", "content": _text_blocks(texts)}
-
-
-def epoch_messages(
-    opening: tuple[Message, ...], survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED
-) -> tuple[Message, ...]:
-    """The opening of an epoch that keeps no round, or of an agent that goes on with another's work."""
-    closing = epoch_closing(survivors, handoff_note, written=written)
-    return (joined(epoch_opening(opening, survivors), closing),)
-
-
-def runner_messages(base: EpochBase) -> tuple[Message, ...]:
-    """All that an epoch begins with, less the steps that it carries."""
-    return (*base.messages, *(message for part in base.carried for message in part.then))
 
 
 def _text_blocks(texts: Sequence[str]) -> list[Block]:
@@ -140,11 +134,6 @@ def element_of(messages: Sequence[Message], name: str) -> str:
     start, end = f"<{name}>\n", f"\n</{name}>"
     texts = [str(block.get("text", "")) for message in messages for block in message["content"]]
     return next((text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)), "")
-
-
-def note_of(messages: Sequence[Message]) -> str:
-    """The hand-off note of opening messages, without what the runner says of it."""
-    return element_of(messages, NOTE).partition("\n\n")[2]
 
 
 def _note(text: str, written: str) -> str:
