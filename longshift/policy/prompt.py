@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
-from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, Message, Speaker
+from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
-from longshift.policy.transcript import joined
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -68,8 +67,6 @@ def opening_messages(task: TaskSpec, workspace: Workspace, rules_text: str) -> t
 class Survivors:
     """How things stand at a compaction, each from its own source; it is said word for word."""
 
-    people: tuple[str, ...] = ()
-    """The rendered messages of people, oldest first."""
     plan: str = ""
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
@@ -79,11 +76,7 @@ class Survivors:
 def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
     """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
 
-
-def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
-    """What follows the rounds that an epoch keeps: how things stand, then the note that was written after them.
-
-    `written` says by whom and when.
+    `people` are the rendered messages of people, oldest first.
     """
     return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
 

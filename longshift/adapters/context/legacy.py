@@ -50,7 +50,7 @@ async def read_legacy(store: Store, transcripts: Transcripts, agent: str) -> Leg
     steps = await transcripts.steps(agent, epoch.number, end_step)
     open_answer = await transcripts.find_answer(agent, epoch.number, end_step)
     body = await store.find(ids.handoff_key(agent))
-    messages = prompt.runner_messages(epoch.base)
+    messages = epoch.base.messages
     if body is not None:
         record = HandoffRecord.model_validate_json(body)
     else:

@@ -134,7 +134,6 @@ def _carried(steps: Sequence[PlacedStep], profile: str) -> tuple[CarriedSteps, .
             cleared=placed.place.cleared,
             then=placed.then,
             foreign=placed.place.foreign or placed.step.answer.profile not in ("", profile),
-            then=placed.then,
         )
         for placed in steps
     ]
