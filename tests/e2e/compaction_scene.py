@@ -22,9 +22,9 @@ from longshift.contracts.session import SessionState
 from tests.e2e.recall_model import turn_of
 from tests.e2e.rig import Rig
 
-TURNS = 16
-LINES = 250
-"""About 1,700 tokens per step."""
+TURNS = 26
+LINES = 100
+"""About 700 tokens per step."""
 CALM, KILLED = "calm-1", "kill-1"
 """Task ids of one length: their prompts have the same size."""
 WINDOW_TOKENS = 16_000
