@@ -204,7 +204,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
-    on_host = [tools.run_tool, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
+    on_host = [tools.run_tool, tools.list_jobs, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
     built.workers += built.slot_workers

@@ -12,8 +12,8 @@ from longshift.adapters.store import Transcripts
 from longshift.adapters.tools import Toolbox, ToolContext, ToolOutcome
 from longshift.adapters.workspace import Workspaces
 from longshift.contracts import ids
-from longshift.contracts.activities import ToolActivities
-from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.activities import ListJobsInput, ToolActivities
+from longshift.contracts.tools import JobsDigest, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import AnswerRecord, Block, ResultRecord
 from longshift.policy.normalise import result_hash
 
@@ -33,6 +33,11 @@ class NoTools(ToolActivities):
     async def run_tool(self, request: RunToolInput) -> ToolDigest:
         """Leave the call to the workspace's host; such a worker polls no queue of this."""
         return ToolDigest(index=request.index, status=ToolStatus.ELSEWHERE)
+
+    @activity.defn
+    async def list_jobs(self, request: ListJobsInput) -> JobsDigest:
+        """Leave the question to the workspace's host."""
+        return JobsDigest()
 
 
 class Tools(ToolActivities):
@@ -57,6 +62,13 @@ class Tools(ToolActivities):
         progress = Progress()
         async with heartbeating(progress):
             return await self._run(request, None, progress)
+
+    @activity.defn
+    async def list_jobs(self, request: ListJobsInput) -> JobsDigest:
+        """The agent's background jobs."""
+        async with heartbeating(Progress()):
+            self._workspaces.open(request.workspace)  # a host that lost the slot does not answer for it
+            return JobsDigest(jobs=await self._toolbox.jobs(request.agent, request.workspace.life))
 
     async def _run(self, request: RunToolInput, patience_seconds: float | None, progress: Progress) -> ToolDigest:
         started = time.monotonic()

@@ -54,18 +54,27 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     Raises:
         BadInput: the model profile is unknown.
     """
-    profile = task.model or settings.model_profile
-    known = settings.profiles()
-    if profile not in known:
-        raise BadInput(f"model: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    profile = _known("model", task.model or settings.model_profile, settings)
+    field, named = "fallback_models", task.fallback_models
+    if named is None:
+        field, named = "model_fallback", settings.model_fallback
+    fallback = tuple(dict.fromkeys(_known(field, name, settings) for name in named if name != profile))
     return SessionInput(
         task=task,
         profile=profile,
+        fallback=fallback,
         limits=settings.agent_limits(task.budget),
         wrap_up_seconds=settings.wrap_up_seconds,
         place=place_of(settings, task),
         host_patience_seconds=settings.host_patience_seconds,
     )
+
+
+def _known(field: str, profile: str, settings: Settings) -> str:
+    known = settings.profiles()
+    if profile not in known:
+        raise BadInput(f"{field}: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    return profile
 
 
 def place_of(settings: Settings, task: TaskSpec) -> QueuePlace:

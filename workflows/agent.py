@@ -13,19 +13,19 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 
 from longshift.contracts.activities import (
     LedgerActivities,
+    ListJobsInput,
     ModelActivities,
     ToolActivities,
     WorkspaceActivities,
 )
-from longshift.contracts.agent import AgentInput, AgentProgress, AgentReport, AgentState, Phase
+from longshift.contracts.agent import AgentInput, AgentReport, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest
-from longshift.contracts.slots import SlotGranted
-from longshift.contracts.tools import ToolDigest, ToolStatus
-from longshift.contracts.transcript import Note
+from longshift.contracts.tools import Job, JobsDigest, ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
 from longshift.policy import actions, describe, loop, requests, slots, standing
 from workflows import options, signals
+from workflows.agent_inbox import AgentInbox
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
 
@@ -34,15 +34,13 @@ REPORT_EVERY_STEPS = 25
 
 
 @workflow.defn(name="Agent")
-class Agent:
+class Agent(AgentInbox):
     """One agent, from its first step to its report."""
 
     @workflow.init
     def __init__(self, request: AgentInput) -> None:
-        self._state: AgentState = request.state
+        super().__init__(request)
         self._checkpoint: asyncio.Task[None] | None = None
-        self._woken = False
-        self._reported_waiting = False
 
     @workflow.run
     async def run(self, request: AgentInput) -> AgentReport:
@@ -116,7 +114,7 @@ class Agent:
             **options.MODEL,
         )
         self._state = loop.after_model(self._state, digest)
-        if state.step % REPORT_EVERY_STEPS == 0:
+        if state.step % REPORT_EVERY_STEPS == 0 or state.profile != self._state.profile:
             await self._report()
 
     async def _run_tools(self, action: actions.RunTools) -> None:
@@ -187,14 +185,32 @@ class Agent:
     async def _write_handoff(self, *, final: bool) -> None:
         self._start_checkpoint()
         await self._checkpointed()
+        jobs = await self._jobs()
         digest = await workflow.execute_activity_method(
             ModelActivities.write_handoff,
-            requests.write_handoff(self._state, final=final),
+            requests.write_handoff(self._state, final=final, jobs=jobs),
             summary=f"step {self._state.step} · {'last hand-off note' if final else 'compaction'}",
             **options.MODEL,
         )
         after = loop.after_handoff if final else loop.after_compaction
         self._state = after(self._state, digest)
+
+    async def _jobs(self) -> tuple[Job, ...]:
+        """The background jobs; an agent without a slot has none, as they end with it."""
+        if self._held() is None or self._state.version < loop.VERSION_WITH_CONTEXT:
+            return ()
+        try:
+            return (await on_host(self._held, self._start_listing)).jobs
+        except HostLost:
+            return ()
+
+    def _start_listing(self, workspace: Workspace) -> workflow.ActivityHandle[JobsDigest]:
+        return workflow.start_activity_method(
+            ToolActivities.list_jobs,
+            ListJobsInput(workspace=workspace, agent=self._state.agent),
+            summary=f"step {self._state.step} · background jobs",
+            **options.housekeeping(workspace.host_queue),
+        )
 
     async def _hold(self, seconds: float | None) -> None:
         """Wait for the provider (`seconds`) or for a person (None); either way a person's word ends it."""
@@ -274,49 +290,3 @@ class Agent:
 
     def _describe(self) -> None:
         workflow.set_current_details(describe.agent_details(self.progress()))
-
-    @workflow.signal
-    def deliver_note(self, note: Note) -> None:
-        """A message for the model; it goes with the next model call."""
-        self._state = loop.take_note(self._state, note)
-        self._woken = True
-
-    @workflow.signal
-    def set_paused(self, paused: bool) -> None:
-        """Hold between two steps, or go on."""
-        self._state = self._state.model_copy(update={"paused": paused})
-
-    @workflow.signal
-    def slot_lost(self, generation: int) -> None:
-        """No host holds the workspace any more: what needs one waits."""
-        self._state = loop.slot_lost(self._state, generation)
-
-    @workflow.signal
-    def slot_granted(self, granted: SlotGranted) -> None:
-        """A host holds the workspace, perhaps another one."""
-        self._state = loop.slot_granted(self._state, granted)
-
-    @workflow.signal
-    def suspend(self) -> None:
-        """The host is about to stop: hold at the next step."""
-        self._state = self._state.model_copy(update={"suspended": True})
-
-    @workflow.signal
-    def wake(self) -> None:
-        """Go on from a wait or from a place where a person was needed."""
-        self._woken = True
-
-    @workflow.signal
-    def wrap_up(self, remaining_seconds: float) -> None:
-        """The end of the session's time is near."""
-        self._state = loop.wrap_up(self._state, remaining_seconds)
-
-    @workflow.signal
-    def end(self, reason: str) -> None:
-        """The session's time is up: finish the step, hand off, report."""
-        self._state = loop.end(self._state, reason)
-
-    @workflow.query
-    def progress(self) -> AgentProgress:
-        """Where the agent stands."""
-        return standing.progress(self._state)

@@ -31,8 +31,8 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import OnDeadline
 from longshift.contracts.workspace import DeliveryDigest, Workspace
+from longshift.policy import loop, slots
 from longshift.policy import session as policy
-from longshift.policy import slots
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
@@ -184,7 +184,9 @@ class Session(Steering):
         state = AgentState(
             agent=agent,
             task_id=task.id,
+            version=loop.VERSION_WITH_CONTEXT,
             profile=request.profile,
+            fallback=request.fallback,
             workspace=workspace,
             limits=policy.agent_limits(request, self._status.agents),
             has_checks=bool(task.checks or task.protected),

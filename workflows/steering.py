@@ -122,6 +122,7 @@ class Steering:
     def agent_status(self, status: AgentStatus) -> None:
         """An agent tells where it stands."""
         self._agent_status = status
+        self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})
         attributes.upsert_progress(policy.progress(self._status.agents, status))
         workflow.set_current_details(describe.session_details(self.status()))
 

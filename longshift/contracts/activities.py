@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
+from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
-from longshift.contracts.model import HandoffDigest, ModelDigest
+from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
-from longshift.contracts.tools import RunToolInput, ToolDigest
+from longshift.contracts.tools import Job, JobsDigest, RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
@@ -48,6 +49,12 @@ class CallModelInput(Wire):
     step: int
     context_tokens: int = 0
     """The estimate of the prompt's size, to fit the output limit into the window."""
+    estimated_tokens: int = 0
+    """The part of it that no `usage` has counted yet."""
+    bytes_per_token: float = BYTES_PER_TOKEN
+    """What the conversation's `usage` said so far."""
+    learnt_window_tokens: int = 0
+    """The provider's real window, where an overflow showed that it is smaller than the profile says."""
     notes: tuple[Note, ...] = ()
     """Messages for the model that go with this call and are kept with its answer."""
     seal: SealInput | None = None
@@ -55,7 +62,7 @@ class CallModelInput(Wire):
 
 
 class WriteHandoffInput(Wire):
-    """Asks the model for a hand-off note over everything up to the last closed step."""
+    """Makes room in a conversation up to its last closed step, or ends it with a note."""
 
     agent: str
     task_id: str
@@ -68,9 +75,33 @@ class WriteHandoffInput(Wire):
     final: bool = False
     """The session ends with it: keep the note, open no further epoch."""
     changed_files: tuple[str, ...] = ()
+    changed_count: int = 0
+    """How many there are; the list is cut at 200."""
+    jobs: tuple[Job, ...] = ()
+    """The agent's background jobs, as their host knows them."""
     plan: str = ""
     """The current plan as text; it survives verbatim."""
+    workspace: Workspace | None = None
+    """Where the files are now, to be said anew; None: as it was said first."""
     reason: str = ""
+    limits: AgentLimits = AgentLimits()
+    bytes_per_token: float = BYTES_PER_TOKEN
+    learnt_window_tokens: int = 0
+    keep_rounds: bool = True
+    """The newest rounds go on verbatim; not where a conversation did not fit with them."""
+    may_clear: bool = False
+    """Clearing old results may do, where that frees enough."""
+    foreign: bool = False
+    """Another provider's model led the conversation so far: nothing of its thinking may be sent."""
+    by_runner: str = ""
+    """Why no model is to be asked for the note; empty: ask."""
+
+
+class ListJobsInput(Wire):
+    """Asks a host for the background jobs of an agent."""
+
+    workspace: Workspace
+    agent: str
 
 
 class PrepareWorkspaceInput(Wire):
@@ -157,6 +188,11 @@ class ToolActivities(ABC):
     @abstractmethod
     async def run_tool(self, request: RunToolInput) -> ToolDigest:
         """Run the call, or re-attach to it, to its end."""
+
+    @activity.defn
+    @abstractmethod
+    async def list_jobs(self, request: ListJobsInput) -> JobsDigest:
+        """The agent's background jobs that run, or have ended, in this life of the workspace."""
 
 
 class WorkspaceActivities(ABC):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
-from longshift.contracts.model import CallDigest, Usage
+from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Usage
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -20,6 +20,14 @@ class AgentLimits(Wire):
     """Of the window."""
     compact_reserve_tokens: int = 50_000
     """Compact when less than this is left, where the window is larger than twice the reserve."""
+    clear_to_share: float = 0.5
+    """Clearing old tool results is enough where it brings the context down to this share of the window."""
+    keep_results_tokens: int = 40_000
+    """The newest of the conversation, whose results are never cleared; at most a fifth of the window."""
+    keep_rounds_tokens: int = 20_000
+    """The newest rounds, which go on verbatim beside a hand-off note; at most 8 % of the window."""
+    fallback_after_seconds: float = 1_800
+    """How long a provider is waited for before the next of the fall-back profiles takes over."""
     history_events: int = 1_000
     """Continue as new at about this many events, so that a cold worker replays in about a second."""
 
@@ -61,6 +69,21 @@ class Attention(Wire):
     since_step: int = 0
 
 
+class Recall(Wire):
+    """Evidence of whether compaction loses what is needed: how often it happens, and what is read again after it."""
+
+    recent_steps: tuple[int, ...] = ()
+    """The steps of the latest compactions, at most 10."""
+    known_reads: tuple[str, ...] = ()
+    """`CallDigest.reads` of what was read before the last compaction, the latest 200."""
+    reads: tuple[str, ...] = ()
+    """What has been read since, the latest 200."""
+    reads_since: int = 0
+    """How many reads there were since the last compaction."""
+    repeated_since: int = 0
+    """How many of them repeat what was read before it."""
+
+
 class AgentState(Wire):
     """All that an agent carries from action to action and through continue-as-new; bounded in size."""
 
@@ -84,8 +107,24 @@ class AgentState(Wire):
     needs_room: bool = False
     """The provider said overflow: compact before the next call."""
     overflow_streak: int = 0
+    estimated_tokens: int = 0
+    """The part of `context_tokens` that no `usage` has counted yet."""
+    context_bytes: int = 0
+    body_limit_bytes: int = 0
+    """What the provider takes in one request; 0 while unknown."""
+    bytes_per_token: float = BYTES_PER_TOKEN
+    learnt_window_tokens: int = 0
+    """The window, where an overflow showed that it is smaller than the profile says."""
+    cleared_step: int = 0
+    """The step at which old results were cleared last; 0: never."""
     waits: int = 0
     """Consecutive waits for the provider."""
+    waited_seconds: float = 0.0
+    """How long the profile in use has been waited for in this trouble."""
+    fallback: tuple[str, ...] = ()
+    """The profiles that take over when the one in use stays down, in order; one that gave up goes to the end."""
+    epoch_profile: str = ""
+    """The profile whose model wrote the current epoch, where that is not the one in use: it has to be handed over."""
     wait_seconds: float = 0.0
 
     calls: tuple[CallDigest, ...] = ()
@@ -128,6 +167,14 @@ class AgentState(Wire):
     rejected_calls: int = 0
     lost_calls: int = 0
     compactions: int = 0
+    """Hand-off notes between epochs."""
+    clearings: int = 0
+    """Epochs that were begun by clearing old results alone."""
+    recall: Recall = Recall()
+    last_handover: str = ""
+    """When and why another profile took over last, in words for people."""
+    note_by_runner: str = ""
+    """Why no model is asked for the last hand-off note any more; empty: one is."""
     runs: int = 1
     """Continue-as-new runs so far, this one included."""
     last_text: str = ""
@@ -156,6 +203,9 @@ class AgentReport(Wire):
     rejected_calls: int = 0
     lost_calls: int = 0
     compactions: int = 0
+    clearings: int = 0
+    profile: str = ""
+    """The profile in use at the end."""
     runs: int = 1
     checks: ChecksDigest | None = None
     summary: str = ""
@@ -181,6 +231,15 @@ class AgentProgress(Wire):
     tool_calls: int
     compactions: int
     runs: int
+    clearings: int = 0
+    profile: str = ""
+    """The model profile in use."""
+    last_handover: str = ""
+    """When and why another profile took over last, in words."""
+    compactions_per_100_steps: float = 0.0
+    """Over the latest compactions, clearings included."""
+    repeated_reads_share: float = 0.0
+    """Of the reads since the last compaction, the part that repeats what was read before it."""
     plan: tuple[PlanItem, ...] = ()
     checks: ChecksDigest | None = None
     attention: Attention | None = None

@@ -7,6 +7,9 @@ from pydantic import Field
 
 from longshift.contracts.wire import UserInput, Wire
 
+BYTES_PER_TOKEN = 4.0
+"""The usual estimate for text and code; each answer's `usage` tells what it is in a conversation."""
+
 
 class ToolClass(StrEnum):
     """How often a call may run."""
@@ -64,6 +67,8 @@ class CallDigest(Wire):
     """The call failed the format check; its error result is in the answer record."""
     repaired: bool = False
     """The arguments were unambiguously damaged and were repaired."""
+    reads: str = ""
+    """What the call looks at, as a short hash of the tool and its subject; empty for calls that are no reads."""
 
 
 class ModelOutcome(StrEnum):
@@ -101,6 +106,14 @@ class ModelDigest(Wire):
     retry_after_seconds: float | None = None
     text: str = ""
     """What the answer says, for people: the summary of a `finish`, else its text; at most 1,000 characters."""
+    context_bytes: int = 0
+    """The same in bytes of JSON, to be held against `body_limit_bytes`."""
+    bytes_per_token: float = 0.0
+    """What this conversation's prompt had per token, by its `usage`; 0 where nothing was counted."""
+    body_limit_bytes: int = 0
+    """The profile's, or the smaller one learned from a refusal."""
+    learnt_window_tokens: int = 0
+    """The window, where an overflow showed that it is smaller than the profile says; 0 otherwise."""
     delivered_notes: int = 0
     """How many messages the stored answer was given: of those that wait, the first so many."""
 
@@ -115,9 +128,14 @@ class HandoffDigest(Wire):
     usage: Usage = Usage()
     cost_usd: float = 0.0
     context_tokens: int = 0
+    context_bytes: int = 0
     retry_after_seconds: float | None = None
     note: str = ""
     """The first 500 characters of the note, for people; the whole is in the store."""
+    cleared: bool = False
+    """Clearing old tool results made enough room; no note was written."""
+    by_runner: bool = False
+    """No model wrote the note: it is made of the record."""
 
 
 class Prices(UserInput):
@@ -200,6 +218,12 @@ class ModelProfile(UserInput):
     cache: Literal["auto", "blocks", "top-level", "none"] = "auto"
     """`auto`: the provider caches prefixes by itself; `blocks`: cache_control markers; `top-level`: one field."""
     count_tokens_path: str | None = None
+    """Of the endpoint that counts a prompt's tokens; nothing or empty where there is none."""
+    count_tokens_from: Literal["base_url", "host"] = "base_url"
+    """What `count_tokens_path` is appended to: the whole of `base_url`, or its scheme and host alone."""
+    count_tokens_style: Literal["messages", "kimi"] = "messages"
+    """`messages`: takes the messages endpoint's prompt, answers `input_tokens`; `kimi`: takes chat messages of the
+    OpenAI shape, answers `data.total_tokens`."""
     prices: Prices = Prices()
     limits: Limits = Limits()
     error_rules: tuple[ErrorRule, ...] = ()

@@ -52,6 +52,8 @@ class SessionInput(Wire):
     task: TaskSpec
     profile: str
     """The model profile in force, resolved when the task was submitted."""
+    fallback: tuple[str, ...] = ()
+    """The profiles that take over when the one in use stays down, in order."""
     limits: AgentLimits = AgentLimits()
     wrap_up_seconds: float = 900
     """How long before the deadline the agent is told to wrap up."""
@@ -94,6 +96,8 @@ class AgentStatus(Wire):
     cost_usd: float = 0.0
     context_fill: float = 0.0
     """Share of the window in use, 0 to 1."""
+    profile: str = ""
+    """The model profile in use; empty from an agent of an earlier release."""
 
 
 class SessionStatus(Wire):

@@ -120,6 +120,8 @@ class TaskSpec(UserInput):
     """Rules that stay in the context verbatim, whatever else is compressed."""
     model: str | None = None
     """Name of a model profile; the worker's default when empty."""
+    fallback_models: tuple[str, ...] | None = None
+    """Model profiles that take over, in this order, when the provider stays down; the worker's own when left out."""
     budget: Budget = Budget()
     on_deadline: OnDeadline = OnDeadline.STOP
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"

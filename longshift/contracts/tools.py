@@ -155,6 +155,23 @@ FINISH = "finish"
 """The call that asks the runner to prove completion; it never reaches a host as a tool."""
 
 
+class Job(Wire):
+    """A background job of an agent, as its host knows it."""
+
+    job: str
+    """The id that the model was given."""
+    command: str
+    """At most 300 characters of it."""
+    state: str
+    """In words, such as `running` or `ended with exit code 1`."""
+
+
+class JobsDigest(Wire):
+    """The background jobs of an agent, in the order of their start; the latest 20."""
+
+    jobs: tuple[Job, ...] = ()
+
+
 class ToolStatus(StrEnum):
     """How far a tool call has come."""
 

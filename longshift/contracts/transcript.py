@@ -33,6 +33,38 @@ class Note(Wire):
     """The update id of a person's message; empty for the runner's own."""
 
 
+class EpochCause(StrEnum):
+    """Why an epoch was begun."""
+
+    OPENING = "opening"
+    """The agent's first."""
+    HANDOFF = "handoff"
+    """The context was compacted into a hand-off note."""
+    CLEARING = "clearing"
+    """Old tool results were cleared to make room; nothing else changed."""
+    ROLLBACK = "rollback"
+    """Steps were undone."""
+    FORK = "fork"
+    """Another session's conversation goes on here."""
+
+
+class CarriedSteps(Wire):
+    """Closed steps of an earlier epoch that a later one keeps: they follow its opening messages, and are not copied."""
+
+    agent: str
+    epoch: int
+    """Where they were written."""
+    first_step: int
+    end_step: int
+    """The first one that is not carried any more."""
+    cleared: bool = False
+    """Their tool results are shown as cleared."""
+    foreign: bool = False
+    """Another provider's model wrote them: its thinking is left out, and its call ids are replaced."""
+    then: tuple[Message, ...] = ()
+    """User messages that follow the last of them, such as a hand-off note that was written after it."""
+
+
 class EpochBase(Wire):
     """What every request of an epoch starts with; its serialised bytes never change while the epoch lasts."""
 
@@ -44,7 +76,10 @@ class EpochBase(Wire):
     first_step: int
     """The step number with which this epoch starts."""
     handoff: "HandoffRecord | None" = None
-    """The note that this epoch starts from; None in the first."""
+    """The note that this epoch starts from; None where it starts from none."""
+    carried: tuple[CarriedSteps, ...] = ()
+    """Steps that follow the opening messages, in order."""
+    cause: EpochCause = EpochCause.OPENING
 
 
 class AnswerRecord(Wire):
@@ -58,6 +93,10 @@ class AnswerRecord(Wire):
     """What was paid for it, over all its requests."""
     context_tokens: int = 0
     """The size of the conversation with this answer."""
+    context_bytes: int = 0
+    """The same in bytes of JSON, less system prompt and tools."""
+    bytes_per_token: float = 0.0
+    """What the prompt had per token, by its `usage`; 0 where it was not counted."""
     model: str
     notes: tuple[Note, ...] = ()
     """Messages that were delivered with the request, before this answer."""
@@ -78,6 +117,8 @@ class HandoffRecord(Wire):
     reason: str = ""
     usage: Usage = Usage()
     """What writing the note cost."""
+    by_runner: bool = False
+    """No model wrote it: it is made of the record."""
 
 
 class ResultRecord(Wire):

@@ -4,25 +4,50 @@ from collections.abc import Iterable
 from math import ceil
 
 from longshift.contracts.agent import AgentState
-from longshift.contracts.model import ModelProfile
+from longshift.contracts.model import BYTES_PER_TOKEN, ModelProfile
 from longshift.contracts.tools import ToolDigest
 from longshift.contracts.transcript import SealInput
 
-BYTES_PER_TOKEN = 4
-"""The usual estimate for text and code; replaced by the provider's `usage` with every answer."""
+BYTES_PER_TOKEN_BOUNDS = (1.5, 6.0)
+"""What is believed of a `usage`: a provider that counts nothing, or a stored prompt, must not spoil the estimate."""
+BODY_SHARE = 0.85
+"""Compact when the request's body has this share of what the provider takes, whatever the tokens say."""
+REFUSED_SHARE = 0.95
+"""What a provider that names no number takes at most, of the size that it refused."""
+CLEAR_AGAIN_AFTER_STEPS = 10
+COUNT_FROM_SHARE = 0.7
+"""Of the window: below it an estimate that is off does no harm."""
+COUNT_ESTIMATED_SHARE = 0.03
+"""Of the window: less than this is within the margin that `output_tokens` keeps."""
 MIN_OUTPUT_TOKENS = 1_024
 """Below this much room for an answer a call makes no sense."""
 
 
-def estimate_tokens(size_bytes: int) -> int:
+def estimate_tokens(size_bytes: int, bytes_per_token: float = BYTES_PER_TOKEN) -> int:
     """Tokens of `size_bytes` bytes of JSON, rounded up."""
-    return ceil(size_bytes / BYTES_PER_TOKEN)
+    return ceil(size_bytes / bytes_per_token)
 
 
-def added_tokens(seal: SealInput, results: Iterable[ToolDigest]) -> int:
+def measured_bytes_per_token(size_bytes: int, prompt_tokens: int) -> float:
+    """Bytes of JSON per token, out of what a prompt's `usage` said; the usual estimate where it said nothing."""
+    if not prompt_tokens or not size_bytes:
+        return BYTES_PER_TOKEN
+    least, most = BYTES_PER_TOKEN_BOUNDS
+    return round(min(most, max(least, size_bytes / prompt_tokens)), 3)
+
+
+def added_bytes(seal: SealInput, results: Iterable[ToolDigest]) -> int:
     """What a closed step adds to the context beyond the model's answer: its results and the runner's words."""
     texts = [line.text or "" for line in seal.results] + [note.text for note in seal.notes]
-    return estimate_tokens(sum(map(len, texts)) + sum(result.result_bytes for result in results))
+    return sum(map(len, texts)) + sum(result.result_bytes for result in results)
+
+
+def guessed_window_tokens(profile: ModelProfile, refused_tokens: int) -> int:
+    """The window of a provider that refused so many tokens and named no number; never below half of the profile's.
+
+    The estimate of what was refused may be far off, and what is learnt holds for all agents.
+    """
+    return max(profile.window_tokens // 2, int(refused_tokens * REFUSED_SHARE))
 
 
 def compaction_threshold_tokens(window_tokens: int, share: float, reserve_tokens: int) -> int:
@@ -45,7 +70,21 @@ def should_compact(state: AgentState) -> bool:
         return False
     limits = state.limits
     threshold = compaction_threshold_tokens(state.window_tokens, limits.compact_at_share, limits.compact_reserve_tokens)
-    return state.needs_room or state.context_tokens >= threshold
+    is_heavy = 0 < state.body_limit_bytes * BODY_SHARE <= state.context_bytes
+    return state.needs_room or is_heavy or state.context_tokens >= threshold
+
+
+def may_clear(state: AgentState) -> bool:
+    """Whether clearing old results may be enough: not so soon after the last time, as little would be left to clear."""
+    if state.overflow_streak > 1:
+        return False
+    return not state.cleared_step or state.step - state.cleared_step >= CLEAR_AGAIN_AFTER_STEPS
+
+
+def should_count(profile: ModelProfile, prompt_tokens: int, estimated_tokens: int) -> bool:
+    """Whether an estimate is worth a request to the provider's endpoint for counting: much hangs on it."""
+    is_near = prompt_tokens > COUNT_FROM_SHARE * profile.window_tokens
+    return is_near and estimated_tokens > COUNT_ESTIMATED_SHARE * profile.window_tokens
 
 
 def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int | None = None) -> int:

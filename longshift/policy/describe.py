@@ -57,7 +57,9 @@ def agent_details(progress: AgentProgress) -> str:
     rows = [
         ("phase", "paused" if progress.paused else progress.phase.value),
         ("next", progress.next_action),
-        ("step", f"{progress.step} (epoch {progress.epoch}, {progress.compactions} compactions, run {progress.runs})"),
+        ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
+        ("compactions", compactions(progress)),
+        ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
         ("cost", f"${progress.cost_usd:.2f}"),
@@ -101,6 +103,18 @@ def session_details(status: SessionStatus) -> str:
 
 def _sandbox(name: str) -> str:
     return "none: commands run unsandboxed" if name == "none" else name
+
+
+def compactions(progress: AgentProgress) -> str:
+    """How often the context was compacted, and whether that seems to lose what is needed."""
+    counts = f"{progress.compactions} with a note, {progress.clearings} by clearing old results"
+    rate = (
+        f"; {progress.compactions_per_100_steps:g} per 100 steps lately" if progress.compactions_per_100_steps else ""
+    )
+    again = (
+        f"; {progress.repeated_reads_share:.0%} of the reads since then repeat" if progress.repeated_reads_share else ""
+    )
+    return f"{counts}{rate}{again}"
 
 
 def _fill(progress: AgentProgress) -> str:

@@ -17,7 +17,7 @@ from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealedResult, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest
-from longshift.policy import context, notes, slots, waiting
+from longshift.policy import context, handover, notes, recall, slots, waiting
 from longshift.policy.actions import (
     Action,
     CallModel,
@@ -36,6 +36,8 @@ MAX_OVERFLOWS = 3
 MAX_NOTES_AT_ONCE = 10
 """Messages that one model call delivers; keeps its input below a few hundred KB."""
 LAST_CALLS_CHARACTERS = 140
+VERSION_WITH_CONTEXT = 2
+"""Agents of earlier versions end without a note that no model wrote, and do not ask a host for background jobs."""
 MAX_HANDOFF_WAITS = 3
 """How often the last hand-off note may wait for the provider before the session ends without one."""
 
@@ -157,11 +159,17 @@ def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
     answered = state.model_copy(
         update={
             "context_tokens": digest.context_tokens,
+            "estimated_tokens": 0,
+            "context_bytes": digest.context_bytes,
+            "body_limit_bytes": digest.body_limit_bytes,
+            "bytes_per_token": digest.bytes_per_token or state.bytes_per_token,
             "window_tokens": digest.window_tokens,
             "needs_room": False,
             "overflow_streak": 0,
             "waits": 0,
+            "waited_seconds": 0.0,
             "attention": None,
+            "recall": recall.after_calls(state.recall, digest.calls),
             "calls": digest.calls,
             "stop_reason": "truncated" if digest.outcome is ModelOutcome.TRUNCATED else digest.stop_reason,
             "results": (),
@@ -186,24 +194,46 @@ def _after_calls(state: AgentState) -> AgentState:
 
 def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
     streak = state.overflow_streak + 1
-    window = digest.window_tokens or state.window_tokens
-    state = state.model_copy(update={"overflow_streak": streak, "window_tokens": window, "needs_room": True})
-    if streak > MAX_OVERFLOWS or state.step == state.epoch_first_step:
+    state = state.model_copy(
+        update={
+            "overflow_streak": streak,
+            "window_tokens": digest.window_tokens or state.window_tokens,
+            "learnt_window_tokens": digest.learnt_window_tokens or state.learnt_window_tokens,
+            "body_limit_bytes": digest.body_limit_bytes or state.body_limit_bytes,
+            "needs_room": True,
+        }
+    )
+    if streak > MAX_OVERFLOWS or _is_smallest(state):
         return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
     return state.model_copy(update={"phase": Phase.COMPACT})
+
+
+def _is_smallest(state: AgentState) -> bool:
+    """Whether a conversation that does not fit cannot be made smaller: it is a bare opening, with a note at most.
+
+    The first compaction may have cleared results only, or kept the newest rounds; the second has left all of it out.
+    """
+    if state.step != state.epoch_first_step:
+        return False
+    return state.step == 1 or state.version < VERSION_WITH_CONTEXT or state.overflow_streak > 2
 
 
 def _waiting(
     state: AgentState, outcome: ModelOutcome, detail: str, retry_after_seconds: float | None, back: Phase
 ) -> AgentState:
+    state = state.model_copy(update={"phase": back})
+    if handover.is_due(state):
+        return _ended_or(handover.to_next_profile(state, detail))
     kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
     attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
+    seconds = handover.within_patience(state, waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds))
     return state.model_copy(
         update={
             "phase": Phase.WAITING,
             "resume_phase": back,
             "waits": state.waits + 1,
-            "wait_seconds": waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds),
+            "waited_seconds": state.waited_seconds + seconds,
+            "wait_seconds": seconds,
             "attention": attention,
         }
     )
@@ -286,12 +316,16 @@ def _closed(state: AgentState) -> AgentState:
         results=_sealed_results(state),
         notes=notes.of_answer(state),
     )
+    added_bytes = context.added_bytes(seal, state.results)
+    added_tokens = context.estimate_tokens(added_bytes, state.bytes_per_token)
     state = state.model_copy(
         update={
             "unwritten_seal": seal,
             "step": state.step + 1,
             "last_calls": "; ".join(call.summary or call.name for call in state.calls)[:LAST_CALLS_CHARACTERS],
-            "context_tokens": state.context_tokens + context.added_tokens(seal, state.results),
+            "context_tokens": state.context_tokens + added_tokens,
+            "estimated_tokens": state.estimated_tokens + added_tokens,
+            "context_bytes": state.context_bytes + added_bytes,
             "calls": (),
             "results": (),
             "stop_reason": "",
@@ -340,12 +374,19 @@ def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
                         "phase": Phase.MODEL,
                         "epoch": digest.epoch,
                         "epoch_first_step": state.step,
+                        "epoch_profile": "",
                         "context_tokens": digest.context_tokens,
+                        "estimated_tokens": digest.context_tokens,
+                        "context_bytes": digest.context_bytes,
                         "needs_room": False,
-                        "compactions": state.compactions + 1,
+                        "compactions": state.compactions + (not digest.cleared),
+                        "clearings": state.clearings + digest.cleared,
+                        "cleared_step": state.step if digest.cleared else 0,
+                        "recall": recall.after_compaction(state.recall, state.step),
                         "waits": 0,
+                        "waited_seconds": 0.0,
                         "attention": None,
-                        "handoff_note": digest.note,
+                        "handoff_note": state.handoff_note if digest.cleared else digest.note,
                     }
                 )
             )
@@ -361,6 +402,8 @@ def after_handoff(state: AgentState, digest: HandoffDigest) -> AgentState:
     if digest.outcome in {ModelOutcome.QUOTA, ModelOutcome.UNAVAILABLE} and state.waits < MAX_HANDOFF_WAITS:
         return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.HANDOFF)
     written = digest.outcome is ModelOutcome.ANSWERED
+    if not written and not state.note_by_runner and state.version >= VERSION_WITH_CONTEXT:
+        return state.model_copy(update={"note_by_runner": digest.detail or digest.outcome.value})
     ending = state.ending if written else f"{state.ending}; no hand-off note: {digest.detail}"
     return state.model_copy(
         update={
@@ -416,6 +459,8 @@ def report(state: AgentState) -> AgentReport:
         rejected_calls=state.rejected_calls,
         lost_calls=state.lost_calls,
         compactions=state.compactions,
+        clearings=state.clearings,
+        profile=state.profile,
         runs=state.runs,
         checks=state.checks,
         summary=state.last_text[:2_000],

@@ -117,8 +117,16 @@ def jobs_ended(count: int) -> str:
     )
 
 
+_PERSON = "<message-from-person>"
+
+
+def is_from_person(text: str) -> bool:
+    """Whether a text is a rendered message of a person."""
+    return text.startswith(_PERSON)
+
+
 def rendered(note: Note) -> str:
     """A note as the model reads it: people and the runner are told apart."""
     if note.speaker is Speaker.PERSON:
-        return f"<message-from-person>\n{note.text}\n</message-from-person>"
+        return f"{_PERSON}\n{note.text}\n</message-from-person>"
     return f"<message-from-runner>\n{note.text}\n</message-from-runner>"

@@ -3,9 +3,14 @@
 No clock, counter or id of a run stands in here: the prefix must be the same bytes in every request.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from longshift.contracts.task import Check, TaskSpec
-from longshift.contracts.transcript import Message
+from longshift.contracts.tools import Job
+from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
+from longshift.policy import notes
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -42,6 +47,10 @@ first person, concretely, with exact paths, commands, names and values:
 6. What is assumed but not verified.
 </handoff-request>"""
 )
+_PLAIN_WORDS = (
+    "The last answer was not a whole note in plain words. No tool can be called now and nothing of it was run: answer "
+    "with the text of the note alone, complete, and as short as it can be."
+)
 
 
 def opening_messages(
@@ -56,31 +65,60 @@ def opening_messages(
     return ({"role": "user", "content": [{"type": "text", "text": part} for part in parts]},)
 
 
-def epoch_messages(
-    opening: tuple[Message, ...],
-    people: tuple[str, ...],
-    plan: str,
-    changed_files: tuple[str, ...],
-    handoff_note: str,
-) -> tuple[Message, ...]:
-    """The opening of a later epoch: the first message as it was, then what survives verbatim, then the note.
+@dataclass(frozen=True)
+class Survivors:
+    """How things stand at a compaction, each from its own source; it is said word for word."""
+
+    plan: str = ""
+    changed_files: tuple[str, ...] = ()
+    changed_count: int = 0
+    jobs: tuple[Job, ...] = ()
+
+
+def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
 
     `people` are the rendered messages of people, oldest first.
     """
-    blocks = list(opening[0]["content"])
-    blocks += [{"type": "text", "text": text} for text in people]
-    if plan:
-        blocks.append({"type": "text", "text": f"<plan>\n{plan}\n</plan>"})
-    if changed_files:
-        listed = "\n".join(changed_files)
-        blocks.append({"type": "text", "text": f"<changed-files>\n{listed}\n</changed-files>"})
-    blocks.append({"type": "text", "text": _note(handoff_note)})
-    return ({"role": "user", "content": blocks},)
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
 
 
-def handoff_message() -> Message:
-    """The request for a hand-off note."""
-    return {"role": "user", "content": [{"type": "text", "text": HANDOFF}]}
+def epoch_closing(survivors: Survivors, handoff_note: str) -> Message:
+    """What follows the rounds that a later epoch keeps: how things stand, then the note that was written after them."""
+    jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    texts = (
+        _element("plan", survivors.plan),
+        _element("changed-files", _changed_files(survivors)),
+        _element("background-jobs", jobs),
+        _note(handoff_note),
+    )
+    return {"role": "user", "content": _text_blocks(texts)}
+
+
+def _text_blocks(texts: Sequence[str]) -> list[Block]:
+    return [{"type": "text", "text": text} for text in texts if text]
+
+
+def people_messages(base: Sequence[Message], answers: Sequence[AnswerRecord]) -> tuple[str, ...]:
+    """What people said, as the model read it, oldest first: in an epoch's opening messages and with these answers."""
+    blocks = [block for message in base for block in message["content"]]
+    earlier = [str(block.get("text", "")) for block in blocks if notes.is_from_person(str(block.get("text", "")))]
+    said = [notes.rendered(note) for answer in answers for note in answer.notes if note.speaker is Speaker.PERSON]
+    return (*earlier, *said)
+
+
+def _element(name: str, text: str) -> str:
+    return f"<{name}>\n{text}\n</{name}>" if text else ""
+
+
+def _changed_files(survivors: Survivors) -> str:
+    more = survivors.changed_count - len(survivors.changed_files)
+    return "\n".join([*survivors.changed_files, *([f"({more} more)"] if more > 0 else [])])
+
+
+def handoff_message(*, again: bool = False) -> Message:
+    """The request for a hand-off note; `again` after an answer that was none."""
+    return {"role": "user", "content": [{"type": "text", "text": f"{HANDOFF}\n{_PLAIN_WORDS}" if again else HANDOFF}]}
 
 
 def _note(text: str) -> str:

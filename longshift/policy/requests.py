@@ -3,9 +3,9 @@
 from longshift.contracts.activities import CallModelInput, CheckpointInput, RunChecksInput, WriteHandoffInput
 from longshift.contracts.agent import AgentState
 from longshift.contracts.model import CallDigest
-from longshift.contracts.tools import RunToolInput
+from longshift.contracts.tools import Job, RunToolInput
 from longshift.contracts.workspace import Workspace
-from longshift.policy import describe
+from longshift.policy import context, describe
 from longshift.policy.actions import CallModel
 
 
@@ -19,13 +19,17 @@ def call_model(state: AgentState, action: CallModel) -> CallModelInput:
         epoch_first_step=state.epoch_first_step,
         step=state.step,
         context_tokens=state.context_tokens,
+        estimated_tokens=state.estimated_tokens,
+        bytes_per_token=state.bytes_per_token,
+        learnt_window_tokens=state.learnt_window_tokens,
         notes=action.notes,
         seal=action.seal,
     )
 
 
-def write_handoff(state: AgentState, *, final: bool) -> WriteHandoffInput:
-    """A hand-off note over everything before the current step."""
+def write_handoff(state: AgentState, *, final: bool, jobs: tuple[Job, ...] = ()) -> WriteHandoffInput:
+    """Room in everything before the current step, or a last note over it."""
+    checkpoint = state.checkpoint
     return WriteHandoffInput(
         agent=state.agent,
         task_id=state.task_id,
@@ -35,9 +39,19 @@ def write_handoff(state: AgentState, *, final: bool) -> WriteHandoffInput:
         step=state.step,
         context_tokens=state.context_tokens,
         final=final,
-        changed_files=state.checkpoint.changed_files if state.checkpoint else (),
+        changed_files=checkpoint.changed_files if checkpoint else (),
+        changed_count=checkpoint.changed_count if checkpoint else 0,
+        jobs=jobs,
         plan=describe.plan_text(state.plan),
+        workspace=state.workspace,
         reason=state.ending,
+        limits=state.limits,
+        bytes_per_token=state.bytes_per_token,
+        learnt_window_tokens=state.learnt_window_tokens,
+        keep_rounds=state.overflow_streak <= 1,
+        may_clear=context.may_clear(state),
+        foreign=bool(state.epoch_profile),
+        by_runner=state.note_by_runner,
     )
 
 

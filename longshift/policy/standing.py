@@ -2,7 +2,7 @@
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.session import AgentStatus
-from longshift.policy import context, describe
+from longshift.policy import context, describe, recall
 
 
 def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
@@ -17,6 +17,7 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         tokens=state.usage.total_tokens,
         cost_usd=round(state.cost_usd, 4),
         context_fill=context.fill(state),
+        profile=state.profile,
     )
 
 
@@ -33,6 +34,11 @@ def progress(state: AgentState) -> AgentProgress:
         cost_usd=state.cost_usd,
         tool_calls=state.tool_calls,
         compactions=state.compactions,
+        clearings=state.clearings,
+        profile=state.profile,
+        last_handover=state.last_handover,
+        compactions_per_100_steps=recall.compactions_per_100_steps(state.recall, state.step),
+        repeated_reads_share=recall.repeated_reads_share(state.recall),
         runs=state.runs,
         plan=state.plan,
         checks=state.checks,

@@ -5,7 +5,8 @@ An answer without content, which no provider accepts back, is left out and its u
 Nothing here estimates sizes or decides what to cut.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from longshift.contracts.transcript import AnswerRecord, Block, Message, Note, ResultRecord, SealRecord
@@ -15,13 +16,73 @@ CONTINUE = "Continue."
 """Said when a step has neither results nor notes, as an empty message is refused by providers."""
 
 
+CLEARED_FROM_CHARACTERS = 400
+"""A result below this stays when old results are cleared: nothing would be gained."""
+
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def step_messages(
+    answer: AnswerRecord,
+    results: Mapping[int, ResultRecord],
+    seal: SealRecord,
+    *,
+    thinking: Literal["all", "none"] = "all",
+    cleared: bool = False,
+    foreign_step: int | None = None,
+) -> Iterator[Message]:
+    """A closed step as messages, in order; neighbours of one role are for the caller to join.
+
+    `cleared`: results are replaced by a mark. `foreign_step`: another provider's model wrote this step of that number;
+    its thinking is left out, as its signatures mean nothing elsewhere, and its call ids are replaced by ones that
+    every provider takes.
+    """
+    if foreign_step is not None:
+        answer, seal = _translated(answer, seal, foreign_step)
+        thinking = "none"
+    if cleared:
+        results = {index: _cleared(result, answer, index) for index, result in results.items()}
+    for message in (notes_message(answer.notes), assistant_message(answer, thinking)):
+        if message is not None:
+            yield message
+    yield user_message(answer, results, seal)
+
+
+def _cleared(result: ResultRecord, answer: AnswerRecord, index: int) -> ResultRecord:
+    size = len(result.text)
+    if size < CLEARED_FROM_CHARACTERS:
+        return result
+    what = next((call.summary or call.name for call in answer.calls if call.index == index), "the call")
+    return result.model_copy(update={"text": f"[cleared to make room: {size} characters of {what}]"})
+
+
+def clearable_characters(results: Mapping[int, ResultRecord]) -> int:
+    """About how much clearing these results would free."""
+    return sum(
+        len(result.text) - CLEARED_FROM_CHARACTERS // 4
+        for result in results.values()
+        if len(result.text) >= CLEARED_FROM_CHARACTERS
+    )
+
+
+def _translated(answer: AnswerRecord, seal: SealRecord, step: int) -> tuple[AnswerRecord, SealRecord]:
+    """The step with call ids that no provider refuses, unique in the conversation as the step's number is in them."""
+    ids = {
+        block["id"]: f"s{step}_{position}_{_UNSAFE.sub('_', str(block['id']))}"[:64]
+        for position, block in enumerate(answer.content)
+        if block.get("type") == "tool_use"
+    }
+    content = tuple(
+        {**block, "id": ids[block["id"]]} if block.get("type") == "tool_use" else block for block in answer.content
+    )
+    results = tuple(line.model_copy(update={"call_id": ids.get(line.call_id, line.call_id)}) for line in seal.results)
+    return answer.model_copy(update={"content": content}), seal.model_copy(update={"results": results})
+
+
 def assistant_message(answer: AnswerRecord, thinking: Literal["all", "none"] = "all") -> Message | None:
     """The answer as it is sent back, or None when nothing of it can be."""
-    kept = [
-        block
-        for block in answer.content
-        if thinking == "all" or block.get("type") not in {"thinking", "redacted_thinking"}
-    ]
+    kept = [block for block in answer.content if thinking == "all" or block.get("type") not in _THINKING]
     says_something = any(block.get("type") in {"text", "tool_use"} for block in kept)
     return {"role": "assistant", "content": kept} if says_something else None
 

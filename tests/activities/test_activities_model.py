@@ -136,9 +136,11 @@ async def test_the_estimate_stands_in_where_a_provider_counts_no_prompt() -> Non
     assert 40_010 == (await rig.call(context_tokens=40_000)).context_tokens
 
 
-async def test_a_hand_off_that_the_model_refuses_is_a_refusal() -> None:
+async def test_a_hand_off_that_the_model_refuses_to_write_is_made_of_the_record() -> None:
     rig = Rig(words("I cannot help with that.", "refusal"))
-    assert ModelOutcome.REFUSED == (await rig.handoff()).outcome
+    digest = await rig.handoff()
+    assert (ModelOutcome.ANSWERED, True) == (digest.outcome, digest.by_runner)
+    assert "refused to answer" in digest.note
 
 
 async def test_words_beside_a_call_are_no_hand_off_note() -> None:
@@ -170,7 +172,7 @@ async def test_a_hand_off_note_without_room_in_the_window_gets_it_from_old_resul
     rig = Rig(lambda body: words("whole") if body["max_tokens"] > 1_024 else only_thinking)
     digest = await rig.handoff(context_tokens=199_000)
     assert (ModelOutcome.ANSWERED, "whole") == (digest.outcome, digest.note)
-    assert rig.sent[-1]["messages"][-1]["content"][-1:] == handoff_message()["content"]
+    assert rig.sent[-1]["messages"][-1]["content"][-1:] == handoff_message(again=True)["content"]
 
 
 async def test_a_hand_off_note_never_carries_call_syntax_into_the_next_prompt() -> None:

@@ -15,6 +15,7 @@ from longshift.contracts.activities import (
     CheckpointInput,
     DeliverInput,
     LedgerActivities,
+    ListJobsInput,
     ModelActivities,
     OpenAgentInput,
     OpenSessionInput,
@@ -30,7 +31,7 @@ from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.errors import HostFull, SlotLost, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
-from longshift.contracts.tools import TOOL_CLASSES, RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.tools import TOOL_CLASSES, Job, JobsDigest, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealInput
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Restoration, Workspace
 
@@ -66,6 +67,7 @@ class Script:
     tools: list[RunToolInput] = field(default_factory=list[RunToolInput])
     seals: list[SealInput] = field(default_factory=list[SealInput])
     handoffs: list[WriteHandoffInput] = field(default_factory=list[WriteHandoffInput])
+    jobs: tuple[Job, ...] = ()
     checkpoints: list[CheckpointInput] = field(default_factory=list[CheckpointInput])
     checks_run: list[RunChecksInput] = field(default_factory=list[RunChecksInput])
     opened: list[OpenAgentInput] = field(default_factory=list[OpenAgentInput])
@@ -169,6 +171,11 @@ class ScriptedTools(ToolActivities):
     @activity.defn
     async def run_tool(self, request: RunToolInput) -> ToolDigest:
         return await self._run(request)
+
+    @activity.defn
+    async def list_jobs(self, request: ListJobsInput) -> JobsDigest:
+        await self._script.enter("list_jobs")
+        return JobsDigest(jobs=self._script.jobs)
 
     async def _run(self, request: RunToolInput) -> ToolDigest:
         script = self._script

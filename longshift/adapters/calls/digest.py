@@ -20,6 +20,8 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "grep": ("pattern", "path"),
     "finish": ("summary",),
 }
+_READS: dict[str, tuple[str, ...]] = {"read_file": ("path",), "glob": ("pattern", "path"), "grep": ("pattern", "path")}
+_LOOKING_COMMANDS = frozenset({"cat", "find", "grep", "head", "less", "ls", "nl", "rg", "sed", "tail", "tree", "wc"})
 
 
 def arguments_hash(arguments: object) -> str:
@@ -41,6 +43,23 @@ def call_summary(name: str, arguments: dict[str, Any]) -> str:
     keys = _SUBJECTS.get(name) or tuple(arguments)[:1]
     subject = " in ".join(str(arguments[key])[:400] for key in keys if key in arguments)
     return one_line(f"{name}: {subject}" if subject else name)
+
+
+def reads_of(name: str, arguments: dict[str, Any]) -> str:
+    """What a call looks at, as a hash (8 hex digits) of the tool and its subject; empty where it is no read.
+
+    Which lines of a file are read makes no difference; a command counts where its first word only looks.
+    """
+    if name == "bash":
+        words = str(arguments.get("command", "")).split()
+        subject = [" ".join(words)] if _only_looks(words) else []
+    else:
+        subject = [str(arguments.get(key)) for key in _READS.get(name, ())]
+    return text_hash("\0".join((name, *subject)).encode(errors="replace"))[:8] if subject else ""
+
+
+def _only_looks(words: Sequence[str]) -> bool:
+    return bool(words) and words[0] in _LOOKING_COMMANDS and not (words[0] == "sed" and "-n" not in words)
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """The append-only store: objects by key, and transcripts made of them."""
 
 from longshift.adapters.store.objects import Store, open_store
-from longshift.adapters.store.transcripts import Transcripts, View
+from longshift.adapters.store.transcripts import PlacedStep, Transcripts
+from longshift.adapters.store.view import View
 
-__all__ = ["Store", "Transcripts", "View", "open_store"]
+__all__ = ["PlacedStep", "Store", "Transcripts", "View", "open_store"]

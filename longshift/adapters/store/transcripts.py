@@ -7,62 +7,36 @@ What a message looks like is decided in `policy.transcript`; nothing here knows 
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import orjson
 
-from longshift.adapters.store.objects import Store, exact
+from longshift.adapters.store.objects import Store
+from longshift.adapters.store.view import View
 from longshift.contracts import ids
 from longshift.contracts.errors import StoreMissing
 from longshift.contracts.transcript import (
     AnswerRecord,
+    CarriedSteps,
     EpochBase,
     Message,
     ResultRecord,
     SealedResult,
     SealInput,
     SealRecord,
-    Speaker,
 )
 from longshift.contracts.wire import Wire
-from longshift.policy import notes, transcript
+from longshift.policy import transcript
 
 VIEWS_BYTES = 64_000_000
 """Views beyond this many bytes in all are dropped, least recently used first."""
 LOAD_AT_ONCE = 64
 
 Record = TypeVar("Record", bound=Wire)
-
-
-@dataclass
-class View:
-    """The serialised messages of an epoch, up to and including step `next_step - 1`."""
-
-    base: EpochBase
-    next_step: int
-    messages: list[bytes] = field(default_factory=list[bytes])
-    last_user: Message | None = None
-    """The last user message as a value, in case a further one has to join it."""
-    size_bytes: int = 0
-
-    def with_user(self, message: Message | None) -> list[bytes]:
-        """The messages of a request that ends with `message`; the view itself stays as it is."""
-        if message is None:
-            return self.messages
-        if self.last_user is None:
-            return [*self.messages, orjson.dumps(message)]
-        return [*self.messages[:-1], orjson.dumps(transcript.joined(self.last_user, message))]
-
-    def append(self, message: Message) -> None:
-        """Add one message; a user message after a user message joins it."""
-        if message["role"] == "user" and self.last_user is not None:
-            message = transcript.joined(self.last_user, message)
-            self.size_bytes -= len(self.messages.pop())
-        body = exact(orjson.dumps(message))
-        self.messages.append(body)
-        self.size_bytes += len(body)
-        self.last_user = message if message["role"] == "user" else None
+Thinking = Literal["all", "none"]
+"""Whether historic thinking is sent back, as a profile says."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +46,33 @@ class Step:
     answer: AnswerRecord
     results: dict[int, ResultRecord]
     seal: SealRecord
+
+
+@dataclass(frozen=True)
+class PlacedStep:
+    """A closed step, where it was written, and how it is shown."""
+
+    place: CarriedSteps
+    """The range that it is one step of."""
+    number: int
+    step: Step
+
+    @property
+    def then(self) -> tuple[Message, ...]:
+        """User messages that follow it."""
+        return self.place.then if self.number == self.place.end_step - 1 else ()
+
+    def messages(self, thinking: Thinking, *, foreign: bool = False) -> Iterator[Message]:
+        """What it adds to a conversation; `foreign`: for a provider whose model did not write it."""
+        yield from transcript.step_messages(
+            self.step.answer,
+            self.step.results,
+            self.step.seal,
+            thinking=thinking,
+            cleared=self.place.cleared,
+            foreign_step=self.number if foreign or self.place.foreign else None,
+        )
+        yield from self.then
 
 
 class Transcripts:
@@ -142,7 +143,7 @@ class Transcripts:
         results = {sealed.index: result for sealed, result in zip(stored, found, strict=True)}
         return Step(answer=answer, results=results, seal=seal)
 
-    async def view(self, agent: str, epoch: int, next_step: int, thinking: Literal["all", "none"] = "all") -> View:
+    async def view(self, agent: str, epoch: int, next_step: int, thinking: Thinking = "all") -> View:
         """The conversation of `epoch` before `next_step`, ready to send.
 
         Raises:
@@ -151,42 +152,51 @@ class Transcripts:
         key = (agent, epoch, thinking)
         view = self._views.pop(key, None)
         if view is None or view.next_step > next_step:
-            base = await self.base(agent, epoch)
-            view = View(base=base, next_step=base.first_step)
-            for message in base.messages:
+            view = await self._opened(agent, epoch, thinking)
+        own = CarriedSteps(agent=agent, epoch=epoch, first_step=view.next_step, end_step=next_step)
+        for placed in await self._steps(own):
+            for message in placed.messages(thinking):
                 view.append(message)
-        for step in await self._steps(agent, epoch, view.next_step, next_step):
-            for message in (
-                transcript.notes_message(step.answer.notes),
-                transcript.assistant_message(step.answer, thinking),
-            ):
-                if message is not None:
-                    view.append(message)
-            view.append(transcript.user_message(step.answer, step.results, step.seal))
         view.next_step = next_step
         self._views.pop((agent, epoch - 1, thinking), None)  # a compacted epoch is not asked for again
         self._views[key] = view
         self._forget_old_views()
         return view
 
-    async def people_messages(self, agent: str, epoch: int, next_step: int) -> tuple[str, ...]:
-        """What people said in the steps of `epoch` before `next_step`, as the model read it, oldest first."""
-        base = await self.base(agent, epoch)
-        earlier = [
-            block["text"]
-            for block in base.messages[0]["content"]
-            if str(block.get("text", "")).startswith("<message-from-person>")
-        ]
-        steps = await self._steps(agent, epoch, base.first_step, next_step)
-        said = [notes.rendered(note) for step in steps for note in step.answer.notes if note.speaker is Speaker.PERSON]
-        return (*earlier, *said)
+    async def foreign_view(self, agent: str, epoch: int, next_step: int) -> View:
+        """The same conversation for a model of another provider; it is needed once, and not kept."""
+        view = View(base=await self.base(agent, epoch), next_step=next_step)
+        for message in view.base.messages:
+            view.append(message)
+        for placed in await self.steps(agent, epoch, next_step):
+            for message in placed.messages("none", foreign=True):
+                view.append(message)
+        return view
 
-    async def _steps(self, agent: str, epoch: int, first: int, end: int) -> list[Step]:
-        steps: list[Step] = []
-        for start in range(first, end, LOAD_AT_ONCE):
-            numbers = range(start, min(start + LOAD_AT_ONCE, end))
-            steps += await asyncio.gather(*(self.step(agent, epoch, number) for number in numbers))
-        return steps
+    async def steps(self, agent: str, epoch: int, next_step: int) -> list[PlacedStep]:
+        """The steps of the epoch's conversation before `next_step`, those that it carries first."""
+        base = await self.base(agent, epoch)
+        own = CarriedSteps(agent=agent, epoch=epoch, first_step=base.first_step, end_step=next_step)
+        return [placed for place in (*base.carried, own) for placed in await self._steps(place)]
+
+    async def _opened(self, agent: str, epoch: int, thinking: Thinking) -> View:
+        base = await self.base(agent, epoch)
+        view = View(base=base, next_step=base.first_step)
+        for message in base.messages:
+            view.append(message)
+        for place in base.carried:
+            for placed in await self._steps(place):
+                for message in placed.messages(thinking):
+                    view.append(message)
+        return view
+
+    async def _steps(self, place: CarriedSteps) -> list[PlacedStep]:
+        placed: list[PlacedStep] = []
+        for start in range(place.first_step, place.end_step, LOAD_AT_ONCE):
+            numbers = range(start, min(start + LOAD_AT_ONCE, place.end_step))
+            found = await asyncio.gather(*(self.step(place.agent, place.epoch, number) for number in numbers))
+            placed += [PlacedStep(place, number, step) for number, step in zip(numbers, found, strict=True)]
+        return placed
 
     async def _result(self, agent: str, epoch: int, step: int, sealed: SealedResult) -> ResultRecord:
         result = await self.find_result(agent, epoch, step, sealed.index, sealed.generation)

@@ -19,6 +19,7 @@ from longshift.adapters.tools.edit_file import edit_file
 from longshift.adapters.tools.following import follow_work
 from longshift.adapters.tools.glob import glob
 from longshift.adapters.tools.grep import grep
+from longshift.adapters.tools.jobs import jobs_of
 from longshift.adapters.tools.located import failure_of
 from longshift.adapters.tools.openers import best_opener
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line, storable
@@ -35,6 +36,7 @@ from longshift.contracts.tools import (
     EditFileArguments,
     GlobArguments,
     GrepArguments,
+    Job,
     ReadFileArguments,
     ToolArguments,
     ToolStatus,
@@ -88,6 +90,10 @@ class Toolbox:
     async def kill(self, context: ToolContext) -> None:
         """End the command that a call has started; calls that have started none are left alone."""
         await self._runner.kill(context.run_key, "the call was cancelled")
+
+    async def jobs(self, agent: str, life: int) -> tuple[Job, ...]:
+        """The background jobs of an agent in this life of its workspace."""
+        return await asyncio.to_thread(jobs_of, agent, life, self._runner)
 
     @staticmethod
     def descriptions() -> dict[str, str]:

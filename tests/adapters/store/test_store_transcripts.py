@@ -17,6 +17,7 @@ from longshift.contracts.transcript import (
     SealInput,
     Speaker,
 )
+from longshift.policy.prompt import people_messages
 from longshift.policy.transcript import notes_message, violations
 
 AGENT = "t/lead"
@@ -100,7 +101,8 @@ async def test_an_earlier_step_can_be_asked_for_again(transcripts: Transcripts) 
 async def test_what_people_said_is_found_for_the_next_epoch(transcripts: Transcripts) -> None:
     said = (Note(speaker=Speaker.PERSON, text="keep the API"), Note(speaker=Speaker.RUNNER, text="15 minutes left"))
     await close_step(transcripts, 1, said)
-    people = await transcripts.people_messages(AGENT, 1, 2)
+    answers = [placed.step.answer for placed in await transcripts.steps(AGENT, 1, 2)]
+    people = people_messages(BASE.messages, answers)
     assert people == ("<message-from-person>\nkeep the API\n</message-from-person>",)
 
 

@@ -1,0 +1,8 @@
+"""A conversation and its window: asking within it, hand-off notes, and the epochs that compaction begins."""
+
+from longshift.adapters.context.asker import Asker, Prompt
+from longshift.adapters.context.compactor import Compactor
+from longshift.adapters.context.epochs import Epochs
+from longshift.adapters.context.sizes import overhead_bytes, view_tokens
+
+__all__ = ["Asker", "Compactor", "Epochs", "Prompt", "overhead_bytes", "view_tokens"]

@@ -1,0 +1,65 @@
+"""What a session, and people through it, say to an agent while it works, and what it answers.
+
+Handlers only note; what a word means for the loop is decided in `policy.loop`. The loop itself is in `agent`.
+"""
+
+from temporalio import workflow
+
+from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.slots import SlotGranted
+from longshift.contracts.transcript import Note
+from longshift.policy import loop, standing
+
+
+class AgentInbox:
+    """The state of an agent, and all handlers that touch it."""
+
+    def __init__(self, request: AgentInput) -> None:
+        self._state = request.state
+        self._woken = False
+
+    @workflow.signal
+    def deliver_note(self, note: Note) -> None:
+        """A message for the model; it goes with the next model call."""
+        self._state = loop.take_note(self._state, note)
+        self._woken = True
+
+    @workflow.signal
+    def set_paused(self, paused: bool) -> None:
+        """Hold between two steps, or go on."""
+        self._state = self._state.model_copy(update={"paused": paused})
+
+    @workflow.signal
+    def slot_lost(self, generation: int) -> None:
+        """No host holds the workspace any more: what needs one waits."""
+        self._state = loop.slot_lost(self._state, generation)
+
+    @workflow.signal
+    def slot_granted(self, granted: SlotGranted) -> None:
+        """A host holds the workspace, perhaps another one."""
+        self._state = loop.slot_granted(self._state, granted)
+
+    @workflow.signal
+    def suspend(self) -> None:
+        """The host is about to stop: hold at the next step."""
+        self._state = self._state.model_copy(update={"suspended": True})
+
+    @workflow.signal
+    def wake(self) -> None:
+        """Go on from a wait or from a place where a person was needed."""
+        self._woken = True
+
+    @workflow.signal
+    def wrap_up(self, remaining_seconds: float) -> None:
+        """The end of the session's time is near."""
+        self._state = loop.wrap_up(self._state, remaining_seconds)
+
+    @workflow.signal
+    def end(self, reason: str) -> None:
+        """The session's time is up: finish the step, hand off, report."""
+        self._state = loop.end(self._state, reason)
+
+    @workflow.query
+    def progress(self) -> AgentProgress:
+        """Where the agent stands."""
+        return standing.progress(self._state)
