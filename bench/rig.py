@@ -84,6 +84,11 @@ class WorkerProcess:
             self._process.kill()
             self._process.wait()
 
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used so far, by itself, in user and kernel."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def rss_mb(self) -> float:
         """The most memory it has held so far, in MB."""
         return memory_mb(self.pid, "VmHWM")
