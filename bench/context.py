@@ -218,6 +218,8 @@ async def measure(steps: int, port: int) -> dict[str, object]:
         **loaded,
         **step_costs(requests, begun),
         **cpu_costs(requests, told["samples"]),
+        "prompt_tokens_per_step": round(sum(r["prompt_tokens"] for r in asked) / steps),
+        "uncached_tokens_per_step": round(sum(r["prompt_tokens"] - r["cached_tokens"] for r in asked) / steps),
         "stored_bytes_per_step": round(stored_bytes / steps),
         "worker_rss_mb": round(told["worker_rss_mb"], 1),
         "runs": told["runs"],

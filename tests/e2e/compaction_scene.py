@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -150,7 +149,6 @@ async def set_scene(running: Rig, model: HeldModel, cause: str) -> Scene:
     await running.submit(CALM, budget={"steps": 100})
     await ended_done(running, CALM)
     epochs = epochs_of(agent_store(running, CALM))
-    shutil.rmtree(running.data_dir / "runs" / CALM, ignore_errors=True)
     return Scene(running, model, next(epoch for epoch in epochs if epoch.cause == cause))
 
 
