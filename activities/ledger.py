@@ -4,10 +4,12 @@ import orjson
 from temporalio import activity
 
 from longshift.adapters.calls import tool_definitions
+from longshift.adapters.context import Timeline
 from longshift.adapters.store import Store, Transcripts
 from longshift.adapters.tools import Toolbox
 from longshift.contracts import ids
 from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenSessionInput
+from longshift.contracts.rollback import FindStepsInput, StepsFound
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import EpochBase, HandoffRecord, SealInput
@@ -48,3 +50,9 @@ class Ledger(LedgerActivities):
         """Close a step."""
         await self._transcripts.put_seal(request)
         await self._store.settled()
+
+    @activity.defn
+    async def find_steps(self, request: FindStepsInput) -> StepsFound:
+        """How far the agent's transcript has come."""
+        timeline = await Timeline.read(self._store, request.agent)
+        return await timeline.found(self._store)

@@ -35,6 +35,8 @@ class CheckpointRecord(Wire):
     number: int
     """Counts up; within a generation the highest is the newest."""
     step: int
+    back_to_step: int | None = None
+    """Of a rollback after `step`: the files are those after this earlier step."""
     kind: CheckpointKind
     tree: str
     commit: str

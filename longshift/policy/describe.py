@@ -1,15 +1,20 @@
 """Texts for people in the Web UI: activity summaries (at most 200 characters) and current details (markdown)."""
 
+import re
+
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.model import CallDigest
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy import rollback
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
 """The engine takes 20,000 bytes of details."""
 
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
+
+_STATUSES = {mark: status for status, mark in _MARKS.items()}
 
 
 def model_summary(state: AgentState) -> str:
@@ -38,8 +43,10 @@ _NEXT = {
 
 def next_action(state: AgentState) -> str:
     """What the agent does next, in a few words."""
-    if not state.has_slot and state.phase in {Phase.TOOLS, Phase.CHECKS}:
+    if not state.has_slot and (state.phase in {Phase.TOOLS, Phase.CHECKS} or rollback.is_due(state)):
         return "wait for a slot"
+    if state.rollback is not None and rollback.is_due(state):
+        return f"roll back to step {state.rollback.to_step}"
     if state.phase is not Phase.TOOLS:
         return _NEXT[state.phase]
     answered = {result.index for result in state.results}
@@ -51,6 +58,12 @@ def plan_text(plan: tuple[PlanItem, ...]) -> str:
     return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
 
 
+def plan_of(text: str) -> tuple[PlanItem, ...]:
+    """The plan that `plan_text` made this of; lines of another form are left out."""
+    found = (re.fullmatch(r"- \[([ ~x])\] (.{1,200})", line) for line in text.splitlines())
+    return tuple(PlanItem(title=match[2], status=_STATUSES[match[1]]) for match in found if match)
+
+
 def agent_details(progress: AgentProgress) -> str:
     """The agent's page."""
     usage = progress.usage
@@ -59,6 +72,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("next", progress.next_action),
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
         ("compactions", _compactions(progress)),
+        ("rolled back", progress.last_rollback or "never"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),

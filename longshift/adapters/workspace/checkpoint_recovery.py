@@ -63,6 +63,21 @@ class Recovery:
             return Recovered(chain[-1], shadow, tuple(self.complaints))
         return None
 
+    async def take_in(self, git: Repository, place: CheckpointPlace) -> None:
+        """Fetch a checkpoint, and what it builds on, into a shadow repository that is in use.
+
+        Raises:
+            UnsoundCheckpoint: it is damaged, or something that it builds on is.
+        """
+        chain = await self._chain(place)
+        for record in chain:
+            if not await git.has_commit(record.commit):
+                await self._read(git, record)
+        last = chain[-1]
+        tree = await git("rev-parse", f"{last.commit}^{{tree}}", check=False)
+        if tree.exit_code != 0 or tree.text != last.tree:
+            raise UnsoundCheckpoint(f"{_named(place)} does not lead to its tree")
+
     async def _chain(self, place: CheckpointPlace) -> list[CheckpointRecord]:
         """What has to be read for the checkpoint at `place`, in order."""
         chain: list[CheckpointRecord] = []

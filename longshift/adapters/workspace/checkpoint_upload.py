@@ -36,6 +36,8 @@ class Upload:
     recorded: Checkpoint
     step: int
     part_bytes: int = PART_BYTES
+    back_to_step: int | None = None
+    """Of a rollback."""
 
     async def bundle_stored(self, last: CheckpointRecord | None, number: int) -> CheckpointRecord | None:
         """Store what leads here from `last`; gives the record that is to be stored under `number`.
@@ -58,6 +60,7 @@ class Upload:
             generation=self.workspace.generation,
             number=number,
             step=self.step,
+            back_to_step=self.back_to_step,
             kind=kind,
             tree=self.recorded.tree,
             commit=written.commit,
