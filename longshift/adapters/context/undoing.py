@@ -37,7 +37,7 @@ class Undoing:
         base = _goes_back(timeline, request)
         epoch = request.epoch + 1
         # A compaction that was given up may have written the next epoch, which nobody is in.
-        while await self._transcripts.put_base(request.agent, epoch, base) != base:
+        while not _is_begun(await self._transcripts.put_base(request.agent, epoch, base), base):
             epoch += 1
         await self._store.settled()
         view = await self._transcripts.view(request.agent, epoch, request.step, "all" if with_thinking else "none")
@@ -81,6 +81,11 @@ def _goes_back(timeline: Timeline, request: RollBackConversationInput) -> EpochB
         carried = tuple(steps.model_copy(update={"foreign": True}) for steps in carried)
     update = {"first_step": request.step, "handoff": None, "carried": carried, "cause": EpochCause.ROLLBACK}
     return base.model_copy(update=update)
+
+
+def _is_begun(stored: EpochBase, base: EpochBase) -> bool:
+    """Whether the epoch of `stored` is the wanted one."""
+    return (stored.cause, stored.first_step, stored.carried) == (base.cause, base.first_step, base.carried)
 
 
 def _plan(base: EpochBase, steps: Sequence[PlacedStep]) -> tuple[PlanItem, ...]:
