@@ -21,7 +21,8 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import describe, rollback, slots
+from longshift.policy import describe, slots
+from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
 from workflows import attributes, options, signals
@@ -187,7 +188,7 @@ class Steering:
         self._allow(policy.refuse_cancel(self._status, self._cancel_reason))
 
     @workflow.update
-    async def roll_back(self, wish: Rollback) -> str:
+    async def rollback(self, wish: Rollback) -> str:
         """Undo the steps after one that the agent has made, as soon as none is open."""
         self._updates += 1
         self._steered_characters += len(wish.reason)
@@ -195,12 +196,12 @@ class Steering:
         found = await workflow.execute_local_activity_method(
             LedgerActivities.find_steps, FindStepsInput(agent=agent), **options.LEDGER
         )
-        self._allow(rollback.refusal(found, wish.to_step))
+        self._allow(undoing.refusal(found, wish.to_step))
         asked = wish.model_copy(update={"by": Speaker.PERSON, "request_id": update.id if update else ""})
         await signals.to_agent(agent, "roll_back", asked)
         return f"goes back to step {wish.to_step} when the current step is over"
 
-    @roll_back.validator
+    @rollback.validator
     def _may_roll_back(self, wish: Rollback) -> None:
         has_agent = self._agent is not None and not self._time_is_up
         self._allow(policy.refuse_rollback(self._status, wish, has_agent, self._updates, self._steered_characters))

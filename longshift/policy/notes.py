@@ -128,6 +128,8 @@ def rolled_back(workspace: Workspace, wish: Rollback, last: int, files: FilesRol
     who, step = "A person" if wish.by is Speaker.PERSON else "The runner", wish.to_step
     where = f"the state after step {step}" if step else "its beginning"
     undone = f"steps {step + 1} to {last} are undone" if step < last else "that step is undone no more"
+    if step + 1 == last:
+        undone = f"step {last} is undone"
     as_of = f"those after step {step} again" if step else "as they were at the beginning again"
     recorded = f" (recorded after step {files.recorded_step})" if 0 < files.recorded_step < step else ""
     lines = [

@@ -9,7 +9,12 @@ def document(entry: Entry) -> dict[str, Any]:
     """The JSON form of an entry."""
     match entry:
         case OpeningEntry():
-            base = {"messages": entry.base.messages, "first_step": entry.base.first_step}
+            base = {
+                "messages": entry.base.messages,
+                "first_step": entry.base.first_step,
+                "cause": entry.base.cause.value,
+                "carried": [steps.model_dump(mode="json") for steps in entry.base.carried],
+            }
             return {"event": "opening", "agent": entry.agent, "epoch": entry.epoch, **base}
         case AnswerEntry():
             return {"event": "answer", **_place(entry), **entry.answer.model_dump(mode="json")}

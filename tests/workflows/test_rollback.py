@@ -47,7 +47,7 @@ async def progress(running: Running) -> AgentProgress:
 
 
 async def roll_back(running: Running, to_step: int, reason: str = "") -> str:
-    return await running.handle.execute_update(Session.roll_back, Rollback(to_step=to_step, reason=reason), id="u1")
+    return await running.handle.execute_update(Session.rollback, Rollback(to_step=to_step, reason=reason), id="u1")
 
 
 def words(notes: tuple[Note, ...]) -> list[tuple[Speaker, str]]:
@@ -246,7 +246,7 @@ async def test_what_cannot_be_undone_is_refused(client: Client, task_id: str) ->
         await eventually(lambda: len(script.asked) == 2)
         for to_step, expected in ((9, "to_step: there is no step 9 yet"), (2, "nothing to undo"), (-1, "below 0")):
             with pytest.raises(WorkflowUpdateFailedError) as refused:
-                await running.handle.execute_update(Session.roll_back, Rollback(to_step=to_step))
+                await running.handle.execute_update(Session.rollback, Rollback(to_step=to_step))
             assert expected in str(refused.value.cause)
         assert script.hold_model is not None
         script.hold_model.set()
