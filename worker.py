@@ -126,7 +126,7 @@ async def workers(
     try:
         if Role.MODEL in roles:
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
-            calls = [models.call_model, models.write_handoff]
+            calls = [models.call_model, models.write_handoff, models.roll_back_conversation]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
         if Role.HOST in roles:
             tools = await _add_host(built, parts, quick_calls=Role.CONTROL in roles)
@@ -161,7 +161,7 @@ def _control(parts: Parts, tools: ToolActivities) -> Worker:
         task_queue=ids.CONTROL_QUEUE,
         workflows=ALL,
         activities=[
-            *(ledger.open_session, ledger.open_agent, ledger.seal),
+            *(ledger.open_session, ledger.open_agent, ledger.seal, ledger.find_steps),
             *(gates.enter_gate, gates.find_ended, tools.try_tool),
         ],
         workflow_runner=workflow_runner(),
@@ -204,7 +204,10 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
-    on_host = [tools.run_tool, tools.list_jobs, life.checkpoint, life.run_checks, life.deliver, life.release_workspace]
+    on_host = [
+        *(tools.run_tool, tools.list_jobs),
+        *(life.checkpoint, life.roll_back_files, life.run_checks, life.deliver, life.release_workspace),
+    ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
     built.workers += built.slot_workers

@@ -4,11 +4,12 @@ import orjson
 from temporalio import activity
 
 from longshift.adapters.calls import tool_definitions
-from longshift.adapters.context import Openings
+from longshift.adapters.context import Openings, Timeline
 from longshift.adapters.store import Store, Transcripts
 from longshift.adapters.tools import Toolbox
 from longshift.contracts import ids
 from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenedAgent, OpenSessionInput
+from longshift.contracts.rollback import FindStepsInput, StepsFound
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import SealInput
 
@@ -37,3 +38,9 @@ class Ledger(LedgerActivities):
         """Close a step."""
         await self._transcripts.put_seal(request)
         await self._store.settled()
+
+    @activity.defn
+    async def find_steps(self, request: FindStepsInput) -> StepsFound:
+        """How far the agent's transcript has come."""
+        timeline = await Timeline.read(self._store, request.agent)
+        return await timeline.found(self._store)

@@ -12,12 +12,13 @@ from temporalio import activity
 
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.calls import check_calls
-from longshift.adapters.context import Asker, Compactor, Prompt, overhead_bytes, view_tokens
+from longshift.adapters.context import Asker, Compactor, Prompt, Undoing, overhead_bytes, view_tokens
 from longshift.adapters.model import ModelAnswer, ModelClient
 from longshift.adapters.store import Store, Transcripts, View
 from longshift.contracts.activities import CallModelInput, ModelActivities, WriteHandoffInput
 from longshift.contracts.errors import ProviderError
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile, Usage
+from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import AnswerRecord
 from longshift.policy import answers, context, provider
@@ -47,6 +48,7 @@ class Models(ModelActivities):
         self._profiles = profiles
         self._asker = Asker(client, patience_seconds=patience_seconds, jitter=jitter or random.Random())
         self._compactor = Compactor(store, transcripts, self._asker)
+        self._undoing = Undoing(store, transcripts)
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -149,6 +151,13 @@ class Models(ModelActivities):
                 epoch=request.epoch,
                 retry_after_seconds=error.retry_after_seconds,
             )
+
+    @activity.defn
+    async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
+        """Open the next epoch with the conversation as it was after an earlier step."""
+        profile = self._profiles.get(request.profile)
+        async with heartbeating(Progress()):
+            return await self._undoing.back(request, with_thinking=profile is None or profile.thinking_replay == "all")
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

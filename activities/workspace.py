@@ -21,6 +21,7 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.rollback import FilesRolledBack, RollBackFilesInput
 from longshift.contracts.slots import SlotKind
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
@@ -67,6 +68,15 @@ class WorkspaceLife(WorkspaceActivities):
         """Record the tree after a step."""
         async with heartbeating(Progress()):
             return await self._workspaces.checkpoint(request.workspace, request.step, agent=request.agent)
+
+    @activity.defn
+    async def roll_back_files(self, request: RollBackFilesInput) -> FilesRolledBack:
+        """Make the files those after an earlier step, and record them."""
+        progress = Progress()
+        async with heartbeating(progress):
+            return await self._workspaces.roll_back(
+                request.workspace, request.agent, request.step, request.to_step, progress.report
+            )
 
     @activity.defn
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:

@@ -95,6 +95,8 @@ class Agent(AgentInbox):
                 await self._run_checks()
             case actions.Seal():
                 await self._seal(action)
+            case actions.RollBack():
+                await self._roll_back(action)
             case actions.Compact() | actions.WriteHandoff():
                 await self._write_handoff(final=isinstance(action, actions.WriteHandoff))
             case actions.Wait():
@@ -194,6 +196,33 @@ class Agent(AgentInbox):
         )
         after = loop.after_handoff if final else loop.after_compaction
         self._state = after(self._state, digest)
+
+    async def _roll_back(self, action: actions.RollBack) -> None:
+        """Put the files back first: nobody works in them until the conversation is the one that belongs to them."""
+        self._start_checkpoint()
+        await self._checkpointed()
+        summary = f"step {self._state.step} · back to step {action.wish.to_step}"
+        try:
+            files = await on_host(
+                self._held,
+                lambda workspace: workflow.start_activity_method(
+                    WorkspaceActivities.roll_back_files,
+                    requests.roll_back_files(self._state, action, workspace),
+                    summary=f"{summary} · files",
+                    **options.housekeeping(workspace.host_queue),
+                ),
+            )
+        except HostLost:
+            return  # the loop asks for it again, on the host that has the files now
+        self._state = loop.after_checkpoint(self._state, files.checkpoint)
+        done = await workflow.execute_activity_method(
+            ModelActivities.roll_back_conversation,
+            requests.roll_back_conversation(self._state, action),
+            summary=f"{summary} · conversation",
+            **options.MODEL,
+        )
+        self._state = loop.after_rollback(self._state, action.wish, files, done)
+        await self._report()
 
     async def _jobs(self) -> tuple[Job, ...]:
         """The background jobs; an agent without a slot has none, as they end with it."""

@@ -6,6 +6,7 @@ Handlers only note; what a word means for the loop is decided in `policy.loop`. 
 from temporalio import workflow
 
 from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.transcript import Note
 from longshift.policy import loop, standing
@@ -28,6 +29,12 @@ class AgentInbox:
     def set_paused(self, paused: bool) -> None:
         """Hold between two steps, or go on."""
         self._state = self._state.model_copy(update={"paused": paused})
+
+    @workflow.signal
+    def roll_back(self, wish: Rollback) -> None:
+        """Undo steps as soon as none is open."""
+        self._state = loop.ask_rollback(self._state, wish)
+        self._woken = True
 
     @workflow.signal
     def slot_lost(self, generation: int) -> None:

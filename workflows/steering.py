@@ -6,7 +6,9 @@ Handlers only note and pass on; what a state allows is decided in `policy.sessio
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from longshift.contracts.activities import LedgerActivities
 from longshift.contracts.agent import AgentReport, Attention
+from longshift.contracts.rollback import FindStepsInput, Rollback
 from longshift.contracts.session import (
     AgentStatus,
     Extend,
@@ -20,9 +22,10 @@ from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import describe, slots
+from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
-from workflows import attributes, signals
+from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.slot import Slot, SlotPhase
 
@@ -185,6 +188,25 @@ class Steering:
     @cancel.validator
     def _may_cancel(self, reason: str) -> None:
         self._allow(policy.refuse_cancel(self._status, self._cancel_reason))
+
+    @workflow.update
+    async def rollback(self, wish: Rollback) -> str:
+        """Undo the steps after one that the agent has made, as soon as none is open."""
+        self._updates += 1
+        self._steered_characters += len(wish.reason)
+        update, agent = workflow.current_update_info(), self._status.agent
+        found = await workflow.execute_local_activity_method(
+            LedgerActivities.find_steps, FindStepsInput(agent=agent), **options.LEDGER
+        )
+        self._allow(undoing.refusal(found, wish.to_step))
+        asked = wish.model_copy(update={"by": Speaker.PERSON, "request_id": update.id if update else ""})
+        await signals.to_agent(agent, "roll_back", asked)
+        return f"goes back to step {wish.to_step} when the current step is over"
+
+    @rollback.validator
+    def _may_roll_back(self, wish: Rollback) -> None:
+        has_agent = self._agent is not None and not self._time_is_up
+        self._allow(policy.refuse_rollback(self._status, wish, has_agent, self._updates, self._steered_characters))
 
     @workflow.update
     async def reprioritise(self, place: Reprioritise) -> str:

@@ -1,4 +1,4 @@
-"""`steer`, `pause`, `resume`, `cancel`, `extend`: what people tell a session. Whether it fits, the session decides."""
+"""What people tell a session: `steer`, `pause`, `resume`, `rollback`, `cancel`, `extend`. It decides what fits."""
 
 import sys
 from typing import Annotated, Any
@@ -11,12 +11,15 @@ from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
 from longshift.contracts.errors import BadInput
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, Steer
 from longshift.sessions import updates
 from longshift.sessions.failures import WorkerAbsent
 
 Message = Annotated[str, typer.Argument(metavar="TEXT", help="The message; - reads it from standard input.")]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the session's report.")]
+ToStep = Annotated[int, typer.Option("--to-step", min=0, help="The last step that stays; 0 is the beginning.")]
+Words = Annotated[str, typer.Option("--reason", help="The agent gets it as your message; - reads standard input.")]
 Hours = Annotated[float, typer.Option("--hours", min=0.01, max=720, help="Active hours to add.")]
 
 
@@ -38,6 +41,12 @@ def register(app: typer.Typer) -> None:
         """Go on after a pause, or when what the session waited for is mended."""
         return await _tell(run, task_id, "resume")
 
+    @command(app, "rollback")
+    async def rollback(run: Invocation, task_id: TaskId, to_step: ToStep, reason: Words = "") -> int:
+        """Undo the steps after one: the session goes on with the files and the conversation of that time."""
+        wish = Rollback(to_step=to_step, reason=_message(reason, "--reason") if reason else "")
+        return await _tell(run, task_id, "rollback", wish)
+
     @command(app, "cancel")
     async def cancel(run: Invocation, task_id: TaskId, reason: Reason = "") -> int:
         """End a session: running commands are killed, what there is gets delivered."""
@@ -52,7 +61,7 @@ def register(app: typer.Typer) -> None:
         return await _tell(run, task_id, "extend", Extend(active_hours=hours))
 
 
-def _message(text: str) -> str:
+def _message(text: str, name: str = "TEXT") -> str:
     """What the agent is told.
 
     Raises:
@@ -62,11 +71,15 @@ def _message(text: str) -> str:
         try:
             text = sys.stdin.buffer.read(4 * STEER_MAX_CHARACTERS + 1).decode()
         except UnicodeDecodeError:
-            raise BadInput("TEXT: standard input is not UTF-8 text, or too long; give less, in that encoding") from None
+            raise BadInput(
+                f"{name}: standard input is not UTF-8 text, or too long; give less, in that encoding"
+            ) from None
     if not text.strip():
-        raise BadInput("TEXT: the message is empty; write what the agent should know")
+        raise BadInput(f"{name}: the message is empty; write what the agent should know")
     if len(text) > STEER_MAX_CHARACTERS:
-        raise BadInput(f"TEXT: has more than {STEER_MAX_CHARACTERS:,} characters; put the rest into a file and name it")
+        raise BadInput(
+            f"{name}: has more than {STEER_MAX_CHARACTERS:,} characters; put the rest into a file and name it"
+        )
     return text
 
 

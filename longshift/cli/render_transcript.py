@@ -6,7 +6,7 @@ from typing import Any, cast
 from rich.text import Text
 
 from longshift.cli.terminal_text import clean, one_line
-from longshift.contracts.transcript import Block, Note, Speaker
+from longshift.contracts.transcript import Block, EpochBase, EpochCause, Note, Speaker
 from longshift.policy import answers
 from longshift.sessions.transcript_reader import AnswerEntry, CallResult, Entry, HandoffEntry, OpeningEntry, SealEntry
 
@@ -19,7 +19,11 @@ def full(entry: Entry, *, all_lines: bool = False) -> list[Text]:
     """The entry as it stands in the transcript."""
     match entry:
         case OpeningEntry():
-            return [_rule(f"{entry.agent} · epoch {entry.epoch}, from step {entry.base.first_step}"), *_opening(entry)]
+            base = entry.base
+            head = f"{entry.agent} · epoch {entry.epoch}, from step {base.first_step}"
+            if base.cause is EpochCause.ROLLBACK:  # what it starts with has been shown
+                return [_rule(f"{head} · {_rolled_back(base)}")]
+            return [_rule(head), *_opening(entry)]
         case AnswerEntry():
             usage = entry.answer.usage
             spent = f"{usage.prompt_tokens:,} tokens in ({usage.cached_tokens:,} cached), {usage.output_tokens:,} out"
@@ -36,7 +40,9 @@ def brief(entry: Entry) -> list[Text]:
     """What happened, in a line for each thing."""
     match entry:
         case OpeningEntry():
-            return [] if entry.epoch == 1 else [Text(f"context compacted: epoch {entry.epoch}", style="magenta")]
+            compacted = f"context compacted: epoch {entry.epoch}"
+            text = _rolled_back(entry.base) if entry.base.cause is EpochCause.ROLLBACK else compacted
+            return [] if entry.epoch == 1 else [Text(text, style="magenta")]
         case AnswerEntry():
             said = one_line(answers.text_of(entry.answer.content))
             head = Text.assemble((f"step {entry.step}", "bold"), f"  {said}" if said else "")
@@ -46,6 +52,11 @@ def brief(entry: Entry) -> list[Text]:
             return [Text(f"hand-off note written: {one_line(entry.record.reason)}", style="magenta")]
         case SealEntry():
             return [*map(_brief_result, entry.results), *_brief_notes(entry.notes)]
+
+
+def _rolled_back(base: EpochBase) -> str:
+    """Which step everything went back to."""
+    return f"rolled back to step {base.carried[-1].end_step - 1 if base.carried else 0}"
 
 
 def _opening(entry: OpeningEntry) -> list[Text]:

@@ -12,6 +12,14 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
+from longshift.contracts.rollback import (
+    ConversationRolledBack,
+    FilesRolledBack,
+    FindStepsInput,
+    RollBackConversationInput,
+    RollBackFilesInput,
+    StepsFound,
+)
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
@@ -171,6 +179,11 @@ class LedgerActivities(ABC):
     async def seal(self, request: SealInput) -> None:
         """Close a step that no model call follows at once; otherwise the call brings the seal along."""
 
+    @activity.defn
+    @abstractmethod
+    async def find_steps(self, request: FindStepsInput) -> StepsFound:
+        """How far the agent's transcript has come."""
+
 
 class ModelActivities(ABC):
     """Calls to model providers."""
@@ -184,6 +197,11 @@ class ModelActivities(ABC):
     @abstractmethod
     async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
         """Ask for a hand-off note and open the next epoch with it."""
+
+    @activity.defn
+    @abstractmethod
+    async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
+        """Open the next epoch with the conversation as it was after an earlier step; no provider is asked."""
 
 
 class ToolActivities(ABC):
@@ -217,6 +235,11 @@ class WorkspaceActivities(ABC):
     @abstractmethod
     async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
         """Record the tree in the shadow repository."""
+
+    @activity.defn
+    @abstractmethod
+    async def roll_back_files(self, request: RollBackFilesInput) -> FilesRolledBack:
+        """End what runs, make the files those after an earlier step, and record them."""
 
     @activity.defn
     @abstractmethod

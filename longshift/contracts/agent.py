@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Usage
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -157,6 +158,8 @@ class AgentState(Wire):
     """Steps whose changes are in no checkpoint of the store, the last 100 of them; another host would lack them."""
     resume_phase: Phase = Phase.MODEL
     """Where a parked or waiting agent goes on."""
+    rollback: Rollback | None = None
+    """Wanted, and not done yet: it comes before anything else, as soon as no step is open."""
 
     ending: str = ""
     """Set when time or budget is used up: the reason, for the hand-off and the report."""
@@ -175,6 +178,9 @@ class AgentState(Wire):
     recall: Recall = Recall()
     last_handover: str = ""
     """When and why another profile took over last, in words for people."""
+    rollbacks: int = 0
+    last_rollback: str = ""
+    """Which steps were undone last, and by whom, in words for people."""
     note_by_runner: str = ""
     """Why no model is asked for the last hand-off note any more; empty: one is."""
     runs: int = 1
@@ -206,6 +212,7 @@ class AgentReport(Wire):
     lost_calls: int = 0
     compactions: int = 0
     clearings: int = 0
+    rollbacks: int = 0
     profile: str = ""
     """The profile in use at the end."""
     runs: int = 1
@@ -240,6 +247,9 @@ class AgentProgress(Wire):
     """The model profile in use."""
     last_handover: str = ""
     """When and why another profile took over last, in words."""
+    rollbacks: int = 0
+    last_rollback: str = ""
+    """Which steps were undone last, and by whom, in words."""
     compactions_per_100_steps: float = 0.0
     """Over the latest compactions, clearings included."""
     repeated_reads_share: float = 0.0

@@ -41,6 +41,8 @@ class CheckpointRecord(Wire):
     step: int
     agent: str = ""
     """Whose step it is; empty in records of earlier releases."""
+    back_to_step: int | None = None
+    """Of a rollback after `step`: the files are those after this earlier step."""
     kind: CheckpointKind
     tree: str
     commit: str

@@ -61,6 +61,8 @@ class CheckpointDigest(Wire):
     changed_count: int = 0
     archived: bool = False
     """The checkpoint is in the store, so that another host can go on from it."""
+    back_to_step: int | None = None
+    """Of a rollback: the files are those after this earlier step."""
     duration_seconds: float = 0.0
 
 

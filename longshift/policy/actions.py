@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentReport
 from longshift.contracts.model import CallDigest
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.transcript import Note, SealInput
 
 
@@ -40,6 +41,13 @@ class Compact:
 
 
 @dataclass(frozen=True)
+class RollBack:
+    """Put the files back, then go on from an earlier step in a new epoch."""
+
+    wish: Rollback
+
+
+@dataclass(frozen=True)
 class WriteHandoff:
     """Ask for the last hand-off note; nothing follows."""
 
@@ -63,4 +71,4 @@ class Finish:
     report: AgentReport
 
 
-Action = CallModel | RunTools | RunChecks | Seal | Compact | WriteHandoff | Wait | Park | Finish
+Action = CallModel | RunTools | RunChecks | Seal | Compact | RollBack | WriteHandoff | Wait | Park | Finish

@@ -6,6 +6,7 @@ from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.model import CallDigest
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy import rollback
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -43,8 +44,10 @@ _NEXT = {
 
 def next_action(state: AgentState) -> str:
     """What the agent does next, in a few words."""
-    if not state.has_slot and state.phase in {Phase.TOOLS, Phase.CHECKS}:
+    if not state.has_slot and (state.phase in {Phase.TOOLS, Phase.CHECKS} or rollback.is_due(state)):
         return "wait for a slot"
+    if state.rollback is not None and rollback.is_due(state):
+        return f"roll back to step {state.rollback.to_step}"
     if state.phase is not Phase.TOOLS:
         return _NEXT[state.phase]
     answered = {result.index for result in state.results}
@@ -77,6 +80,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("next", progress.next_action),
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
         ("compactions", compactions(progress)),
+        ("rolled back", progress.last_rollback or "never"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),

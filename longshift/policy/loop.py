@@ -13,17 +13,19 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 from longshift.contracts.agent import AgentOutcome, AgentReport, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass
+from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealedResult, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest
-from longshift.policy import context, handover, notes, recall, slots, waiting
+from longshift.policy import context, handover, notes, recall, rollback, slots, waiting
 from longshift.policy.actions import (
     Action,
     CallModel,
     Compact,
     Finish,
     Park,
+    RollBack,
     RunChecks,
     RunTools,
     Seal,
@@ -46,6 +48,8 @@ def next_action(state: AgentState) -> Action:
     """What to do now."""
     if state.unwritten_seal is not None and must_seal(state):
         return Seal(seal=state.unwritten_seal)
+    if state.rollback is not None and rollback.is_due(state):
+        return RollBack(state.rollback)
     match state.phase:
         case Phase.MODEL:
             return CallModel(notes=state.notes[:MAX_NOTES_AT_ONCE], seal=state.unwritten_seal)
@@ -68,14 +72,14 @@ def next_action(state: AgentState) -> Action:
 def must_seal(state: AgentState) -> bool:
     """Whether the step before has to be closed by itself: what comes next reads it, or nothing comes for long."""
     needed = state.phase in {Phase.COMPACT, Phase.HANDOFF, Phase.ENDED} or (
-        state.phase is Phase.MODEL and is_held(state)
+        state.phase is Phase.MODEL and (is_held(state) or state.rollback is not None)
     )
     return needed and state.unwritten_seal is not None
 
 
 def is_held(state: AgentState) -> bool:
     """Whether the agent holds at the next step: a person said so, or its host is about to stop."""
-    return state.paused or state.suspended
+    return (state.paused or state.suspended) and state.rollback is None
 
 
 def has_ended(state: AgentState) -> bool:
@@ -227,15 +231,17 @@ def _waiting(
     kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
     attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
     seconds = handover.within_patience(state, waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds))
-    return state.model_copy(
-        update={
-            "phase": Phase.WAITING,
-            "resume_phase": back,
-            "waits": state.waits + 1,
-            "waited_seconds": state.waited_seconds + seconds,
-            "wait_seconds": seconds,
-            "attention": attention,
-        }
+    return _unless_undoing(
+        state.model_copy(
+            update={
+                "phase": Phase.WAITING,
+                "resume_phase": back,
+                "waits": state.waits + 1,
+                "waited_seconds": state.waited_seconds + seconds,
+                "wait_seconds": seconds,
+                "attention": attention,
+            }
+        )
     )
 
 
@@ -243,7 +249,29 @@ def park(state: AgentState, kind: str, text: str) -> AgentState:
     """Hold the agent for a person; the phase it was in is where it goes on."""
     back = state.resume_phase if state.phase in {Phase.PARKED, Phase.WAITING} else state.phase
     attention = Attention(kind=kind, text=text[:2_000], since_step=state.step)
-    return state.model_copy(update={"phase": Phase.PARKED, "resume_phase": back, "attention": attention})
+    parked = state.model_copy(update={"phase": Phase.PARKED, "resume_phase": back, "attention": attention})
+    # Where no step is open it may be the rollback itself that failed.
+    return parked if kind == "host" and not state.calls else _unless_undoing(parked)
+
+
+def _unless_undoing(state: AgentState) -> AgentState:
+    """Nobody waits before a rollback: a step that stands open is closed as it is."""
+    if not rollback.holds_up(state):
+        return state
+    freed = state.model_copy(update={"phase": Phase.MODEL, "attention": None})
+    return _closed(freed.model_copy(update={"finish_refused": notes.NOT_RUN})) if state.calls else freed
+
+
+def ask_rollback(state: AgentState, wish: Rollback) -> AgentState:
+    """Somebody wants steps undone, as soon as none is open; the last wish counts."""
+    return state if state.phase is Phase.ENDED else _unless_undoing(state.model_copy(update={"rollback": wish}))
+
+
+def after_rollback(
+    state: AgentState, wish: Rollback, files: FilesRolledBack, done: ConversationRolledBack
+) -> AgentState:
+    """Take the outcome of `RollBack`."""
+    return _ended_or(rollback.after(state, wish, files, done))
 
 
 def resume(state: AgentState) -> AgentState:
@@ -338,9 +366,9 @@ def _closed(state: AgentState) -> AgentState:
 
 
 def _heard_out(state: AgentState) -> AgentState:
-    """A message that arrived meanwhile, and may change what is to do, is read before a `finish` is taken."""
+    """What arrived meanwhile and may change what is to do, message or rollback, comes before a `finish` is taken."""
     if (
-        not any(notes.must_be_heard(note) for note in state.notes)
+        not (state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes))
         or state.ending
         or state.finish_refused is not None
         or finish_call(state) is None
@@ -460,6 +488,7 @@ def report(state: AgentState) -> AgentReport:
         lost_calls=state.lost_calls,
         compactions=state.compactions,
         clearings=state.clearings,
+        rollbacks=state.rollbacks,
         profile=state.profile,
         runs=state.runs,
         checks=state.checks,

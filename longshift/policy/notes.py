@@ -2,6 +2,7 @@
 
 from longshift.contracts.agent import AgentState
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.rollback import FilesRolledBack, Rollback
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 
@@ -79,14 +80,22 @@ def must_be_heard(note: Note) -> bool:
     return note.speaker is Speaker.PERSON or note.message_id.startswith(MOVED)
 
 
-def moved(workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] | None, *, is_own: bool = True) -> str:
+def moved(
+    workspace: Workspace,
+    missing: tuple[int, ...],
+    gap: tuple[int, int] | None,
+    *,
+    is_own: bool = True,
+    back_to_step: int | None = None,
+) -> str:
     """What an agent has to know of a workspace that was made again on another host.
 
     `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be. Without
-    `is_own` the files are those that another agent had left, before the first step of this one.
+    `is_own` the files are those that another agent had left, before the first step of this one. They are those after
+    `back_to_step` where they had been rolled back to it.
     """
     restoration = workspace.restoration
-    step = restoration.step if restoration else 0
+    step = (restoration.step if restoration else 0) if back_to_step is None else back_to_step
     if step and is_own:
         first = (
             "The machine that held your workspace was lost, and the workspace was made again on another one, at "
@@ -112,6 +121,29 @@ def moved(workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] |
         "installed or left outside of the workspace's files is gone.",
         *(restoration.remarks if restoration else ()),
     ]
+    return "\n".join(lines)
+
+
+def rolled_back(workspace: Workspace, wish: Rollback, last: int, files: FilesRolledBack, *, has_people: bool) -> str:
+    """What an agent has to know of steps that were undone; `last` is the last one of them."""
+    who, step = "A person" if wish.by is Speaker.PERSON else "The runner", wish.to_step
+    where = f"the state after step {step}" if step else "its beginning"
+    undone = f"steps {step + 1} to {last} are undone" if step < last else "that step is undone no more"
+    if step + 1 == last:
+        undone = f"step {last} is undone"
+    as_of = f"those after step {step} again" if step else "as they were at the beginning again"
+    recorded = f" (recorded after step {files.recorded_step})" if 0 < files.recorded_step < step else ""
+    lines = [
+        f"{who} rolled this session back to {where}: {undone}. The files at {workspace.root} are {as_of}{recorded}.",
+        "What was done outside of these files stands, and files that ignore rules exclude are as they were left. "
+        "Background jobs were ended; start again what you still need.",
+        f"Steps are counted on: the next one is step {last + 1}.",
+        *files.remarks,
+    ]
+    if wish.reason and wish.by is Speaker.RUNNER:
+        lines.append(f"The reason: {wish.reason}")
+    if has_people:
+        lines.append("What people said in the undone steps follows; it still holds.")
     return "\n".join(lines)
 
 

@@ -31,6 +31,12 @@ def after_compaction(recall: Recall, step: int) -> Recall:
     return Recall(recent_steps=(*recall.recent_steps, step)[-RECENT_COMPACTIONS:], known_reads=latest[::-1])
 
 
+def after_rollback(recall: Recall, to_step: int) -> Recall:
+    """Steps after `to_step` are undone: what was read in them, and what they compacted, is no evidence any more."""
+    steps = tuple(step for step in recall.recent_steps if step <= to_step)
+    return Recall(recent_steps=steps, known_reads=recall.known_reads if steps == recall.recent_steps else ())
+
+
 def compactions_per_100_steps(recall: Recall, step: int) -> float:
     """How often the context was compacted lately: over the steps since the first of the latest compactions.
 

@@ -3,10 +3,11 @@
 from longshift.contracts.activities import CallModelInput, CheckpointInput, RunChecksInput, WriteHandoffInput
 from longshift.contracts.agent import AgentState
 from longshift.contracts.model import CallDigest
+from longshift.contracts.rollback import RollBackConversationInput, RollBackFilesInput
 from longshift.contracts.tools import Job, RunToolInput
 from longshift.contracts.workspace import Workspace
 from longshift.policy import context, describe
-from longshift.policy.actions import CallModel
+from longshift.policy.actions import CallModel, RollBack
 
 
 def call_model(state: AgentState, action: CallModel) -> CallModelInput:
@@ -76,3 +77,20 @@ def run_checks(state: AgentState, workspace: Workspace) -> RunChecksInput:
 def checkpoint(state: AgentState, step: int, workspace: Workspace) -> CheckpointInput:
     """The files after `step`."""
     return CheckpointInput(workspace=workspace, agent=state.agent, step=step)
+
+
+def roll_back_files(state: AgentState, action: RollBack, workspace: Workspace) -> RollBackFilesInput:
+    """The files as they were after an earlier step."""
+    return RollBackFilesInput(workspace=workspace, agent=state.agent, step=state.step - 1, to_step=action.wish.to_step)
+
+
+def roll_back_conversation(state: AgentState, action: RollBack) -> RollBackConversationInput:
+    """The conversation as it was then."""
+    return RollBackConversationInput(
+        agent=state.agent,
+        profile=state.profile,
+        epoch=state.epoch,
+        step=state.step,
+        to_step=action.wish.to_step,
+        bytes_per_token=state.bytes_per_token,
+    )

@@ -6,6 +6,7 @@ A refusal is a text for the person who asked; an empty text means yes.
 from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits, AgentReport
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
     AgentStatus,
@@ -142,6 +143,21 @@ def refuse_extend(status: SessionStatus, extension: Extend, updates: int) -> str
     if not 0 < extension.active_hours <= MAX_EXTENSION_HOURS:
         return f"active_hours: {extension.active_hours:g} is not between 0 and {MAX_EXTENSION_HOURS:g}"
     return _refuse(status, "extend", updates)
+
+
+def refuse_rollback(
+    status: SessionStatus, wish: Rollback, has_agent: bool, updates: int, steered_characters: int = 0
+) -> str:
+    """Why a rollback is not taken; whether the step is there is asked afterwards."""
+    if wish.to_step < 0:
+        return f"to_step: {wish.to_step} is below 0, which is the beginning"
+    if len(wish.reason) > STEER_MAX_CHARACTERS:
+        return f"reason: {len(wish.reason)} characters; at most {STEER_MAX_CHARACTERS}, put more into a file"
+    if steered_characters + len(wish.reason) > MAX_STEER_CHARACTERS:
+        return f"reason: this session has taken {steered_characters} characters of messages; put more into a file"
+    if refusal := _refuse(status, "roll back", updates):
+        return refusal
+    return "" if has_agent else f"cannot roll back: the session is {status.state.value} and no agent is at work"
 
 
 def _refuse(status: SessionStatus, verb: str, updates: int) -> str:

@@ -88,5 +88,7 @@ def told(state: AgentState, workspace: Workspace) -> Note | None:
     saved = state.checkpoint.step if state.checkpoint and state.checkpoint.archived else 0
     gap = (restored + 1, saved) if restored < saved else None
     missing = tuple(step for step in state.unsaved_steps if step > max(restored, saved))
-    text = notes.moved(workspace, missing, gap, is_own=is_own)
+    is_rolled_back = state.checkpoint is not None and state.checkpoint.tree_hash == restoration.tree_hash
+    back_to_step = state.checkpoint.back_to_step if state.checkpoint and is_rolled_back else None
+    text = notes.moved(workspace, missing, gap, is_own=is_own, back_to_step=back_to_step)
     return Note(speaker=Speaker.RUNNER, text=text, message_id=f"{notes.MOVED} {workspace.generation}")

@@ -38,6 +38,8 @@ def progress(state: AgentState) -> AgentProgress:
         clearings=state.clearings,
         profile=state.profile,
         last_handover=state.last_handover,
+        rollbacks=state.rollbacks,
+        last_rollback=state.last_rollback,
         compactions_per_100_steps=recall.compactions_per_100_steps(state.recall, state.step),
         repeated_reads_share=recall.repeated_reads_share(state.recall),
         runs=state.runs,

@@ -101,6 +101,8 @@ def test_every_final_state_has_a_code_of_its_own() -> None:
         (["status"], ["'ID'", "`longshift status --help`"]),
         (["extend", "mend", "--hours", "nan"], ["--hours", "720"]),
         (["extend", "mend"], ["--hours"]),
+        (["rollback", "mend"], ["--to-step"]),
+        (["rollback", "mend", "--to-step", "-1"], ["--to-step", "`longshift rollback --help`"]),
     ],
 )
 def test_a_wrong_option_is_bad_input_and_named(longshift: Command, arguments: list[str], words: list[str]) -> None:

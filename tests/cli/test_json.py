@@ -28,6 +28,8 @@ TASK = "---\nid: mend\ntitle: Mend it\n---\nDo it.\n"
         (["cancel", "mend"], "engine", 3),
         (["extend", "mend", "--hours", "1"], "engine", 3),
         (["steer", "mend", "faster"], "engine", 3),
+        (["rollback", "mend", "--to-step", "3"], "engine", 3),
+        (["rollback", "mend", "--to-step", "3", "--reason", " "], "bad_input", 2),
         (["queue"], "engine", 3),
         (["queue", "pause"], "engine", 3),
         (["queue", "move", "mend", "--priority", "1"], "engine", 3),

@@ -8,7 +8,16 @@ import pytest
 from longshift.cli import render_transcript
 from longshift.cli.output import write_json
 from longshift.contracts.model import CallDigest, ToolClass, Usage
-from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, HandoffRecord, Note, Speaker
+from longshift.contracts.transcript import (
+    AnswerRecord,
+    Block,
+    CarriedSteps,
+    EpochBase,
+    EpochCause,
+    HandoffRecord,
+    Note,
+    Speaker,
+)
 from longshift.sessions import transcript_document
 from longshift.sessions.transcript_reader import (
     AnswerEntry,
@@ -47,6 +56,18 @@ def opening(epoch: int = 1, text: str = "Do it.") -> OpeningEntry:
     return OpeningEntry(AGENT, epoch, EpochBase(system="s", tools=(), messages=messages, first_step=1))
 
 
+def rolled_back(*carried: CarriedSteps) -> OpeningEntry:
+    base = EpochBase(
+        system="s",
+        tools=(),
+        messages=({"role": "user", "content": [{"type": "text", "text": "Do it."}]},),
+        first_step=9,
+        cause=EpochCause.ROLLBACK,
+        carried=carried,
+    )
+    return OpeningEntry(AGENT, 2, base)
+
+
 def seal(text: str = "ok", *notes: Note, is_error: bool = False, name: str = "bash") -> SealEntry:
     return SealEntry(AGENT, 1, 3, (CallResult("c0", name, f"{name}: ls", text, is_error),), notes)
 
@@ -61,6 +82,18 @@ def full(entry: Entry, *, all_lines: bool = False) -> str:
 
 def brief(entry: Entry) -> str:
     return shown(*render_transcript.brief(entry))
+
+
+KEPT = CarriedSteps(agent=AGENT, epoch=1, first_step=1, end_step=5)
+
+
+def test_a_rollback_is_told_and_its_opening_is_not_shown_again() -> None:
+    assert f"── {AGENT} · epoch 2, from step 9 · rolled back to step 4 ──" == full(rolled_back(KEPT)).strip()
+    assert ["rolled back to step 4", "rolled back to step 0"] == [
+        brief(each).strip() for each in (rolled_back(KEPT), rolled_back())
+    ]
+    document = transcript_document.document(rolled_back(KEPT))
+    assert ("rollback", 5) == (document["cause"], document["carried"][0]["end_step"])
 
 
 class TestForPeople:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Phase
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
-from longshift.contracts.workspace import Workspace
+from longshift.contracts.workspace import CheckpointDigest, Workspace
 from longshift.policy import actions, loop, notes, requests
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
@@ -49,6 +50,7 @@ def sealed(state: AgentState) -> SealInput:
     return state.unwritten_seal
 
 
+CHECKPOINT = CheckpointDigest(step=1, tree_hash="t", commit="c", archived=True)
 RED = ChecksDigest(passed=False, results=(CheckResult(name="suite", passed=False, detail="exit code 1"),))
 GREEN = ChecksDigest(passed=True, results=(CheckResult(name="suite", passed=True, detail="exit code 0"),))
 
@@ -396,6 +398,9 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             digest = HandoffDigest(outcome=data.draw(OUTCOMES), epoch=state.epoch + 1)
             after = loop.after_compaction if isinstance(action, actions.Compact) else loop.after_handoff
             return after(state, digest)
+        case actions.RollBack():
+            done = ConversationRolledBack(epoch=state.epoch + 1, first_step=data.draw(st.sampled_from([1, state.step])))
+            return loop.after_rollback(state, action.wish, FilesRolledBack(checkpoint=CHECKPOINT), done)
         case actions.Wait() | actions.Park():
             state = loop.resume(state)
             assert state.phase not in {Phase.WAITING, Phase.PARKED}
@@ -412,6 +417,9 @@ def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> Non
     closed: list[int] = []
     for _ in range(60):
         action = loop.next_action(state)
+        if state.step > 1 and data.draw(st.sampled_from([True, False, False, False])):
+            state = loop.ask_rollback(state, Rollback(to_step=data.draw(st.integers(0, state.step - 1))))
+            action = loop.next_action(state)
         if isinstance(action, actions.CallModel | actions.Seal) and action.seal is not None:
             closed.append(action.seal.step)
         if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Wait | actions.Park):

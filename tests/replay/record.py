@@ -1,6 +1,6 @@
 # The SDK's own types are partial.
 # pyright: reportUnknownMemberType=false
-"""Keeps the histories of a release: `python -m tests.replay.record VERSION`, from a tree whose tests pass.
+"""Keeps the histories of a release: `python -m tests.replay.record VERSION [CASE ...]`, from a tree whose tests pass.
 
 Plays every way a session can go with scripted activities on a real dev server, and writes each workflow's last run to
 `histories/VERSION~name.json`. Kept files are never rewritten: a new release adds its own.
@@ -8,6 +8,7 @@ Plays every way a session can go with scripted activities on a real dev server, 
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.model import ModelOutcome
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import SessionInput, Steer
 from longshift.contracts.tools import ToolStatus
 from longshift.schedule_wishes import Wishes
@@ -85,6 +87,24 @@ async def slot_given_back(running: Running) -> None:
     await running.handle.execute_update(Session.resume)
 
 
+async def undone(running: Running) -> None:
+    """Steps are undone while the model answers, and once more while the session is paused."""
+    script, handle = running.script, running.handle
+    first, second = script.hold_model, asyncio.Event()
+    assert first is not None
+    await eventually(lambda: len(script.asked) == 3)
+    script.hold_model = second
+    await handle.execute_update(Session.rollback, Rollback(to_step=1, reason="use the other parser"), id="r1")
+    first.set()
+    await eventually(lambda: len(script.rolled_back) == 1)
+    await handle.execute_update(Session.pause)
+    second.set()
+    await asyncio.sleep(1)
+    await handle.execute_update(Session.rollback, Rollback(to_step=0), id="r2")
+    await eventually(lambda: len(script.rolled_back) == 2)
+    await handle.execute_update(Session.resume)
+
+
 async def untouched(_running: Running) -> None:
     """Nobody interferes."""
 
@@ -123,6 +143,16 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             plain,
             slot_given_back,
         ),
+        "rolled-back": (
+            Script(
+                [*[digest_of("write_file")] * 3, *reads, finish],
+                hold_model=asyncio.Event(),
+                hold_model_from=3,
+            ),
+            {},
+            plain,
+            undone,
+        ),
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
         "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2}}, plain, untouched),
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
@@ -151,11 +181,13 @@ async def record_firing(client: Client, version: str) -> None:
     await keep(client, action.workflow_id, f"{version}~firing-plain")
 
 
-async def record(version: str) -> None:
-    """Play and keep every case."""
+async def record(version: str, only: Sequence[str]) -> None:
+    """Play and keep every case, or only these."""
     async with dev_server() as environment:
-        await record_firing(environment.client, version)
-        for name, (script, fields, limits, people) in cases().items():
+        if not only:
+            await record_firing(environment.client, version)
+        chosen = {name: case for name, case in cases().items() if not only or name in only}
+        for name, (script, fields, limits, people) in chosen.items():
             task = a_task(f"{name}-{version}".replace("+", "-"), **fields)
             async with scripted_worker(environment.client, script, task.id):
                 running = await start(environment.client, script, task, limits=limits)
@@ -168,4 +200,4 @@ async def record(version: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(sys.argv[1]))
+    asyncio.run(record(sys.argv[1], sys.argv[2:]))

@@ -30,6 +30,14 @@ from longshift.contracts.activities import (
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.errors import HostFull, SlotLost, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.rollback import (
+    ConversationRolledBack,
+    FilesRolledBack,
+    FindStepsInput,
+    RollBackConversationInput,
+    RollBackFilesInput,
+    StepsFound,
+)
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
 from longshift.contracts.tools import TOOL_CLASSES, Job, JobsDigest, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealInput
@@ -67,6 +75,8 @@ class Script:
     tools: list[RunToolInput] = field(default_factory=list[RunToolInput])
     seals: list[SealInput] = field(default_factory=list[SealInput])
     handoffs: list[WriteHandoffInput] = field(default_factory=list[WriteHandoffInput])
+    rolled_back_files: list[RollBackFilesInput] = field(default_factory=list[RollBackFilesInput])
+    rolled_back: list[RollBackConversationInput] = field(default_factory=list[RollBackConversationInput])
     jobs: tuple[Job, ...] = ()
     checkpoints: list[CheckpointInput] = field(default_factory=list[CheckpointInput])
     checks_run: list[RunChecksInput] = field(default_factory=list[RunChecksInput])
@@ -134,6 +144,12 @@ class ScriptedLedger(LedgerActivities):
         await self._script.enter("seal")
         self._script.keep_seal(request)
 
+    @activity.defn
+    async def find_steps(self, request: FindStepsInput) -> StepsFound:
+        await self._script.enter("find_steps")
+        last = max((each.step for each in self._script.asked if each.agent == request.agent), default=0)
+        return StepsFound(last=last, tip=last)
+
 
 class ScriptedModels(ModelActivities):
     def __init__(self, script: Script) -> None:
@@ -158,6 +174,12 @@ class ScriptedModels(ModelActivities):
         self._script.handoffs.append(request)
         epoch = request.epoch if request.final else request.epoch + 1
         return HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=epoch, context_tokens=100, note="so far")
+
+    @activity.defn
+    async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
+        await self._script.enter("roll_back_conversation")
+        self._script.rolled_back.append(request)
+        return ConversationRolledBack(epoch=request.epoch + 1, first_step=1, context_tokens=50)
 
 
 class ScriptedTools(ToolActivities):
@@ -297,6 +319,19 @@ class ScriptedWorkspaces(WorkspaceActivities):
             changed_count=1,
             archived=self._script.archives,
         )
+
+    @activity.defn
+    async def roll_back_files(self, request: RollBackFilesInput) -> FilesRolledBack:
+        await self._script.enter("roll_back_files")
+        self._script.rolled_back_files.append(request)
+        checkpoint = CheckpointDigest(
+            step=request.step,
+            tree_hash=f"t{request.to_step}",
+            commit="c",
+            archived=self._script.archives,
+            back_to_step=request.to_step,
+        )
+        return FilesRolledBack(checkpoint=checkpoint, recorded_step=request.to_step)
 
     @activity.defn
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:

@@ -80,7 +80,7 @@ class Openings:
             raise BadInput(f"start_from.step: {start.session!r} has no closed step {step}")
         steps = await self._transcripts.steps(source.agent, source.number, step + 1)
         update = {
-            "carried": _carried(steps, request.profile),
+            "carried": carried_by(steps, request.profile),
             "first_step": step + 1,
             "cause": EpochCause.FORK,
         }
@@ -123,7 +123,7 @@ def _inherited(base: EpochBase, legacy: Legacy, unheard: tuple[str, ...] = (), *
     return base.model_copy(update={"messages": messages, "handoff": record})
 
 
-def _carried(steps: Sequence[PlacedStep], profile: str) -> tuple[CarriedSteps, ...]:
+def carried_by(steps: Sequence[PlacedStep], profile: str) -> tuple[CarriedSteps, ...]:
     """The steps as ranges; those that another profile's model wrote are foreign to this one."""
     rounds = [
         Round(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from longshift.adapters.workspace.git import GitResult
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
-from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository
+from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, KEPT_REFS, Repository
 from longshift.contracts.checkpoints import CheckpointKind
 
 HEADER_LIMIT_BYTES = 1_000_000
@@ -38,7 +38,6 @@ LENIENT = (
 """What a session may well have in its files, and what nothing here interprets. Git's own name `.git` is refused when
 files are written, whatever stands here."""
 _UNKNOWN_CHECK = re.compile(r"Unhandled message id: (\S+)")
-_KEPT_REFS = "refs/kept"
 
 
 class Written(NamedTuple):
@@ -77,7 +76,7 @@ async def _rooted(git: Repository, expected_tip: str) -> Written | None:
     if parents == [base]:
         return Written(tip, base)
     commit = (await git("commit-tree", tree, "-p", base, "-m", "checkpoint")).text
-    updates = f"update {CHECKPOINTS_REF} {commit} {tip}\nupdate {_KEPT_REFS}/{tip} {tip}\n"
+    updates = f"update {CHECKPOINTS_REF} {commit} {tip}\nupdate {KEPT_REFS}/{tip} {tip}\n"
     await git("update-ref", "--stdin", stdin=updates.encode())
     return Written(commit, base)
 

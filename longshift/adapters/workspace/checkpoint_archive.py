@@ -51,7 +51,16 @@ class CheckpointArchive:
         self._part_bytes = part_bytes
         self._chains: dict[str, _Chain] = {}
 
-    async def keep(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int, agent: str) -> Archived:
+    async def keep(
+        self,
+        workspace: Workspace,
+        shadow: Shadow,
+        recorded: Checkpoint,
+        step: int,
+        agent: str,
+        *,
+        back_to_step: int | None = None,
+    ) -> Archived:
         """Store what the last archived checkpoint lacks of this one, under the generation of `workspace`.
 
         A store that is unavailable is no failure: it is logged, and made up for later.
@@ -60,6 +69,7 @@ class CheckpointArchive:
         """
         task_id = workspace.workspace_id
         chain = self._chains.setdefault(task_id, _Chain())
+        upload = Upload(self.store, workspace, shadow, recorded, step, agent, self._part_bytes, back_to_step)
         async with chain.lock:
             try:
                 if not chain.next_number:
@@ -67,7 +77,7 @@ class CheckpointArchive:
                     await self._look_up(chain, workspace, shadow)
                     if not chain.next_number:
                         return Archived(recorded.commit, is_archived=False)
-                archived = await self._kept(chain, self._upload(workspace, shadow, recorded, step, agent))
+                archived = await self._kept(chain, upload)
             except StoreUnavailable as error:
                 if not chain.is_failing:
                     log.warning("checkpoints of %s are not archived for now: %s", task_id, error)
@@ -88,9 +98,6 @@ class CheckpointArchive:
         """Say what a slot's workspace was made from; gives what was said first. Raises: DiskFull, StoreUnavailable."""
         key = ids.checkpoint_start_key(task_id, start.generation)
         return CheckpointStart.model_validate_json(await self.store.create(key, start.model_dump_json().encode()))
-
-    def _upload(self, workspace: Workspace, shadow: Shadow, recorded: Checkpoint, step: int, agent: str) -> Upload:
-        return Upload(self.store, workspace, shadow, recorded, step, agent, self._part_bytes)
 
     async def _kept(self, chain: _Chain, upload: Upload) -> Archived:
         workspace, commit = upload.workspace, upload.recorded.commit

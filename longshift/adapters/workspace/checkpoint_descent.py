@@ -87,13 +87,18 @@ async def _chosen(store: Store, start: StartFrom) -> AsyncGenerator[Candidate]:
 
 async def _first_until(history: History, places: Sequence[CheckpointPlace], agent: str, step: int) -> int:
     """The index of the newest record at or before an agent's step, or how many there are."""
-    latest = (ids.shift_of_agent(agent), step)
+    latest = (ids.shift_of_agent(agent), step, False)
     for start in range(0, len(places), RECORDS_AT_ONCE):
         found = await asyncio.gather(*(_record(history, place) for place in places[start : start + RECORDS_AT_ONCE]))
         for index, record in enumerate(found, start):
-            if record is not None and (ids.shift_of_agent(record.agent or agent), record.step) <= latest:
+            # A rollback's own checkpoint was taken when its step was over: it is of the steps after it.
+            if record is not None and (*_when(record, agent), record.back_to_step is not None) <= latest:
                 return index
     return len(places)
+
+
+def _when(record: CheckpointRecord, agent: str) -> tuple[int, int]:
+    return ids.shift_of_agent(record.agent or agent), record.step
 
 
 async def _record(history: History, place: CheckpointPlace) -> CheckpointRecord | None:

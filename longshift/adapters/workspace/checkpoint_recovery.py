@@ -69,6 +69,22 @@ class Recovery:
             return Recovered(record, place, shadow, tuple(self.complaints))
         return None
 
+    async def take_in(self, history: History, git: Repository, place: CheckpointPlace) -> str:
+        """Fetch a checkpoint, and what it builds on, into a shadow repository that is in use; gives its tree.
+
+        Raises:
+            UnsoundCheckpoint: it is damaged, or something that it builds on is.
+        """
+        chain = await self._chain(history, place)
+        for record in chain:
+            if not await git.has_commit(record.commit):
+                await self._read(history, git, record)
+        record = _base_of(chain[-1]) if place.is_base else chain[-1]
+        tree = await git("rev-parse", f"{record.commit}^{{tree}}", check=False)
+        if tree.exit_code != 0 or tree.text != record.tree:
+            raise UnsoundCheckpoint(f"{_named(place)} does not lead to its tree")
+        return record.tree
+
     async def _chain(self, history: History, place: CheckpointPlace) -> list[CheckpointRecord]:
         """What has to be read for the checkpoint at `place`, in order."""
         chain: list[CheckpointRecord] = []

@@ -38,6 +38,8 @@ class Upload:
     agent: str = ""
     """Whose step it is."""
     part_bytes: int = PART_BYTES
+    back_to_step: int | None = None
+    """Of a rollback."""
 
     async def bundle_stored(self, last: CheckpointRecord | None, number: int) -> CheckpointRecord | None:
         """Store what leads here from `last`; gives the record that is to be stored under `number`.
@@ -61,6 +63,7 @@ class Upload:
             number=number,
             step=self.step,
             agent=self.agent,
+            back_to_step=self.back_to_step,
             kind=kind,
             tree=self.recorded.tree,
             commit=written.commit,

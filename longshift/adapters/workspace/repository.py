@@ -13,6 +13,8 @@ from longshift.adapters.workspace.lock import locked
 
 BASE_REF = "refs/heads/base"
 CHECKPOINTS_REF = "refs/heads/checkpoints"
+KEPT_REFS = "refs/kept"
+"""Chains of checkpoints whose newest one was rooted anew in the base."""
 LOOSE_OBJECTS_LIMIT = 20_000
 _LOCKS = ("index.lock", "HEAD.lock", "config.lock", f"{BASE_REF}.lock", f"{CHECKPOINTS_REF}.lock")
 _ATTRIBUTES = "* -text -ident !eol !filter !working-tree-encoding !diff !merge\n"
@@ -100,6 +102,11 @@ class Repository:
         shown = await self("log", "-1", "--format=%T %H", CHECKPOINTS_REF, "--", check=False)
         tree, _, commit = shown.text.partition(" ")
         return (tree, commit) if shown.exit_code == 0 and commit else None
+
+    async def checkpoint_names(self) -> list[str]:
+        """Tree and name of every checkpoint that is here, the newest first: `<tree> step 7`."""
+        shown = await self("log", "--topo-order", "--format=%T %s", CHECKPOINTS_REF, f"--glob={KEPT_REFS}", "--")
+        return shown.text.splitlines()
 
     async def has_commit(self, commit: str) -> bool:
         """Whether a commit is here."""

@@ -20,12 +20,15 @@ from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
+from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
-from longshift.contracts.errors import StaleGeneration, WorkspaceFailed
+from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import CheckpointDigest, Workspace
+from longshift.policy import rollback
 
 SHOWN_FILES = 200
 PREPARE_LOCK_TIMEOUT_SECONDS = 43_200.0
@@ -115,17 +118,19 @@ class Workspaces:
         """
         return self._opened(workspace)[0]
 
-    async def checkpoint(self, workspace: Workspace, step: int, label: str = "", agent: str = "") -> CheckpointDigest:
-        """Record the files after a step of `agent`, and store what is new about them.
+    async def checkpoint(
+        self, workspace: Workspace, step: int, agent: str = "", *, back_to_step: int | None = None
+    ) -> CheckpointDigest:
+        """Record the files after a step of `agent`, and store what is new about them; a rollback made them older ones.
 
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
         started = time.monotonic()
         shadow = self.shadow(workspace)
-        recorded = await shadow.checkpoint(f"step {step}{f': {label}' if label else ''}")
+        recorded = await shadow.checkpoint(rollback.checkpoint_name(step, agent, back_to_step))
         archived = Archived(recorded.commit, is_archived=False)
         if self._archive is not None:
-            archived = await self._archive.keep(workspace, shadow, recorded, step, agent)
+            archived = await self._archive.keep(workspace, shadow, recorded, step, agent, back_to_step=back_to_step)
         changed = await shadow.changed_files(workspace.base_tree, to_tree=recorded.tree)
         return CheckpointDigest(
             step=step,
@@ -134,6 +139,7 @@ class Workspaces:
             changed_files=tuple(readable(name) for name in changed[:SHOWN_FILES]),
             changed_count=len(changed),
             archived=archived.is_archived,
+            back_to_step=back_to_step,
             duration_seconds=time.monotonic() - started,
         )
 
@@ -143,6 +149,31 @@ class Workspaces:
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
         await self.shadow(workspace).restore(tree)
+
+    async def roll_back(
+        self,
+        workspace: Workspace,
+        agent: str,
+        step: int,
+        to_step: int,
+        on_progress: Callable[[str], None] = lambda line: None,
+    ) -> FilesRolledBack:
+        """End the agent's commands, make the covered files those after `to_step`, and record them after `step`.
+
+        Ignored files stay as they are. It can be repeated, from wherever an attempt was cut off. Where checkpoints are
+        archived it is over only when this one is: a host that takes over later must not bring the undone files back.
+
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration, StoreUnavailable.
+        """
+        shadow = self.shadow(workspace)
+        await self._runner.kill_all(f"{agent}/", "the session was rolled back")
+        recorded = await find_recorded(workspace, agent, shadow, self._archive, to_step, on_progress)
+        on_progress(f"restoring the files of step {to_step}")
+        await shadow.restore(recorded.tree)
+        digest = await self.checkpoint(workspace, step, agent, back_to_step=to_step)
+        if self._archive is not None and not digest.archived:
+            raise StoreUnavailable("the files were rolled back, but the store did not take their checkpoint")
+        return FilesRolledBack(checkpoint=digest, recorded_step=recorded.step, remarks=recorded.complaints)
 
     async def export(self, workspace: Workspace) -> tuple[bytes, DeliveryCounts]:
         """The patch of everything that was done, for `git apply`, and its numbers.

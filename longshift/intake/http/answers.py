@@ -40,6 +40,15 @@ class CancelBody(Given):
     reason: Annotated[str, StringConstraints(max_length=REASON_MAX_CHARACTERS)] = ""
 
 
+class RollbackBody(Given):
+    """Undo the steps after one."""
+
+    to_step: int = Field(ge=0)
+    """The last step that stays, of the agent at work; 0 is its beginning."""
+    reason: Annotated[str, StringConstraints(max_length=STEER_MAX_CHARACTERS)] = ""
+    """The agent gets it as a person's message."""
+
+
 class ExtendBody(Given):
     """More active time."""
 

@@ -121,6 +121,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     _tells("pause", "Hold the session after its current step; the clock stands.", telling.pause, None),
     _tells("resume", "Go on after a pause, or when what the session waited for is mended.", telling.resume, None),
+    _tells(
+        "rollback",
+        "Undo the steps after one: files and conversation are as they were then, and the session goes on from there.",
+        telling.rollback,
+        telling.ROLLBACK_BODY,
+    ),
     _tells("extend", "Give the session more active time.", telling.extend, telling.EXTEND_BODY),
     _tells(
         "cancel",

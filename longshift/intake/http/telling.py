@@ -6,8 +6,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import Extend, SessionState, SessionStatus, Steer
-from longshift.intake.http.answers import AnswerBody, CancelBody, ExtendBody, SteerBody, Told
+from longshift.intake.http.answers import AnswerBody, CancelBody, ExtendBody, RollbackBody, SteerBody, Told
 from longshift.intake.http.authority import require_visible
 from longshift.intake.http.bodies import idempotency_key, read_value
 from longshift.intake.http.documents import answered, needs_person
@@ -20,6 +21,7 @@ from longshift.sessions.view import read_session
 STEER_BODY = Body((JSON,), UPDATE_BODY_BYTES, SteerBody)
 ANSWER_BODY = Body((JSON,), UPDATE_BODY_BYTES, AnswerBody)
 CANCEL_BODY = Body((JSON,), UPDATE_BODY_BYTES, CancelBody, is_required=False)
+ROLLBACK_BODY = Body((JSON,), UPDATE_BODY_BYTES, RollbackBody)
 EXTEND_BODY = Body((JSON,), UPDATE_BODY_BYTES, ExtendBody)
 
 
@@ -37,6 +39,12 @@ async def pause(call: Call) -> Response:
 async def resume(call: Call) -> Response:
     """Let it go on."""
     return await _tell(call, "resume")
+
+
+async def rollback(call: Call) -> Response:
+    """Undo steps."""
+    body = await read_value(call, ROLLBACK_BODY, RollbackBody)
+    return await _tell(call, "rollback", Rollback(to_step=body.to_step, reason=body.reason))
 
 
 async def extend(call: Call) -> Response:

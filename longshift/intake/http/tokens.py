@@ -35,7 +35,7 @@ class Scope(StrEnum):
     READ = "read"
     """See sessions, their transcripts and artifacts, and the queue."""
     STEER = "steer"
-    """Steer, answer, pause, resume, extend."""
+    """Steer, answer, pause, resume, roll back, extend."""
     CANCEL = "cancel"
 
 

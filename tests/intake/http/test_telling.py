@@ -121,6 +121,9 @@ async def test_what_a_session_cannot_be_told_is_named(api: Running, client: Clie
                 "/v1/sessions/told/steer", content="{", headers={"content-type": "application/json"}
             ),
             "huge": await http.post("/v1/sessions/told/steer", json={"text": "x" * 300_000}),
+            "ended": await http.post("/v1/sessions/told/rollback", json={"to_step": 0}),
+            "below": await http.post("/v1/sessions/told/rollback", json={"to_step": -1}),
+            "no step": await http.post("/v1/sessions/told/rollback", json={"reason": "x"}),
             "hours": await http.post("/v1/sessions/told/extend", json={"active_hours": 0}),
             "unknown": await http.post("/v1/sessions/none/pause"),
             "no id": await http.post("/v1/sessions/No_Id!/pause"),
@@ -135,6 +138,9 @@ async def test_what_a_session_cannot_be_told_is_named(api: Running, client: Clie
         "form": 415,
         "broken": 400,
         "huge": 413,
+        "ended": 409,
+        "below": 422,
+        "no step": 422,
         "hours": 422,
         "unknown": 404,
         "no id": 404,
@@ -144,6 +150,25 @@ async def test_what_a_session_cannot_be_told_is_named(api: Running, client: Clie
         answers["steer"].json()["error"]["message"],
         answers["hours"].json()["error"]["field"],
     )
+
+
+async def test_steps_are_undone_once_for_one_key_and_the_agent_gets_the_reason(api: Running, client: Client) -> None:
+    script = Script([*[digest_of("bash")] * 3, digest_of("finish")], hold_model=asyncio.Event(), hold_model_from=3)
+    async with session(api, client, "undone", script) as http:
+        await until(http, "undone", lambda _: len(script.asked) == 3)
+        key = {"idempotency-key": "k"}
+        body = {"to_step": 1, "reason": "use the other parser"}
+        answers = [await http.post("/v1/sessions/undone/rollback", json=body, headers=key) for _ in range(2)]
+        refused = await http.post("/v1/sessions/undone/rollback", json={"to_step": 9})
+        assert script.hold_model is not None
+        script.hold_model.set()
+        await until(http, "undone", lambda found: found["status"]["state"] == "done")
+    told = {"task_id": "undone", "action": "rollback", "answer": "goes back to step 1 when the current step is over"}
+    assert [told, told] == [answer.json() for answer in answers]
+    message = "to_step: there is no step 9 yet; steps 0 (the beginning) to 3 are there"
+    assert (409, message) == (refused.status_code, refused.json()["error"]["message"])
+    assert [(3, 1)] == [(each.step, each.to_step) for each in script.rolled_back_files]
+    assert "use the other parser" == script.asked[3].notes[1].text
 
 
 async def test_extending_adds_hours_and_cancelling_keeps_its_reason(api: Running, client: Client) -> None:
