@@ -9,12 +9,17 @@ READY := .venv/.ready
 STEPS ?= 4000
 QUEUED ?= 10000
 
+# How many processes share the tests. They mostly wait, so one more than there are cores; each needs about half a
+# gigabyte with the servers that it starts. WORKERS=0 runs all in one process, as a bare pytest does.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); [ $$cores -lt 3 ] && echo $$((cores + 1)) || echo 4)
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+
 # A checkout that was moved needs its environment made anew: the stamp holds the folder it was made for.
 ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-all demo bench bench-queue lock clean help
+.PHONY: setup fmt check test test-slow test-all demo bench bench-context bench-queue lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -32,19 +37,22 @@ check: setup ## formatting, lint, types
 	@$(BIN)/basedpyright
 
 test: setup ## the fast tests, everything but those marked slow
-	@$(BIN)/pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup ## the tests that kill processes or run for long
-	@$(BIN)/pytest -m slow $(ARGS)
+	@$(PYTEST) -m slow $(ARGS)
 
 test-all: setup ## all tests
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 demo: setup ## one session on real code, end to end
 	@$(BIN)/longshift demo $(ARGS)
 
 bench: setup ## what a step costs; STEPS=400 for a short run
 	@$(BIN)/python -m bench.step_overhead --steps $(STEPS) $(ARGS)
+
+bench-context: setup ## what compactions keep and cost; STEPS=400 for a short run
+	@$(BIN)/python -m bench.context --steps $(STEPS) $(ARGS)
 
 bench-queue: setup ## what the queue costs; QUEUED=1000 for a short run
 	@$(BIN)/python -m bench.queue --queued $(QUEUED) $(ARGS)

@@ -4,16 +4,14 @@ import orjson
 from temporalio import activity
 
 from longshift.adapters.calls import tool_definitions
-from longshift.adapters.context import Timeline
+from longshift.adapters.context import Openings, Timeline
 from longshift.adapters.store import Store, Transcripts
 from longshift.adapters.tools import Toolbox
 from longshift.contracts import ids
-from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenSessionInput
+from longshift.contracts.activities import LedgerActivities, OpenAgentInput, OpenedAgent, OpenSessionInput
 from longshift.contracts.rollback import FindStepsInput, StepsFound
-from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import TOOL_ARGUMENTS
-from longshift.contracts.transcript import EpochBase, HandoffRecord, SealInput
-from longshift.policy import prompt
+from longshift.contracts.transcript import SealInput
 
 
 class Ledger(LedgerActivities):
@@ -22,7 +20,7 @@ class Ledger(LedgerActivities):
     def __init__(self, store: Store, transcripts: Transcripts) -> None:
         self._store = store
         self._transcripts = transcripts
-        self._tools = tool_definitions(Toolbox.descriptions(), TOOL_ARGUMENTS)
+        self._openings = Openings(store, transcripts, tool_definitions(Toolbox.descriptions(), TOOL_ARGUMENTS))
 
     @activity.defn
     async def open_session(self, request: OpenSessionInput) -> None:
@@ -31,19 +29,9 @@ class Ledger(LedgerActivities):
         await self._store.settled()
 
     @activity.defn
-    async def open_agent(self, request: OpenAgentInput) -> None:
+    async def open_agent(self, request: OpenAgentInput) -> OpenedAgent:
         """Write the base of an agent's first epoch."""
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
-        note = ""
-        if request.handoff_from:
-            body = await self._store.find(ids.handoff_key(request.handoff_from))
-            note = HandoffRecord.model_validate_json(body).note if body else ""
-        rules = await self._store.find(ids.rules_key(request.task_id)) if request.workspace.rules_file else None
-        rules_text = rules.decode(errors="replace") if rules else ""
-        opening = prompt.opening_messages(task, request.workspace, rules_text, note)
-        base = EpochBase(system=prompt.SYSTEM, tools=self._tools, messages=opening, first_step=1)
-        await self._transcripts.put_base(request.agent, 1, base)
-        await self._store.settled()
+        return await self._openings.begin(request)
 
     @activity.defn
     async def seal(self, request: SealInput) -> None:

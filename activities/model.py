@@ -105,6 +105,7 @@ class Models(ModelActivities):
                 asked.size_bytes + overhead_bytes(asked.base), answer.usage.prompt_tokens
             ),
             model=answer.model,
+            profile=profile.name,
             notes=request.notes,
             rejections=checked.rejections,
             truncated=answers.is_cut_in_call(answer.stop_reason, answer.content),
@@ -115,10 +116,12 @@ class Models(ModelActivities):
         )
 
     def _prompt(self, profile: ModelProfile, request: CallModelInput, view: View) -> Prompt:
-        tokens = request.context_tokens or view_tokens(view, request.bytes_per_token)
-        tokens += context.estimate_tokens(sum(len(note.text) for note in request.notes), request.bytes_per_token)
+        tokens, estimated = request.context_tokens, request.estimated_tokens
+        if not tokens:
+            tokens = estimated = view_tokens(view, request.bytes_per_token)
+        said = context.estimate_tokens(sum(len(note.text) for note in request.notes), request.bytes_per_token)
         messages = view.with_user(notes_message(request.notes))
-        return Prompt(profile, request.task_id, view.base, messages, tokens)
+        return Prompt(profile, request.task_id, view.base, messages, tokens + said, estimated + said)
 
     async def _whole_answer(self, asked: Prompt, progress: Progress) -> tuple[ModelAnswer, Usage]:
         """An answer that was cut inside a call is asked for once more, with all the room there is."""

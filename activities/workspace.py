@@ -25,6 +25,7 @@ from longshift.contracts.rollback import FilesRolledBack, RollBackFilesInput
 from longshift.contracts.slots import SlotKind
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
+from longshift.policy.checks import measures_alike
 
 DIFF_LIMIT_CHARACTERS = 4_000
 
@@ -66,7 +67,7 @@ class WorkspaceLife(WorkspaceActivities):
     async def checkpoint(self, request: CheckpointInput) -> CheckpointDigest:
         """Record the tree after a step."""
         async with heartbeating(Progress()):
-            return await self._workspaces.checkpoint(request.workspace, request.step)
+            return await self._workspaces.checkpoint(request.workspace, request.step, agent=request.agent)
 
     @activity.defn
     async def roll_back_files(self, request: RollBackFilesInput) -> FilesRolledBack:
@@ -83,6 +84,8 @@ class WorkspaceLife(WorkspaceActivities):
         task = await self._task(request.task_id)
         progress = Progress()
         async with heartbeating(progress):
+            if request.baseline and await self._inherits_baseline(task):
+                return ChecksDigest(passed=True)
             baseline = await self._baseline(request.task_id)
             digest = await self._checks.run(
                 task,
@@ -130,6 +133,16 @@ class WorkspaceLife(WorkspaceActivities):
 
     async def _task(self, task_id: str) -> TaskSpec:
         return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+
+    async def _inherits_baseline(self, task: TaskSpec) -> bool:
+        """Take over what was measured before the session that this one goes on from did any work."""
+        if task.start_from is None:
+            return False
+        body = await self._store.find(ids.baseline_key(task.start_from.session))
+        if body is None or not measures_alike(task, await self._task(task.start_from.session)):
+            return False
+        await self._store.create(ids.baseline_key(task.id), body)
+        return True
 
     async def _baseline(self, task_id: str) -> dict[str, float]:
         body = await self._store.find(ids.baseline_key(task_id))

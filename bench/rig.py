@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from temporalio.client import Client
@@ -39,9 +40,9 @@ async def engine(data_dir: Path) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def zero_model(steps: int, path: str, port: int) -> AsyncGenerator[str]:
+async def zero_model(steps: int, path: str, port: int, *options: str) -> AsyncGenerator[str]:
     """The model that costs nothing, in its own process; gives its base URL."""
-    given = ["--steps", str(steps), "--path", path, "--port", str(port)]
+    given = ["--steps", str(steps), "--path", path, "--port", str(port), *options]
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.zero_model", *given, cwd=REPOSITORY)
     base_url = f"http://127.0.0.1:{port}"
     try:
@@ -101,5 +102,10 @@ def memory_mb(pid: int, kind: str = "VmRSS") -> float:
 
 async def requests(base_url: str, *, wait_for: int = 0) -> list[dict[str, float]]:
     """What the model recorded, once it is at least `wait_for` requests."""
+    return (await told_by_model(base_url, wait_for=wait_for))["requests"]
+
+
+async def told_by_model(base_url: str, *, wait_for: int = 0) -> dict[str, Any]:
+    """Requests and, of a model that watches them, facts."""
     async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
-        return (await http.get("/control/requests", params={"wait_for": wait_for})).json()["requests"]
+        return (await http.get("/control/requests", params={"wait_for": wait_for})).json()

@@ -3,7 +3,6 @@
 Everything but the task is as a submission of today would have it: profile, limits, place in the queue.
 """
 
-from pydantic import ValidationError
 from temporalio.client import Client
 
 from longshift.adapters.store import Store
@@ -11,6 +10,7 @@ from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.task import TaskSpec
 from longshift.settings import Settings
+from longshift.starting import stored_task
 from longshift.submission import Submission, submit
 
 
@@ -23,17 +23,7 @@ async def task_for_requeue(store: Store, task_id: str, new_id: str | None = None
     """
     if new_id == task_id:
         raise BadInput(f"--as: {new_id!r} is the session that has ended; give the new one an id of its own")
-    body = await store.find(ids.task_key(task_id))
-    if body is None:
-        raise BadInput(
-            f"the store has no task {task_id!r} (a worker keeps it when it takes a session up); submit its file again"
-        )
-    try:
-        task = TaskSpec.model_validate_json(body)
-    except ValidationError as error:
-        raise BadInput(
-            f"the stored task {task_id!r} is none that this release knows: {error.errors()[0]['msg']}"
-        ) from None
+    task = await stored_task(store, task_id)
     return task.model_copy(update={"id": new_id or ids.requeued_task_id(task_id)})
 
 

@@ -59,6 +59,10 @@ class Settings(IntakeSettings):
     """The profile of tasks that name none."""
     model_profiles: Annotated[tuple[Path, ...], NoDecode] = ()
     """TOML files with further profiles."""
+    model_fallback: Annotated[tuple[str, ...], NoDecode] = ()
+    """Profiles that take over, in this order, when a provider stays down; for tasks that name none."""
+    fallback_after_seconds: float = Field(default=1_800, ge=1, le=86_400)
+    """How long a provider is waited for before the next profile takes over."""
     model_base_url: str | None = None
     """Instead of the default profile's own."""
     model_name: str | None = None
@@ -120,7 +124,7 @@ class Settings(IntakeSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
-    @field_validator("model_profiles", mode="before")
+    @field_validator("model_profiles", "model_fallback", mode="before")
     @classmethod
     def _list_in_text(cls, value: Any) -> Any:
         return listed_in_text(value)
@@ -193,7 +197,11 @@ class Settings(IntakeSettings):
     def agent_limits(self, budget: Budget) -> AgentLimits:
         """What an agent keeps to: the task's budget and this configuration."""
         return AgentLimits(
-            steps=budget.steps, tokens=budget.tokens, usd=budget.usd, compact_at_share=self.compact_at_share
+            steps=budget.steps,
+            tokens=budget.tokens,
+            usd=budget.usd,
+            compact_at_share=self.compact_at_share,
+            fallback_after_seconds=self.fallback_after_seconds,
         )
 
 

@@ -8,11 +8,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from longshift.adapters.store import open_store
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
 from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
+from longshift.starting import refuse_unusable
 from longshift.taskfile import task_hash
 from workflows.session import Session
 from workflows.session_start import start_options
@@ -34,9 +36,12 @@ async def submit(
 
     Raises:
         KeyTaken: the id belongs to another task.
-        BadInput: the model profile is unknown.
+        BadInput: the model profile is unknown, or there is nothing where the task is to start from.
+        StoreUnavailable: the store cannot be read, where a task starts from another session.
     """
     request = session_input(settings, task)
+    if task.start_from is not None:
+        await refuse_unusable(client, open_store(settings.store_url), task.start_from)
     start = start_options(request)
     start["memo"] = {**(memo or {}), **start["memo"]}
     try:
@@ -54,18 +59,27 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     Raises:
         BadInput: the model profile is unknown.
     """
-    profile = task.model or settings.model_profile
-    known = settings.profiles()
-    if profile not in known:
-        raise BadInput(f"model: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    profile = _known("model", task.model or settings.model_profile, settings)
+    field, named = "fallback_models", task.fallback_models
+    if named is None:
+        field, named = "model_fallback", settings.model_fallback
+    fallback = tuple(dict.fromkeys(_known(field, name, settings) for name in named if name != profile))
     return SessionInput(
         task=task,
         profile=profile,
+        fallback=fallback,
         limits=settings.agent_limits(task.budget),
         wrap_up_seconds=settings.wrap_up_seconds,
         place=place_of(settings, task),
         host_patience_seconds=settings.host_patience_seconds,
     )
+
+
+def _known(field: str, profile: str, settings: Settings) -> str:
+    known = settings.profiles()
+    if profile not in known:
+        raise BadInput(f"{field}: no profile is named {profile!r}; choose one of {', '.join(sorted(known))}")
+    return profile
 
 
 def place_of(settings: Settings, task: TaskSpec) -> QueuePlace:

@@ -6,19 +6,25 @@ import pytest
 
 from tests.watched_loop import BLOCKED_LIMIT_SECONDS, WatchedLoop
 
+LoopFactories = Mapping[str, Callable[[], WatchedLoop]]
+
 BLOCKED = pytest.StashKey[list[float]]()
+LOOPS = pytest.StashKey[LoopFactories]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One list of blocked turns for all loops of the run."""
-    config.stash[BLOCKED] = []
+    """One list of blocked turns for all loops of the run, and one factory.
+
+    Another factory for each test would end what has the session's scope, such as an engine, after every test.
+    """
+    blocked_seconds = config.stash[BLOCKED] = []
+    config.stash[LOOPS] = {"watched": lambda: WatchedLoop(blocked_seconds)}
 
 
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], WatchedLoop]]:
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> LoopFactories:
     """Every asynchronous test runs on a watched loop."""
     del item  # the same for all
-    blocked_seconds = config.stash[BLOCKED]
-    return {"watched": lambda: WatchedLoop(blocked_seconds)}
+    return config.stash[LOOPS]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from longshift.contracts.errors import BadInput, EngineError
 from longshift.contracts.task import Budget
 from longshift.host_identity import persisted_host_id
 from longshift.settings import load_settings
+from tests.ports import free_port
 
 PROFILES = """
 [models.house]
@@ -292,7 +293,7 @@ async def test_connect_finds_the_embedded_engine_of_the_data_directory_and_a_pro
 ) -> None:
     settings = load_settings()
     binary = await asyncio.to_thread(find_engine_binary)
-    engine = EmbeddedEngine(settings.data_dir, binary=binary, search_attributes={}, ui=False)
+    engine = EmbeddedEngine(settings.data_dir, binary=binary, search_attributes={}, ui=False, port=free_port())
     address = await engine.start()
     try:
         client = await connect(settings)

@@ -16,6 +16,7 @@ from longshift.contracts.activities import (
     DeliverInput,
     LedgerActivities,
     OpenAgentInput,
+    OpenedAgent,
     OpenSessionInput,
     PrepareWorkspaceInput,
     ReleaseInput,
@@ -177,9 +178,10 @@ class Session(Steering):
         )
         self._agent_status = None
         self._wrapped_up = self._time_is_up = False
-        await self._until_mended(
+        opened = await self._until_mended(
             lambda: workflow.execute_local_activity_method(LedgerActivities.open_agent, opening, **options.LEDGER)
         )
+        opened = opened or OpenedAgent()
         notes, self._early_notes = tuple(self._early_notes), []
         state = AgentState(
             agent=agent,
@@ -190,7 +192,11 @@ class Session(Steering):
             workspace=workspace,
             limits=policy.agent_limits(request, self._status.agents),
             has_checks=bool(task.checks or task.protected),
-            notes=notes,
+            first_step=opened.first_step,
+            step=opened.first_step,
+            epoch_first_step=opened.first_step,
+            plan=opened.plan,
+            notes=(*opened.notes, *notes),
             paused=self._paused,
             has_slot=self._slot.held() is not None,
         )

@@ -34,7 +34,7 @@ def start_options(request: SessionInput) -> StartOptions:
         task_queue=ids.CONTROL_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
-        memo={ids.TASK_HASH_MEMO: task_hash(task)},
+        memo=_memo(request),
         search_attributes=attributes.of_session(request),
         priority=Priority(
             priority_key=place.priority, fairness_key=place.fairness_key, fairness_weight=place.fairness_weight
@@ -42,3 +42,9 @@ def start_options(request: SessionInput) -> StartOptions:
         static_summary=task.title[:200],
         static_details=task.instructions[:4_000],
     )
+
+
+def _memo(request: SessionInput) -> dict[str, str]:
+    start = request.task.start_from
+    origin = {ids.STARTED_FROM_MEMO: start.place} if start is not None else {}
+    return {ids.TASK_HASH_MEMO: task_hash(request.task), **origin}

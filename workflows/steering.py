@@ -82,7 +82,9 @@ class Steering:
         return self._agent_status is not None and self._agent_status.waiting
 
     def _final_status(self, state: SessionState) -> SessionStatus:
-        return self.status().model_copy(update={"state": state})
+        status = self.status()
+        last = status.agents[-1].undelivered if status.agents else ()
+        return status.model_copy(update={"state": state, "unheard": tuple(dict.fromkeys((*last, *self._early_notes)))})
 
     def _add_reason(self, text: str) -> None:
         reason = f"{self._status.reason}; {text}".lstrip("; ")

@@ -11,6 +11,7 @@ from longshift.cli import (
     control,
     daemon_commands,
     doctor,
+    going_on,
     hosts,
     logs,
     queue,
@@ -19,6 +20,7 @@ from longshift.cli import (
     sessions,
     submit,
     tokens,
+    transcript,
     watch,
 )
 from longshift.cli.output import Output
@@ -43,8 +45,10 @@ for group in (
     sessions,
     watch,
     logs,
+    transcript,
     control,
     requeue,
+    going_on,
     artifacts,
     hosts,
     doctor,

@@ -13,6 +13,7 @@ from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy import describe
 from longshift.sessions.view import BY_THEMSELVES, SessionView
 
 BAR_CELLS = 20
@@ -149,7 +150,8 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         rows += _progress_rows(progress)
     elif status.agents:
         last = status.agents[-1]
-        rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {last.compactions} compactions"))
+        counted = f"{last.compactions + last.clearings} compactions"
+        rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {counted}"))
     rows += _budget_rows(view, budget)
     if status.workspace:
         rows.append(("workspace", Text(clean(f"{status.workspace.root} on {status.workspace.host_id}"))))
@@ -162,6 +164,8 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         rows.append(("model", clean(status.profile)))
     if view.requeue_of:
         rows.append(("again of", clean(view.requeue_of)))
+    if view.started_from:
+        rows.append(("goes on from", clean(view.started_from)))
     if view.started_at:
         took = (view.closed_at - view.started_at).total_seconds() if view.closed_at else None
         rows.append(("started", moment(view.started_at) + ("" if took is None else f", took {duration(took)}")))
@@ -181,8 +185,11 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
         rows.append(("rolled back", f"{progress.last_rollback}; {progress.rollbacks} in all"))
     if progress.window_tokens:
         share = progress.context_tokens / progress.window_tokens
-        counted = f" of {progress.window_tokens:,} tokens, {progress.compactions} compactions"
-        rows.append(("context", Text.assemble(bar(share), counted)))
+        rows.append(("context", Text.assemble(bar(share), f" of {progress.window_tokens:,} tokens")))
+    if progress.compactions or progress.clearings:
+        rows.append(("compacted", describe.compactions(progress)))
+    if progress.last_handover:
+        rows.append(("handed over", clean(progress.last_handover)))
     counted = f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"
     rows.append(("tokens", counted))
     return rows
@@ -190,7 +197,7 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
 
 def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
     status, progress = view.status, view.progress
-    steps = sum(report.steps for report in status.agents) + (progress.step - 1 if progress else 0)
+    steps = sum(report.steps for report in status.agents) + (progress.step - progress.first_step if progress else 0)
     tokens = sum(each.usage.total_tokens for each in (*status.agents, *([progress] if progress else [])))
     usd = sum(each.cost_usd for each in (*status.agents, *([progress] if progress else [])))
     rows: list[Row] = []

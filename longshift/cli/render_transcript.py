@@ -92,12 +92,28 @@ def _call(name: str, arguments: Any) -> Text:
     if not isinstance(arguments, dict):
         return text
     for key, value in cast("dict[str, Any]", arguments).items():
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if len(shown) > ARGUMENT_CHARACTERS:
-            shown = f"{shown[:ARGUMENT_CHARACTERS]}… ({len(shown):,} characters)"
+        shown = shown_argument(value)
         joint = "\n" if "\n" in shown else " "
         text.append(f"\n    {clean(str(key))}:{joint}{_indented(clean(shown), joint)}")
     return text
+
+
+def shown_argument(value: Any) -> str:
+    """An argument of a call, shortened where it is long."""
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(shown) <= ARGUMENT_CHARACTERS:
+        return shown
+    return f"{shown[:ARGUMENT_CHARACTERS]}… ({len(shown):,} characters)"
+
+
+def cut_lines(text: str, *, all_lines: bool) -> list[str]:
+    """The lines of a result; of a longer one the head and the tail."""
+    lines = clean(text).splitlines()
+    if all_lines or len(lines) <= RESULT_LINES:
+        return lines
+    half = RESULT_LINES // 2
+    left_out = f"… {len(lines) - RESULT_LINES:,} lines left out (--full shows them) …"
+    return [*lines[:half], left_out, *lines[-half:]]
 
 
 def _indented(text: str, joint: str) -> str:
@@ -107,11 +123,7 @@ def _indented(text: str, joint: str) -> str:
 def _result(result: CallResult, all_lines: bool) -> list[Text]:
     style = "red" if result.is_error else "green"
     head = Text.assemble(("✗ " if result.is_error else "✓ ", style), (one_line(result.summary or result.name), style))
-    lines = clean(result.text).splitlines()
-    if not all_lines and len(lines) > RESULT_LINES:
-        left_out = len(lines) - RESULT_LINES
-        half = RESULT_LINES // 2
-        lines = [*lines[:half], f"… {left_out:,} lines left out (--full shows them) …", *lines[-half:]]
+    lines = cut_lines(result.text, all_lines=all_lines)
     return [head, *([Text("\n".join(f"    {line}" for line in lines))] if lines else [])]
 
 

@@ -26,8 +26,11 @@ def _cells(session: ListedSession) -> list[RenderableType]:
     state = Text(session.state.value, style=render.STATE_STYLES[session.state])
     if session.attention:
         state.append(f" ({clean(session.attention)})")
+    name = Text(clean(session.task_id))
+    if session.started_from:
+        name.append(f" ← {clean(session.started_from)}", style="dim")
     return [
-        Text(clean(session.task_id)),
+        name,
         state,
         str(session.step or "–"),
         f"{session.tokens:,}" if session.tokens else "–",

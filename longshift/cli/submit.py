@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Hand a task to the engine and return. The same task a second time finds the session that exists."""
         spec = load_task(task, task_id=task_id, check_places=not remote_paths)
-        await _submit(run, await run.client(), spec)
+        await hand_over(run, await run.client(), spec)
         return ExitCode.OK
 
     @command(app, "run")
@@ -58,11 +58,15 @@ def register(app: typer.Typer) -> None:
         """Hand a task to the engine and follow it to its end. Ctrl-C leaves the session running."""
         spec = load_task(task, task_id=task_id, check_places=not remote_paths)
         client = await run.client()
-        await _submit(run, client, spec)
+        await hand_over(run, client, spec)
         return await follow(run, client, spec.id, wait_for_people=wait_for_people)
 
 
-async def _submit(run: Invocation, client: Client, task: TaskSpec) -> None:
+async def hand_over(run: Invocation, client: Client, task: TaskSpec) -> None:
+    """Submit a task and say so; one that was submitted before is found.
+
+    Raises as `submit` does.
+    """
     await refuse_leftovers(run, client, task)
     submission = await submit(client, run.settings, task)
     view = await read_session(client, task.id) if not submission.is_new else None
@@ -76,12 +80,15 @@ async def _submit(run: Invocation, client: Client, task: TaskSpec) -> None:
         "state": state,
         "url": url,
     }
+    if task.start_from is not None:
+        data["started_from"] = task.start_from.place
     run.out.event(data, *_lines(task, view, url))
 
 
 def _lines(task: TaskSpec, view: SessionView | None, url: str) -> list[Text]:
     if view is None:
-        lines = [Text.assemble("submitted ", (task.id, "bold"), f": {one_line(task.title)}")]
+        origin = f", from {task.start_from.place}" if task.start_from is not None else ""
+        lines = [Text.assemble("submitted ", (task.id, "bold"), f"{origin}: {one_line(task.title)}")]
     else:
         text = f"this very task is known as {task.id} and is {view.status.state.value}; nothing new was started"
         lines = [Text(text, style="yellow")]

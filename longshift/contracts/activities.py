@@ -23,7 +23,7 @@ from longshift.contracts.rollback import (
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
-from longshift.contracts.tools import Job, JobsDigest, RunToolInput, ToolDigest
+from longshift.contracts.tools import Job, JobsDigest, PlanItem, RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
@@ -44,6 +44,16 @@ class OpenAgentInput(Wire):
     workspace: Workspace
     handoff_from: str = ""
     """The agent id whose hand-off note starts this one; empty for the first."""
+
+
+class OpenedAgent(Wire):
+    """What an agent starts with, apart from its conversation."""
+
+    first_step: int = 1
+    plan: tuple[PlanItem, ...] = ()
+    """The plan of the agent whose work it goes on with."""
+    notes: tuple[Note, ...] = ()
+    """Messages that go with its first request."""
 
 
 class CallModelInput(Wire):
@@ -95,6 +105,8 @@ class WriteHandoffInput(Wire):
     limits: AgentLimits = AgentLimits()
     bytes_per_token: float = BYTES_PER_TOKEN
     learnt_window_tokens: int = 0
+    keep_rounds: bool = True
+    """The newest rounds go on verbatim; not where a conversation did not fit with them."""
     may_clear: bool = False
     """Clearing old results may do, where that frees enough."""
     foreign: bool = False
@@ -159,8 +171,8 @@ class LedgerActivities(ABC):
 
     @activity.defn
     @abstractmethod
-    async def open_agent(self, request: OpenAgentInput) -> None:
-        """Write the base of an agent's first epoch."""
+    async def open_agent(self, request: OpenAgentInput) -> OpenedAgent | None:
+        """Write the base of an agent's first epoch. None came from earlier releases, and means a plain beginning."""
 
     @activity.defn
     @abstractmethod

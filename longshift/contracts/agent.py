@@ -99,8 +99,10 @@ class AgentState(Wire):
     phase: Phase = Phase.MODEL
     epoch: int = 1
     epoch_first_step: int = 1
+    first_step: int = 1
+    """The agent's own first step; a later one than 1 in a fork, which goes on with another agent's conversation."""
     step: int = 1
-    """The current step, from 1."""
+    """The current step."""
     unwritten_seal: SealInput | None = None
     """What closes the step before; it is written with the next model call, or by itself where none follows."""
     context_tokens: int = 0
@@ -126,8 +128,6 @@ class AgentState(Wire):
     """The profiles that take over when the one in use stays down, in order; one that gave up goes to the end."""
     epoch_profile: str = ""
     """The profile whose model wrote the current epoch, where that is not the one in use: it has to be handed over."""
-    profile_since_step: int = 0
-    """The first step of the profile in use, where another one led the steps before it."""
     wait_seconds: float = 0.0
 
     calls: tuple[CallDigest, ...] = ()
@@ -232,6 +232,8 @@ class AgentProgress(Wire):
     agent: str
     phase: Phase
     step: int
+    first_step: int = 1
+    """The agent's own first step; those before it are another agent's."""
     epoch: int
     context_tokens: int
     window_tokens: int

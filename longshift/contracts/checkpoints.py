@@ -26,6 +26,10 @@ class CheckpointPlace(Wire):
     generation: int
     """The slot that wrote it."""
     number: int
+    session: str = ""
+    """Another task, in whose archive it is; empty: in the task's own."""
+    is_base: bool = False
+    """Not the checkpoint itself is meant, but its base: the files before any work."""
 
 
 class CheckpointRecord(Wire):
@@ -35,6 +39,8 @@ class CheckpointRecord(Wire):
     number: int
     """Counts up; within a generation the highest is the newest."""
     step: int
+    agent: str = ""
+    """Whose step it is; empty in records of earlier releases."""
     back_to_step: int | None = None
     """Of a rollback after `step`: the files are those after this earlier step."""
     kind: CheckpointKind

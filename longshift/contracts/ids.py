@@ -31,6 +31,8 @@ TASK_HASH_MEMO = "task_hash"
 """The memo by which a session is known as that of a certain task."""
 REQUEUE_OF_MEMO = "requeue_of"
 """The memo that names the task whose session this one tries again."""
+STARTED_FROM_MEMO = "started_from"
+"""The memo that names the session, and the step, that this one goes on from."""
 SCHEDULE_NAME_CHARACTERS = 80
 """A task id has room for the name and the time of a fire."""
 
@@ -49,11 +51,29 @@ def keyed_task_id(source: str, key: str) -> str:
 
 def requeued_task_id(task_id: str) -> str:
     """The id of a task that is queued once more: `mend` gives `mend.r2`, which gives `mend.r3`."""
-    found = re.fullmatch(r"(.+)\.r([1-9]\d{0,5})", task_id)
+    return _next_id(task_id, "r")
+
+
+def continued_task_id(task_id: str) -> str:
+    """The id of a session that goes on from a note: `mend` gives `mend.c2`, which gives `mend.c3`."""
+    return _next_id(task_id, "c")
+
+
+def forked_task_id(task_id: str, step: int) -> str:
+    """The id of a fork: `mend` at step 12 gives `mend.f12`."""
+    return _with_suffix(task_id, f"f{step}")
+
+
+def _next_id(task_id: str, letter: str) -> str:
+    found = re.fullmatch(rf"(.+)\.{letter}([1-9]\d{{0,5}})", task_id)
     base, number = (found[1], int(found[2]) + 1) if found else (task_id, 2)
-    if len(f"{base}.r{number}") > TASK_ID_MAX_CHARACTERS:
+    return _with_suffix(base, f"{letter}{number}")
+
+
+def _with_suffix(base: str, suffix: str) -> str:
+    if len(f"{base}.{suffix}") > TASK_ID_MAX_CHARACTERS:
         base = f"{base[:80]}-{hashlib.sha256(base.encode()).hexdigest()[:8]}"
-    return f"{base}.r{number}"
+    return f"{base}.{suffix}"
 
 
 def session_workflow_id(task_id: str) -> str:
@@ -85,6 +105,17 @@ def fired_task_id(schedule: str, moment: datetime) -> str:
 def agent_id(task_id: str, name: str = LEAD, shift: int = 1) -> str:
     """The id of one agent of a task; `shift` counts the fresh starts after a deadline, from 1."""
     return f"{task_id}/{name}" if shift == 1 else f"{task_id}/{name}-{shift}"
+
+
+def task_of_agent(agent: str) -> str:
+    """The task id that an agent's id begins with."""
+    return agent.partition("/")[0]
+
+
+def shift_of_agent(agent: str) -> int:
+    """The shift that an agent's id names, from 1."""
+    found = re.fullmatch(r"[^/]+/.+-([1-9]\d*)", agent)
+    return int(found[1]) if found else 1
 
 
 def agent_workflow_id(agent: str) -> str:

@@ -218,6 +218,12 @@ class ModelProfile(UserInput):
     cache: Literal["auto", "blocks", "top-level", "none"] = "auto"
     """`auto`: the provider caches prefixes by itself; `blocks`: cache_control markers; `top-level`: one field."""
     count_tokens_path: str | None = None
+    """Of the endpoint that counts a prompt's tokens; nothing or empty where there is none."""
+    count_tokens_from: Literal["base_url", "host"] = "base_url"
+    """What `count_tokens_path` is appended to: the whole of `base_url`, or its scheme and host alone."""
+    count_tokens_style: Literal["messages", "kimi"] = "messages"
+    """`messages`: takes the messages endpoint's prompt, answers `input_tokens`; `kimi`: takes chat messages of the
+    OpenAI shape, answers `data.total_tokens`."""
     prices: Prices = Prices()
     limits: Limits = Limits()
     error_rules: tuple[ErrorRule, ...] = ()

@@ -31,6 +31,8 @@ class FindStepsInput(Wire):
 class StepsFound(Wire):
     """How far an agent's transcript has come."""
 
+    first: int = 1
+    """The agent's first step; a fork's is not 1."""
     last: int = 0
     """The last step with an answer; 0: none has one yet."""
     tip: int = 0
@@ -53,7 +55,7 @@ class FilesRolledBack(Wire):
     checkpoint: CheckpointDigest
     """Of the files as they are now."""
     recorded_step: int = 0
-    """The step after which they were recorded: no later one before the wanted step has changed them. 0: none has."""
+    """The step after which they were recorded; no later one up to the wanted step has changed them. 0: none did."""
     remarks: tuple[str, ...] = ()
     """What else the agent has to know, a sentence each."""
 
@@ -68,8 +70,6 @@ class RollBackConversationInput(Wire):
     step: int
     """The first step of the new epoch: step numbers go on."""
     to_step: int
-    foreign: bool = False
-    """Another provider's model wrote the steps that are gone back to."""
     bytes_per_token: float = BYTES_PER_TOKEN
 
 

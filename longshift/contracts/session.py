@@ -3,11 +3,12 @@
 from enum import StrEnum
 
 from longshift.contracts.agent import AgentLimits, AgentReport, Attention
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import MESSAGE_MAX_CHARACTERS, TaskSpec
+from longshift.contracts.transcript import Note
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import DeliveryDigest, Workspace
 
-STEER_MAX_CHARACTERS = 20_000
+STEER_MAX_CHARACTERS = MESSAGE_MAX_CHARACTERS
 """A steering message travels as an update and a signal, so it is bounded."""
 
 
@@ -123,3 +124,5 @@ class SessionStatus(Wire):
     agents: tuple[AgentReport, ...] = ()
     """Reports of agents that ended."""
     delivery: DeliveryDigest | None = None
+    unheard: tuple[Note, ...] = ()
+    """In the delivered report: people's messages that no agent was given any more."""

@@ -5,11 +5,14 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
-from longshift.contracts.ids import TASK_ID_PATTERN
+from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
 from longshift.contracts.wire import UserInput
 
 INSTRUCTIONS_MAX_CHARACTERS = 200_000
 """A Temporal payload warns at 512 KiB; four bytes a character plus the other fields stay below 1 MiB."""
+
+MESSAGE_MAX_CHARACTERS = 20_000
+"""A person's message travels as a signal, so it is bounded."""
 
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 
@@ -103,6 +106,37 @@ class Budget(UserInput):
     usd: float | None = Field(default=None, gt=0)
 
 
+class StartFrom(UserInput):
+    """Another session that this one goes on from: its files, and its last note or its conversation."""
+
+    session: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
+    """Its task's id. Nothing of it is changed."""
+    step: int | None = Field(default=None, ge=1)
+    """Its conversation up to and including this step goes on here, also while it runs. When empty, a fresh agent begins
+    with its last hand-off note, its plan and what people said; it must have ended."""
+    shift: int = Field(default=1, ge=1)
+    """Whose step is meant where that session has had several shifts; only with `step`."""
+    agent: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")] = LEAD
+    """Which of its agents is meant; only with `step`."""
+    message: Annotated[str, StringConstraints(max_length=MESSAGE_MAX_CHARACTERS)] = ""
+    """A person's message that goes with the first request."""
+
+    @model_validator(mode="after")
+    def _only_steps_have_an_agent(self) -> Self:
+        given = [name for name in ("shift", "agent") if getattr(self, name) != type(self).model_fields[name].default]
+        if given and self.step is None:
+            raise ValueError(f"start_from.{given[0]}: needs start_from.step; set it or leave this out")
+        return self
+
+    @property
+    def place(self) -> str:
+        """In short, for people: `mend`, `mend@12`, or `mend@12 of lead-2`."""
+        if self.step is None:
+            return self.session
+        agent = agent_id(self.session, self.agent, self.shift).removeprefix(f"{self.session}/")
+        return f"{self.session}@{self.step}" + ("" if agent == LEAD else f" of {agent}")
+
+
 class TaskSpec(UserInput):
     """A task. Markdown front matter or JSON; the Markdown body is `instructions`."""
 
@@ -120,6 +154,8 @@ class TaskSpec(UserInput):
     """Rules that stay in the context verbatim, whatever else is compressed."""
     model: str | None = None
     """Name of a model profile; the worker's default when empty."""
+    fallback_models: tuple[str, ...] | None = None
+    """Model profiles that take over, in this order, when the provider stays down; the worker's own when left out."""
     budget: Budget = Budget()
     on_deadline: OnDeadline = OnDeadline.STOP
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
@@ -131,6 +167,8 @@ class TaskSpec(UserInput):
     """A key of weight 2 gets twice as many turns as one of weight 1."""
     not_before: AwareDatetime | None = None
     """The task waits outside of the queue until then; a time with its zone, such as `2026-12-24T18:00:00+01:00`."""
+    start_from: StartFrom | None = None
+    """Another session that this one goes on from; `workspace` is then fetched for what checkpoints do not hold."""
 
     @field_validator("checks")
     @classmethod
@@ -140,6 +178,12 @@ class TaskSpec(UserInput):
             if names.count(name) > 1:
                 raise ValueError(f"checks: two are named {name!r}; names must differ")
         return checks
+
+    @model_validator(mode="after")
+    def _starts_from_another(self) -> Self:
+        if self.start_from is not None and self.start_from.session == self.id:
+            raise ValueError("start_from.session: is this task's own id; name another session")
+        return self
 
     @field_validator("fairness_key")
     @classmethod

@@ -61,6 +61,8 @@ class CarriedSteps(Wire):
     """Their tool results are shown as cleared."""
     foreign: bool = False
     """Another provider's model wrote them: its thinking is left out, and its call ids are replaced."""
+    then: tuple[Message, ...] = ()
+    """User messages that follow the last of them, such as a hand-off note that was written after it."""
 
 
 class EpochBase(Wire):
@@ -96,6 +98,8 @@ class AnswerRecord(Wire):
     bytes_per_token: float = 0.0
     """What the prompt had per token, by its `usage`; 0 where it was not counted."""
     model: str
+    profile: str = ""
+    """The model profile that was asked; empty in records of earlier releases."""
     notes: tuple[Note, ...] = ()
     """Messages that were delivered with the request, before this answer."""
     rejections: dict[str, str] = {}
@@ -117,6 +121,11 @@ class HandoffRecord(Wire):
     """What writing the note cost."""
     by_runner: bool = False
     """No model wrote it: it is made of the record."""
+    plan: str = ""
+    """Of an agent's last note: its plan as text."""
+    changed_files: tuple[str, ...] = ()
+    """Of an agent's last note: paths that differ from the base tree; at most 200."""
+    changed_count: int = 0
 
 
 class ResultRecord(Wire):

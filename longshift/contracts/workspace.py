@@ -10,6 +10,10 @@ class Restoration(Wire):
     """The step whose files these are; 0 where there was no checkpoint, so that work starts from the source."""
     from_generation: int = 0
     """The slot under which that checkpoint was taken; 0 without one."""
+    session: str = ""
+    """Another session, whose checkpoint it is; empty: the session's own."""
+    agent: str = ""
+    """The agent whose step it is; empty where the checkpoint does not say."""
     tree_hash: str = ""
     has_own_repository: bool = True
     """The source was fetched again, and with it its repository; otherwise there are the covered files alone."""

@@ -6,7 +6,7 @@ A sender may acknowledge, and forget, when `accept` has returned. What it raises
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -54,7 +54,7 @@ class Acceptance:
         local_sources: bool | None = None,
         check_places: bool = False,
         tenant: str | None = None,
-        permit: Callable[[TaskSpec], None] | None = None,
+        permit: Callable[[TaskSpec], Awaitable[None]] | None = None,
     ) -> Submission:
         """Hand the task to the engine; a repetition finds the session that exists.
 
@@ -85,7 +85,7 @@ class Acceptance:
         is_quick = len(delivery.body) < LARGE_BODY_BYTES and not check_places
         task = parse() if is_quick else await asyncio.to_thread(parse)
         if permit is not None:
-            permit(task)
+            await permit(task)
         await self.backlog.refuse_when_full()
         try:
             return await submit(self._client, self._settings, task)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from longshift.contracts.checks import CheckResult
-from longshift.contracts.task import Check, Goal
+from longshift.contracts.task import Check, Goal, TaskSpec
 
 DETAIL_LIMIT_CHARACTERS = 2_000
 PASSED_OUTPUT_CHARACTERS = 400
@@ -48,6 +48,13 @@ def last_number(output: str) -> float | None:
         return None
     value = float(texts[-1].replace(",", ""))
     return value if math.isfinite(value) else None
+
+
+def measures_alike(task: TaskSpec, other: TaskSpec) -> bool:
+    """Whether every number that a task compares with a baseline is measured in the same way by another task."""
+    known = {(check.name, check.run, check.repeats) for check in other.checks}
+    compared = [check for check in task.checks if check.measure is not None and check.measure.needs_baseline]
+    return all((check.name, check.run, check.repeats) in known for check in compared)
 
 
 def threshold(goal: Goal, baseline: float | None) -> tuple[str, float | None]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits
-from longshift.contracts.transcript import CarriedSteps
+from longshift.contracts.transcript import CarriedSteps, Message
+from longshift.policy.transcript import joined
 
 MOST_KEPT_ROUNDS = 20
 """However small they are: a hand-off is meant to leave things behind."""
@@ -26,6 +27,8 @@ class Round:
     """What clearing its results would free; 0 where they are cleared already."""
     cleared: bool = False
     foreign: bool = False
+    then: tuple[Message, ...] = ()
+    """User messages that follow it."""
 
 
 def room_bytes(total_bytes: int, context_tokens: int, tokens: int) -> int:
@@ -66,18 +69,31 @@ def carried(rounds: Sequence[Round], *, cleared_until: int = 0) -> tuple[Carried
             end_step=each.step + 1,
             cleared=each.cleared or index < cleared_until,
             foreign=each.foreign,
+            then=each.then,
         )
         if ranges and _follows(ranges[-1], steps):
-            ranges[-1] = ranges[-1].model_copy(update={"end_step": steps.end_step})
+            ranges[-1] = steps.model_copy(update={"first_step": ranges[-1].first_step})
         else:
             ranges.append(steps)
     return tuple(ranges)
 
 
 def _follows(before: CarriedSteps, after: CarriedSteps) -> bool:
-    return before.end_step == after.first_step and before == after.model_copy(
-        update={"first_step": before.first_step, "end_step": before.end_step}
-    )
+    alike = {"first_step": before.first_step, "end_step": before.end_step, "then": ()}
+    return before.end_step == after.first_step and before == after.model_copy(update=alike)
+
+
+def closed(
+    opening: Message, kept: tuple[CarriedSteps, ...], closing: Message
+) -> tuple[tuple[Message, ...], tuple[CarriedSteps, ...]]:
+    """The messages and the rounds of an epoch whose `closing` follows what it keeps.
+
+    Notes of earlier compactions among the kept rounds are dropped: this one takes their place.
+    """
+    if not kept:
+        return (joined(opening, closing),), ()
+    rest = tuple(part.model_copy(update={"then": ()}) for part in kept[:-1])
+    return (opening,), (*rest, kept[-1].model_copy(update={"then": (closing,)}))
 
 
 def tokens_to_free(limits: AgentLimits, context_tokens: int, window_tokens: int) -> int:

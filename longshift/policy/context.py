@@ -15,6 +15,10 @@ BODY_SHARE = 0.85
 REFUSED_SHARE = 0.95
 """What a provider that names no number takes at most, of the size that it refused."""
 CLEAR_AGAIN_AFTER_STEPS = 10
+COUNT_FROM_SHARE = 0.7
+"""Of the window: below it an estimate that is off does no harm."""
+COUNT_ESTIMATED_SHARE = 0.03
+"""Of the window: less than this is within the margin that `output_tokens` keeps."""
 MIN_OUTPUT_TOKENS = 1_024
 """Below this much room for an answer a call makes no sense."""
 
@@ -72,7 +76,15 @@ def should_compact(state: AgentState) -> bool:
 
 def may_clear(state: AgentState) -> bool:
     """Whether clearing old results may be enough: not so soon after the last time, as little would be left to clear."""
+    if state.overflow_streak > 1:
+        return False
     return not state.cleared_step or state.step - state.cleared_step >= CLEAR_AGAIN_AFTER_STEPS
+
+
+def should_count(profile: ModelProfile, prompt_tokens: int, estimated_tokens: int) -> bool:
+    """Whether an estimate is worth a request to the provider's endpoint for counting: much hangs on it."""
+    is_near = prompt_tokens > COUNT_FROM_SHARE * profile.window_tokens
+    return is_near and estimated_tokens > COUNT_ESTIMATED_SHARE * profile.window_tokens
 
 
 def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int | None = None) -> int:
@@ -89,7 +101,7 @@ def output_tokens(profile: ModelProfile, prompt_tokens: int, wanted_tokens: int 
 def exhausted_budget(state: AgentState) -> str:
     """Which budget is used up, in words for people; empty when none is."""
     limits = state.limits
-    if limits.steps is not None and state.step > limits.steps:
+    if limits.steps is not None and state.step - state.first_step >= limits.steps:
         return f"budget.steps: {limits.steps} steps used"
     if limits.tokens is not None and state.usage.total_tokens >= limits.tokens:
         return f"budget.tokens: {state.usage.total_tokens} of {limits.tokens} tokens used"

@@ -14,7 +14,8 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
 
-_STATUSES = {mark: status for status, mark in _MARKS.items()}
+
+_PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
 
 
 def model_summary(state: AgentState) -> str:
@@ -58,10 +59,17 @@ def plan_text(plan: tuple[PlanItem, ...]) -> str:
     return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
 
 
-def plan_of(text: str) -> tuple[PlanItem, ...]:
-    """The plan that `plan_text` made this of; lines of another form are left out."""
-    found = (re.fullmatch(r"- \[([ ~x])\] (.{1,200})", line) for line in text.splitlines())
-    return tuple(PlanItem(title=match[2], status=_STATUSES[match[1]]) for match in found if match)
+def plan_of_text(text: str) -> tuple[PlanItem, ...]:
+    """The plan that `plan_text` made this text of; what is no such line belongs to the title before it."""
+    statuses = {mark: status for status, mark in _MARKS.items()}
+    rows: list[tuple[PlanItemStatus, str]] = []
+    for line in text.split("\n"):
+        found = _PLAN_LINE.fullmatch(line)
+        if found is not None:
+            rows.append((statuses[found[1]], found[2]))
+        elif rows:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line}")
+    return tuple(PlanItem(title=title, status=status) for status, title in rows if title)
 
 
 def agent_details(progress: AgentProgress) -> str:
@@ -71,7 +79,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("phase", "paused" if progress.paused else progress.phase.value),
         ("next", progress.next_action),
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
-        ("compactions", _compactions(progress)),
+        ("compactions", compactions(progress)),
         ("rolled back", progress.last_rollback or "never"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
@@ -119,7 +127,8 @@ def _sandbox(name: str) -> str:
     return "none: commands run unsandboxed" if name == "none" else name
 
 
-def _compactions(progress: AgentProgress) -> str:
+def compactions(progress: AgentProgress) -> str:
+    """How often the context was compacted, and whether that seems to lose what is needed."""
     counts = f"{progress.compactions} with a note, {progress.clearings} by clearing old results"
     rate = (
         f"; {progress.compactions_per_100_steps:g} per 100 steps lately" if progress.compactions_per_100_steps else ""

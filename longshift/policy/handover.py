@@ -38,7 +38,6 @@ def to_next_profile(state: AgentState, detail: str) -> AgentState:
             "epoch_profile": author if is_foreign else "",
             "window_tokens": 0,
             "learnt_window_tokens": 0,
-            "profile_since_step": state.step,
             "body_limit_bytes": 0,
             "attention": None,
             "waits": 0,

@@ -72,9 +72,8 @@ def next_action(state: AgentState) -> Action:
 def must_seal(state: AgentState) -> bool:
     """Whether the step before has to be closed by itself: what comes next reads it, or nothing comes for long."""
     needed = state.phase in {Phase.COMPACT, Phase.HANDOFF, Phase.ENDED} or (
-        state.phase is Phase.MODEL and is_held(state)
+        state.phase is Phase.MODEL and (is_held(state) or state.rollback is not None)
     )
-    needed = needed or rollback.is_due(state)
     return needed and state.unwritten_seal is not None
 
 
@@ -208,10 +207,19 @@ def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
             "needs_room": True,
         }
     )
-    is_smallest = state.step == state.epoch_first_step and state.cleared_step != state.step
-    if streak > MAX_OVERFLOWS or is_smallest:
+    if streak > MAX_OVERFLOWS or _is_smallest(state):
         return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
     return state.model_copy(update={"phase": Phase.COMPACT})
+
+
+def _is_smallest(state: AgentState) -> bool:
+    """Whether a conversation that does not fit cannot be made smaller: it is a bare opening, with a note at most.
+
+    The first compaction may have cleared results only, or kept the newest rounds; the second has left all of it out.
+    """
+    if state.step != state.epoch_first_step:
+        return False
+    return state.step == 1 or state.version < VERSION_WITH_CONTEXT or state.overflow_streak > 2
 
 
 def _waiting(
@@ -358,10 +366,7 @@ def _closed(state: AgentState) -> AgentState:
 
 
 def _heard_out(state: AgentState) -> AgentState:
-    """A message that arrived meanwhile, and may change what is to do, is read before a `finish` is taken.
-
-    So is a step undone that somebody wants undone.
-    """
+    """What arrived meanwhile and may change what is to do, message or rollback, comes before a `finish` is taken."""
     if (
         not (state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes))
         or state.ending
@@ -473,7 +478,7 @@ def report(state: AgentState) -> AgentReport:
         agent=state.agent,
         outcome=state.outcome or AgentOutcome.CANCELLED,
         reason=state.ending,
-        steps=state.step - 1,
+        steps=state.step - state.first_step,
         epoch=state.epoch,
         last_step=state.step - 1,
         usage=state.usage,

@@ -81,24 +81,33 @@ def must_be_heard(note: Note) -> bool:
 
 
 def moved(
-    workspace: Workspace, missing: tuple[int, ...], gap: tuple[int, int] | None, back_to_step: int | None = None
+    workspace: Workspace,
+    missing: tuple[int, ...],
+    gap: tuple[int, int] | None,
+    *,
+    is_own: bool = True,
+    back_to_step: int | None = None,
 ) -> str:
     """What an agent has to know of a workspace that was made again on another host.
 
-    `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be. The files
-    are those after `back_to_step` where they had been rolled back to it.
+    `missing` are the steps whose changes are known to be gone, `gap` the first and last of more that may be. Without
+    `is_own` the files are those that another agent had left, before the first step of this one. They are those after
+    `back_to_step` where they had been rolled back to it.
     """
     restoration = workspace.restoration
-    step = restoration.step if restoration else 0
-    if back_to_step is not None:
-        step = back_to_step
-    lines = [
-        "The machine that held your workspace was lost, and the workspace was made again on another one, at "
-        f"{workspace.root}. Its files are those after step {step}."
-        if step
-        else "The machine that held your workspace was lost before any of your changes was saved. The workspace was "
-        f"made again from its source on another one, at {workspace.root}."
-    ]
+    step = (restoration.step if restoration else 0) if back_to_step is None else back_to_step
+    if step and is_own:
+        first = (
+            "The machine that held your workspace was lost, and the workspace was made again on another one, at "
+            f"{workspace.root}. Its files are those after step {step}."
+        )
+    else:
+        origin = "as you found it" if step else "from its source"
+        first = (
+            "The machine that held your workspace was lost before any of your changes was saved. The workspace was "
+            f"made again {origin} on another one, at {workspace.root}."
+        )
+    lines = [first]
     if gap:
         lines.append(f"A saved state was damaged: changes of the steps {gap[0]} to {gap[1]} are missing.")
     if missing:
@@ -113,14 +122,6 @@ def moved(
         *(restoration.remarks if restoration else ()),
     ]
     return "\n".join(lines)
-
-
-def jobs_ended(count: int) -> str:
-    """Background jobs that were ended because the session waited."""
-    return (
-        f"While this session waited, its place on the machine was given back, and {count} running "
-        f"{'command was' if count == 1 else 'commands were'} ended. Start again what you still need."
-    )
 
 
 def rolled_back(workspace: Workspace, wish: Rollback, last: int, files: FilesRolledBack, *, has_people: bool) -> str:
@@ -144,6 +145,14 @@ def rolled_back(workspace: Workspace, wish: Rollback, last: int, files: FilesRol
     if has_people:
         lines.append("What people said in the undone steps follows; it still holds.")
     return "\n".join(lines)
+
+
+def jobs_ended(count: int) -> str:
+    """Background jobs that were ended because the session waited."""
+    return (
+        f"While this session waited, its place on the machine was given back, and {count} running "
+        f"{'command was' if count == 1 else 'commands were'} ended. Start again what you still need."
+    )
 
 
 _PERSON = "<message-from-person>"

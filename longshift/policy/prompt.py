@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
-from longshift.contracts.transcript import AnswerRecord, Message, Speaker
+from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, Message, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
+from longshift.policy.transcript import joined
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -47,27 +48,25 @@ first person, concretely, with exact paths, commands, names and values:
 6. What is assumed but not verified.
 </handoff-request>"""
 )
+NOTE = "handoff-note"
+WHEN_COMPRESSED = "Written by yourself when the context was compressed."
 _PLAIN_WORDS = (
     "The last answer was not a whole note in plain words. No tool can be called now and nothing of it was run: answer "
     "with the text of the note alone, complete, and as short as it can be."
 )
 
 
-def opening_messages(
-    task: TaskSpec, workspace: Workspace, rules_text: str, handoff_note: str = ""
-) -> tuple[Message, ...]:
+def opening_messages(task: TaskSpec, workspace: Workspace, rules_text: str) -> tuple[Message, ...]:
     """The first message of an agent: the task and all that holds for its whole life, verbatim."""
     parts = [_task(task), _environment(task, workspace)]
     if rules_text:
         parts.append(f'<repository-rules file="{workspace.rules_file}">\n{rules_text}\n</repository-rules>')
-    if handoff_note:
-        parts.append(_note(handoff_note))
     return ({"role": "user", "content": [{"type": "text", "text": part} for part in parts]},)
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """What outlives a compaction word for word, each from its own source."""
+    """How things stand at a compaction, each from its own source; it is said word for word."""
 
     people: tuple[str, ...] = ()
     """The rendered messages of people, oldest first."""
@@ -77,17 +76,41 @@ class Survivors:
     jobs: tuple[Job, ...] = ()
 
 
-def epoch_messages(opening: tuple[Message, ...], survivors: Survivors, handoff_note: str) -> tuple[Message, ...]:
-    """The opening of a later epoch: the first message, then what survives verbatim, then the note."""
-    texts = [
-        *survivors.people,
+def epoch_opening(opening: tuple[Message, ...], survivors: Survivors) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch."""
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(survivors.people)]}
+
+
+def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
+    """What follows the rounds that an epoch keeps: how things stand, then the note that was written after them.
+
+    `written` says by whom and when.
+    """
+    jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    texts = (
         _element("plan", survivors.plan),
         _element("changed-files", _changed_files(survivors)),
-        _element("background-jobs", "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)),
-        _note(handoff_note),
-    ]
-    blocks = [{"type": "text", "text": text} for text in texts if text]
-    return ({"role": "user", "content": [*opening[0]["content"], *blocks]},)
+        _element("background-jobs", jobs),
+        _note(handoff_note, written),
+    )
+    return {"role": "user", "content": _text_blocks(texts)}
+
+
+def epoch_messages(
+    opening: tuple[Message, ...], survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED
+) -> tuple[Message, ...]:
+    """The opening of an epoch that keeps no round, or of an agent that goes on with another's work."""
+    closing = epoch_closing(survivors, handoff_note, written=written)
+    return (joined(epoch_opening(opening, survivors), closing),)
+
+
+def runner_messages(base: EpochBase) -> tuple[Message, ...]:
+    """All that an epoch begins with, less the steps that it carries."""
+    return (*base.messages, *(message for part in base.carried for message in part.then))
+
+
+def _text_blocks(texts: Sequence[str]) -> list[Block]:
+    return [{"type": "text", "text": text} for text in texts if text]
 
 
 def people_messages(base: Sequence[Message], answers: Sequence[AnswerRecord]) -> tuple[str, ...]:
@@ -112,11 +135,20 @@ def handoff_message(*, again: bool = False) -> Message:
     return {"role": "user", "content": [{"type": "text", "text": f"{HANDOFF}\n{_PLAIN_WORDS}" if again else HANDOFF}]}
 
 
-def _note(text: str) -> str:
-    return (
-        "<handoff-note>\nWritten by yourself when the context was compressed. These are notes, not proof: "
-        f"verify what you rely on.\n\n{text}\n</handoff-note>"
-    )
+def element_of(messages: Sequence[Message], name: str) -> str:
+    """What stands in an element of opening messages, such as `plan`; empty without it."""
+    start, end = f"<{name}>\n", f"\n</{name}>"
+    texts = [str(block.get("text", "")) for message in messages for block in message["content"]]
+    return next((text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)), "")
+
+
+def note_of(messages: Sequence[Message]) -> str:
+    """The hand-off note of opening messages, without what the runner says of it."""
+    return element_of(messages, NOTE).partition("\n\n")[2]
+
+
+def _note(text: str, written: str) -> str:
+    return _element(NOTE, f"{written} These are notes, not proof: verify what you rely on.\n\n{text}")
 
 
 def _task(task: TaskSpec) -> str:

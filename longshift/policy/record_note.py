@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 LINES_LIMIT_CHARACTERS = 12_000
 WORDS_LIMIT_CHARACTERS = 4_000
+EARLIER_LIMIT_CHARACTERS = 20_000
 LAST_WORDS = 5
 
 
@@ -19,14 +20,19 @@ class Done:
     """Each call in a line, and whether it failed."""
 
 
-def record_note(done: Sequence[Done], reason: str) -> str:
-    """The note; `reason` says why no model wrote it. Of a long record the newest part is kept."""
+def record_note(done: Sequence[Done], reason: str, earlier: str = "") -> str:
+    """The note; `reason` says why no model wrote it. Of a long record the newest part is kept.
+
+    `earlier` is the note that the conversation began with.
+    """
     words = [f"Step {each.step}: {each.words}" for each in done if each.words][-LAST_WORDS:]
     lines = [f"{each.step}: {text}{' (failed)' if failed else ''}" for each in done for text, failed in each.calls]
     parts = [
         f"No model wrote this note ({reason}). It lists what the record holds; what was found out and decided is not "
         "in it, so look at the files before you go on.",
     ]
+    if earlier:
+        parts.append("The note before this one:\n" + "\n".join(_newest([earlier], EARLIER_LIMIT_CHARACTERS)))
     if words:
         parts.append("What you last said:\n" + "\n".join(_newest(words, WORDS_LIMIT_CHARACTERS)))
     if lines:

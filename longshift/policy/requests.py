@@ -6,7 +6,7 @@ from longshift.contracts.model import CallDigest
 from longshift.contracts.rollback import RollBackConversationInput, RollBackFilesInput
 from longshift.contracts.tools import Job, RunToolInput
 from longshift.contracts.workspace import Workspace
-from longshift.policy import context, describe, rollback
+from longshift.policy import context, describe
 from longshift.policy.actions import CallModel, RollBack
 
 
@@ -49,6 +49,7 @@ def write_handoff(state: AgentState, *, final: bool, jobs: tuple[Job, ...] = ())
         limits=state.limits,
         bytes_per_token=state.bytes_per_token,
         learnt_window_tokens=state.learnt_window_tokens,
+        keep_rounds=state.overflow_streak <= 1,
         may_clear=context.may_clear(state),
         foreign=bool(state.epoch_profile),
         by_runner=state.note_by_runner,
@@ -91,6 +92,5 @@ def roll_back_conversation(state: AgentState, action: RollBack) -> RollBackConve
         epoch=state.epoch,
         step=state.step,
         to_step=action.wish.to_step,
-        foreign=rollback.is_foreign(state, action.wish.to_step),
         bytes_per_token=state.bytes_per_token,
     )

@@ -15,7 +15,7 @@ from longshift.policy import notes, recall
 
 _BETWEEN_STEPS = frozenset({Phase.MODEL, Phase.COMPACT, Phase.HANDOFF})
 _WHO = {Speaker.PERSON: "a person", Speaker.RUNNER: "the runner"}
-_LABEL = re.compile(r"step (\d+)(: back to step \d+)?")
+_NAME = re.compile(r"step (\d+)(?: of (\S+?))?(: back to step \d+)?")
 
 
 def is_due(state: AgentState) -> bool:
@@ -30,40 +30,61 @@ def holds_up(state: AgentState) -> bool:
 
 def refusal(found: StepsFound, to_step: int) -> str:
     """Why an agent whose transcript has come so far cannot go back to a step; empty when it can."""
+    beginning = found.first - 1
     if to_step > found.last:
-        there = f"steps 0 (the beginning) to {found.last} are there" if found.last else "no step has been made yet"
-        return f"to_step: there is no step {to_step} yet; {there}"
+        there = f"steps {beginning} (the beginning) to {found.last} are there"
+        return f"to_step: there is no step {to_step} yet; {there if found.last else 'no step has been made yet'}"
+    if to_step < beginning:
+        return (
+            f"to_step: step {to_step} is another session's; this one begins after step {beginning}, or choose a later"
+        )
     if to_step == found.tip:
         return f"to_step: nothing to undo, as step {to_step} is the last one; choose an earlier step"
     return ""
 
 
-def label(back_to_step: int) -> str:
-    """What stands behind the step in the name of a rollback's checkpoint."""
-    return f"back to step {back_to_step}"
+def checkpoint_name(step: int, agent: str, back_to_step: int | None) -> str:
+    """How a checkpoint is called in the shadow repository."""
+    whose = f" of {agent}" if agent else ""
+    return f"step {step}{whose}" + ("" if back_to_step is None else f": {back_to(back_to_step)}")
 
 
-def is_of(step: int, back_to_step: int | None, to_step: int) -> bool:
-    """Whether a checkpoint counts for the files after `to_step`. A rollback's was taken when `step` was over."""
+def back_to(step: int) -> str:
+    """A rollback in a few words."""
+    return f"back to step {step}"
+
+
+def is_own(agent: str, whose: str) -> bool:
+    """Whether a checkpoint is the agent's; one without a name is of an earlier release."""
+    return whose in ("", agent)
+
+
+def counts(agent: str, whose: str, step: int, back_to_step: int | None, to_step: int) -> bool:
+    """Whether a checkpoint may have the files after `to_step` of an agent; the newest that may has them.
+
+    Those of other agents are older than its first step. A rollback's was taken when `step` was over.
+    """
+    if not is_own(agent, whose):
+        return True
     return step < to_step or (step == to_step and back_to_step is None)
 
 
-def newest_of(names: Sequence[str], to_step: int) -> tuple[int, int] | None:
-    """Of checkpoints by name, newest first, the index and the step of the one with the files after `to_step`."""
+def newest_of(names: Sequence[str], agent: str, to_step: int) -> tuple[int, int] | None:
+    """Of checkpoints by name, newest first, the index of the one with the files after `to_step`, and its step.
+
+    The step is 0 where they are what the agent has found.
+    """
     found: list[tuple[tuple[int, bool], int]] = []
     for index, name in enumerate(names):
-        match = _LABEL.fullmatch(name)
-        if match and is_of(int(match[1]), 0 if match[2] else None, to_step):
-            found.append(((int(match[1]), bool(match[2])), -index))
+        match = _NAME.fullmatch(name)
+        if match is None or not counts(agent, match[2] or "", int(match[1]), 0 if match[3] else None, to_step):
+            continue
+        own = is_own(agent, match[2] or "")
+        found.append(((int(match[1]), bool(match[3])) if own else (0, False), -index))
     if not found:
         return None
     (step, _), negative = max(found)
     return -negative, step
-
-
-def is_foreign(state: AgentState, to_step: int) -> bool:
-    """Whether another profile than the one in use may have led the steps that are gone back to."""
-    return to_step < state.profile_since_step
 
 
 def after(state: AgentState, wish: Rollback, files: FilesRolledBack, done: ConversationRolledBack) -> AgentState:
@@ -89,7 +110,7 @@ def after(state: AgentState, wish: Rollback, files: FilesRolledBack, done: Conve
             "checks": None,
             "idle_answers": 0,
             "attention": None,
-            "last_calls": label(wish.to_step),
+            "last_calls": back_to(wish.to_step),
             "notes": _notes(state, wish, files, done),
             "rollbacks": state.rollbacks + 1,
             "last_rollback": f"to step {wish.to_step}, after step {state.step - 1}, by {_WHO[wish.by]}",

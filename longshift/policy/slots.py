@@ -83,10 +83,12 @@ def told(state: AgentState, workspace: Workspace) -> Note | None:
     restoration = workspace.restoration
     if restoration is None or workspace.life <= state.workspace.life:
         return None
+    is_own = not restoration.session and restoration.agent in ("", state.agent)
+    restored = restoration.step if is_own else state.first_step - 1  # before any step of this agent
     saved = state.checkpoint.step if state.checkpoint and state.checkpoint.archived else 0
-    gap = (restoration.step + 1, saved) if restoration.step < saved else None
-    missing = tuple(step for step in state.unsaved_steps if step > max(restoration.step, saved))
+    gap = (restored + 1, saved) if restored < saved else None
+    missing = tuple(step for step in state.unsaved_steps if step > max(restored, saved))
     is_rolled_back = state.checkpoint is not None and state.checkpoint.tree_hash == restoration.tree_hash
     back_to_step = state.checkpoint.back_to_step if state.checkpoint and is_rolled_back else None
-    text = notes.moved(workspace, missing, gap, back_to_step)
+    text = notes.moved(workspace, missing, gap, is_own=is_own, back_to_step=back_to_step)
     return Note(speaker=Speaker.RUNNER, text=text, message_id=f"{notes.MOVED} {workspace.generation}")

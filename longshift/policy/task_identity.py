@@ -6,7 +6,7 @@ from typing import Any
 
 from longshift.contracts.task import TaskSpec
 
-_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before")
+_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before", "start_from")
 """Fields that came after the first release: where they are not used, a task keeps the hash it had then."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from temporalio.client import Client, RPCError, WorkflowExecution
 from temporalio.service import RPCStatusCode
 
-from longshift.contracts import search
+from longshift.contracts import ids, search
 from longshift.contracts.session import SessionState
 from longshift.sessions import search_keys
 from longshift.sessions.view import WORKFLOW_TYPE, listed_state, task_id_of
@@ -32,6 +32,8 @@ class ListedSession:
     model: str
     started_at: datetime
     closed_at: datetime | None
+    started_from: str = ""
+    """The session, and the step, that it goes on from, such as `mend@12`."""
 
 
 async def list_sessions(client: Client, states: frozenset[SessionState], limit: int) -> list[ListedSession]:
@@ -82,7 +84,7 @@ async def list_page(
     )
     await found.fetch_next_page()
     executions = found.current_page or ()
-    return ListedPage([_session(each) for each in executions], found.next_page_token or None)
+    return ListedPage([await _session(each) for each in executions], found.next_page_token or None)
 
 
 def query(states: frozenset[SessionState]) -> str:
@@ -99,7 +101,7 @@ def query(states: frozenset[SessionState]) -> str:
 async def _listed(client: Client, text: str, states: frozenset[SessionState], limit: int) -> list[ListedSession]:
     found: list[ListedSession] = []
     async for execution in client.list_workflows(text, rpc_timeout=timedelta(seconds=ANSWER_SECONDS)):
-        session = _session(execution)
+        session = await _session(execution)
         if not states or session.state in states:
             found.append(session)
         if len(found) >= limit:
@@ -107,7 +109,7 @@ async def _listed(client: Client, text: str, states: frozenset[SessionState], li
     return found
 
 
-def _session(execution: WorkflowExecution) -> ListedSession:
+async def _session(execution: WorkflowExecution) -> ListedSession:
     told = execution.typed_search_attributes
     return ListedSession(
         task_id=task_id_of(execution),
@@ -122,4 +124,5 @@ def _session(execution: WorkflowExecution) -> ListedSession:
         model=told.get(search_keys.MODEL) or "",
         started_at=execution.start_time,
         closed_at=execution.close_time,
+        started_from=await execution.memo_value(ids.STARTED_FROM_MEMO, ""),
     )

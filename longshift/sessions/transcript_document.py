@@ -9,12 +9,7 @@ def document(entry: Entry) -> dict[str, Any]:
     """The JSON form of an entry."""
     match entry:
         case OpeningEntry():
-            base = {
-                "messages": entry.base.messages,
-                "first_step": entry.base.first_step,
-                "cause": entry.base.cause.value,
-                "carried": [steps.model_dump(mode="json") for steps in entry.base.carried],
-            }
+            base = entry.base.model_dump(mode="json", exclude={"system", "tools"})
             return {"event": "opening", "agent": entry.agent, "epoch": entry.epoch, **base}
         case AnswerEntry():
             return {"event": "answer", **_place(entry), **entry.answer.model_dump(mode="json")}

@@ -66,13 +66,15 @@ Entry = OpeningEntry | AnswerEntry | SealEntry | HandoffEntry
 
 
 class TranscriptReader:
-    """A place in the transcript of a session's lead agents, shift after shift."""
+    """A place in the transcript of a session's agent, shift after shift."""
 
-    def __init__(self, store: Store, task_id: str) -> None:
+    def __init__(self, store: Store, task_id: str, name: str = ids.LEAD, shift: int = 0) -> None:
+        """`name` is whose transcript it is; with `shift` only that one's, otherwise all shifts'."""
         self._store = store
         self._transcripts = Transcripts(store)
-        self._task_id = task_id
-        self._shift, self._epoch, self._step = 1, 0, 1
+        self._task_id, self._name = task_id, name
+        self._only = shift
+        self._shift, self._epoch, self._step = (shift or 1), 0, 1
         self._is_answered = False
         """The current step's answer was given out; its seal comes next."""
         self._handed_off = False
@@ -83,12 +85,12 @@ class TranscriptReader:
         Raises:
             StoreMissing: the epoch was never opened.
         """
-        base = await self._transcripts.base(ids.agent_id(self._task_id, shift=shift), epoch)
+        base = await self._transcripts.base(ids.agent_id(self._task_id, self._name, shift), epoch)
         self._shift, self._epoch, self._step = shift, epoch, max(step, base.first_step)
 
     @property
     def _agent(self) -> str:
-        return ids.agent_id(self._task_id, shift=self._shift)
+        return ids.agent_id(self._task_id, self._name, self._shift)
 
     async def next(self) -> Entry | None:
         """The next entry, or None when there is none yet.
@@ -125,7 +127,9 @@ class TranscriptReader:
     async def _opening(self) -> Entry | None:
         """The next epoch of this agent, or the first one of the next shift."""
         for shift, epoch in ((self._shift, self._epoch + 1), (self._shift + 1, 1)):
-            agent = ids.agent_id(self._task_id, shift=shift)
+            if self._only and shift > self._only:
+                continue
+            agent = ids.agent_id(self._task_id, self._name, shift)
             body = await self._store.find(ids.base_key(agent, epoch))
             if body is None:
                 continue

@@ -73,6 +73,8 @@ class SessionView:
     """Why the rest is not the session's own answer."""
     requeue_of: str = ""
     """The task that this one is another try of."""
+    started_from: str = ""
+    """The session, and the step, that this one goes on from."""
 
     def document(self, url: str) -> dict[str, Any]:
         """The JSON form."""
@@ -85,6 +87,7 @@ class SessionView:
             "url": url,
             "remark": self.remark,
             "requeue_of": self.requeue_of,
+            "started_from": self.started_from,
         }
 
 
@@ -105,7 +108,12 @@ async def read_session(client: Client, task_id: str) -> SessionView:
                 f"no session has the id {task_id!r}; `longshift list` shows the ones there are"
             ) from None
         raise
-    view = functools.partial(_view, about, requeue_of=await about.memo_value(ids.REQUEUE_OF_MEMO, ""))
+    view = functools.partial(
+        _view,
+        about,
+        requeue_of=await about.memo_value(ids.REQUEUE_OF_MEMO, ""),
+        started_from=await about.memo_value(ids.STARTED_FROM_MEMO, ""),
+    )
     known = _known(task_id, await _title(about), about)
     if about.status is not WorkflowExecutionStatus.RUNNING:
         try:

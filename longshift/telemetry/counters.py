@@ -50,6 +50,7 @@ TOKENS = Metric("longshift.tokens", "{token}", "Tokens as billed, by type")
 COST = Metric("longshift.cost", "USD", "Cost of model calls", sdk_name="longshift_cost_micro_usd", sdk_scale=1_000_000)
 MODEL_CALLS = Metric("longshift.model.calls", "{call}", "Model calls, by outcome")
 PROVIDER_FAILURES = Metric("longshift.provider.failures", "{failure}", "Model calls without an answer, by outcome")
+COMPACTIONS = Metric("longshift.compactions", "{compaction}", "Epochs begun to make room, by kind")
 TOOL_CALLS = Metric("longshift.tool.calls", "{call}", "Tool calls that came to an end, by tool and status")
 ACTIVITY_FAILURES = Metric("longshift.activity.failures", "{failure}", "Failed attempts, by activity and kind")
 INTAKE_TASKS = Metric("longshift.intake.tasks", "{task}", "Tasks that came in, by source and what became of them")
@@ -62,6 +63,7 @@ METRICS = (
     COST,
     MODEL_CALLS,
     PROVIDER_FAILURES,
+    COMPACTIONS,
     TOOL_CALLS,
     ACTIVITY_FAILURES,
     INTAKE_TASKS,

@@ -116,16 +116,24 @@ def _chat_told(
             **(_answer_attributes(result) if isinstance(result, ModelDigest) else {}),
         },
         counts=(
-            Count(counters.MODEL_CALLS, 1, outcome),
+            Count(counters.MODEL_CALLS, 0 if isinstance(result, HandoffDigest) and result.cleared else 1, outcome),
             Count(counters.PROVIDER_FAILURES, 1 if failed else 0, outcome),
             Count(counters.OPERATION_SECONDS, seconds, {**model, semconv.OPERATION_NAME: semconv.CHAT}),
             Count(counters.COST, result.cost_usd, model),
             Count(counters.STEPS, 1 if isinstance(request, CallModelInput) and request.seal else 0, {}),
             *_token_counts(result.usage, model),
+            *_compactions(request, result),
         ),
         error=failed,
         detail=result.detail,
     )
+
+
+def _compactions(request: CallModelInput | WriteHandoffInput, result: ModelDigest | HandoffDigest) -> Iterable[Count]:
+    """A new epoch: by clearing old results, with a model's note, or with one made of the record."""
+    if isinstance(result, HandoffDigest) and result.epoch > request.epoch:
+        kind = "clearing" if result.cleared else "record" if result.by_runner else "note"
+        yield Count(counters.COMPACTIONS, 1, {semconv.COMPACTION_KIND: kind})
 
 
 def _usage_attributes(usage: Usage) -> Attributes:

@@ -172,7 +172,7 @@ async def test_a_hand_off_note_without_room_in_the_window_gets_it_from_old_resul
     rig = Rig(lambda body: words("whole") if body["max_tokens"] > 1_024 else only_thinking)
     digest = await rig.handoff(context_tokens=199_000)
     assert (ModelOutcome.ANSWERED, "whole") == (digest.outcome, digest.note)
-    assert rig.sent[-1]["messages"][-1]["content"][-1:] == handoff_message()["content"]
+    assert rig.sent[-1]["messages"][-1]["content"][-1:] == handoff_message(again=True)["content"]
 
 
 async def test_a_hand_off_note_never_carries_call_syntax_into_the_next_prompt() -> None:

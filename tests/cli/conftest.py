@@ -4,7 +4,6 @@ import asyncio
 import functools
 import json
 import os
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.cli import run
 from longshift.contracts.search import SEARCH_ATTRIBUTES
+from tests.ports import free_port
 
 Command = Callable[..., "Outcome"]
 Said = Callable[..., Awaitable["Outcome"]]
@@ -74,10 +74,8 @@ def said(longshift: Command) -> Said:
 async def client(data_dir: Path) -> AsyncGenerator[Client]:
     """The embedded engine of the test's data directory."""
     data_dir.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]  # not the default one: workers of other engines may still look for theirs there
     engine = EmbeddedEngine(
-        data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port
+        data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False, port=free_port()
     )
     address = await engine.start()
     try:

@@ -17,6 +17,7 @@ from longshift.contracts.errors import EngineError
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.hosts import Host, HostState, list_hosts
 from longshift.search_attributes import expected_search_attributes
+from tests.ports import free_port
 
 pytestmark = pytest.mark.engine
 
@@ -34,6 +35,7 @@ def engine(tmp_path: Path) -> Engine:
             binary=find_engine_binary(),
             search_attributes=search_attributes,
             ui=False,
+            port=free_port(),
             dynamic_config={**DYNAMIC_CONFIG, **dynamic_config},
         )
         try:

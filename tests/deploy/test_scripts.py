@@ -10,6 +10,7 @@ import pytest
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from tests.deploy.files import DEPLOY, complaints, installed
 from tests.house.sources import ROOT
+from tests.ports import free_port
 
 JOB = DEPLOY / "compose" / "namespace.sh"
 
@@ -48,7 +49,7 @@ def retention_of(address: str) -> str:
 @pytest.mark.engine
 @pytest.mark.slow
 async def test_the_namespace_is_made_and_later_changed(tmp_path: Path) -> None:
-    engine = EmbeddedEngine(tmp_path, binary=find_engine_binary(), search_attributes={}, ui=False)
+    engine = EmbeddedEngine(tmp_path, binary=find_engine_binary(), search_attributes={}, ui=False, port=free_port())
     found = await engine.start()
     try:
         first = await asyncio.to_thread(run_job, found.address, "30d")

@@ -21,6 +21,7 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
+from tests.ports import free_port
 from workflows.session import Session
 
 REPOSITORY = Path(__file__).parents[2]
@@ -125,7 +126,14 @@ class Rig:
         pid = orjson.loads((self.data_dir / "engine.json").read_bytes())["pid"]
         os.kill(pid, signal.SIGKILL)
 
-    async def submit(self, task_id: str, **fields: object) -> WorkflowHandle[Session, SessionStatus]:
+    async def submit(
+        self,
+        task_id: str,
+        *,
+        limits: AgentLimits | None = None,
+        fallback: tuple[str, ...] = (),
+        **fields: object,
+    ) -> WorkflowHandle[Session, SessionStatus]:
         """Start a session on a copy of `source`."""
         given = {
             "id": task_id,
@@ -135,7 +143,13 @@ class Rig:
             **fields,
         }
         task = TaskSpec.model_validate(given)
-        request = SessionInput(task=task, profile="scripted", limits=AgentLimits(), host_patience_seconds=5)
+        request = SessionInput(
+            task=task,
+            profile="scripted",
+            fallback=fallback,
+            limits=limits or AgentLimits(),
+            host_patience_seconds=5,
+        )
         return await self.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
@@ -158,18 +172,19 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
-    port: int | None = None,
     **model: object,
 ) -> AsyncGenerator[Rig]:
     """Engine, model and one worker; all of it ends with the block.
 
-    An engine that is killed often has a `port` of its own: the default one may be another engine's when it comes back.
+    The engine has a port of its own: the default one may be another engine's when it comes back after a kill.
     """
     (data_dir / "source").mkdir(parents=True)
     async with ScriptedModel(policy, key=KEY, **model) as scripted:  # pyright: ignore[reportArgumentType]  # passed on
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=scripted.base_url) + profile)
         binary = find_engine_binary()
-        engine = EmbeddedEngine(data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
+        engine = EmbeddedEngine(
+            data_dir, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=free_port()
+        )
         address = await engine.start()
         built = None
         try:

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from brokers_drivers import Driver, NatsDriver, RabbitDriver, SqsDriver, ValkeyDriver
-from brokers_servers import free_port
 
 from longshift.adapters.brokers import TaskSource, open_source
 from longshift.adapters.engine import read_address
@@ -159,8 +158,7 @@ async def test_killed_at_random_every_task_of_a_broker_is_done_exactly_once(driv
     outside, url = tmp_path / "outside.txt", driver.url(QUEUE, lease_seconds=LEASE_SECONDS)
     began = time.monotonic()
     await driver.prepare(QUEUE)
-    port = free_port()
-    async with rig(tmp_path / "data", script(outside), port=port) as running, open_source(url) as source:
+    async with rig(tmp_path / "data", script(outside)) as running, open_source(url) as source:
         chaos = Chaos(running, url, random.Random(7))
         await chaos.revive()
         await asyncio.gather(feed(driver), chaos.reign())

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from longshift.adapters.scripted_model import Script, ScriptedCall, ScriptedModel, Turn
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -47,6 +48,7 @@ async def environment(tmp_path: Path) -> AsyncGenerator[Mapping[str, str]]:
             **kept,
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
             "LONGSHIFT_DATA_DIR": str(tmp_path / "data"),
+            "LONGSHIFT_ENGINE_PORT": str(free_port()),
             "LONGSHIFT_MODEL_BASE_URL": model.base_url,
             "LONGSHIFT_MODEL_API_KEY": "k",
         }

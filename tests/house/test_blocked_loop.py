@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.house.sources import ROOT
 from tests.watched_loop import WatchedLoop
 
 
@@ -37,6 +40,13 @@ def test_time_in_which_the_loop_does_not_run_is_not_noted() -> None:
         time.sleep(0.5)
         runner.run(asyncio.sleep(0))
     assert [] == blocked_seconds
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="there is no way to crowd a processor")
+def test_waiting_for_a_processor_is_not_noted_be_it_the_loops_thread_or_the_one_with_the_interpreters_lock() -> None:
+    command = [sys.executable, "-m", "tests.house.starved_loop"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ("[]\n", "") == (told.stdout, told.stderr)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file descriptors in /proc")

@@ -1,12 +1,11 @@
 """One broker for all tests of intake, and an engine; tests that stop an engine start their own."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from tests.intake.intake_rig import Broker, RunningEngine
-from tests.workflows.conftest import dev_server
+from tests.workflows.conftest import kept_server
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +15,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     server.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def server() -> AsyncGenerator[RunningEngine]:
-    async with dev_server() as environment:
+@pytest.fixture(scope="session")
+def server() -> Iterator[RunningEngine]:
+    with kept_server() as environment:
         yield RunningEngine(environment.client)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from longshift.intake.pump import Pump
 from longshift.intake.standing import Outcome, Standing, State
 from longshift.intake.suspects import Suspects
 from longshift.settings import Settings
+from tests.ports import free_port
 
 
 class RunningEngine:
@@ -55,9 +55,7 @@ class EngineServer(RunningEngine):
     @classmethod
     async def started(cls, data_dir: Path) -> "EngineServer":
         """Start it on a free port."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = int(free.getsockname()[1])  # not the default one: workers of others may look for theirs there
-        engine = _engine(data_dir, port)
+        engine = _engine(data_dir, free_port())
         address = await engine.start()
         return cls(data_dir, engine, await Client.connect(address.address, data_converter=pydantic_data_converter))
 
@@ -93,9 +91,9 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self._server = self._new(None)
-        self.port: int = self._server.port
+        self.port = free_port()
         """Where it listens."""
+        self._server = self._new()
 
     def url(self, queue: str, *, lease_seconds: float = 60) -> str:
         """A queue's URL."""
@@ -107,11 +105,11 @@ class Broker:
 
     def start_again(self) -> None:
         """On the same port, with its data."""
-        self._server = self._new(self.port)
+        self._server = self._new()
 
-    def _new(self, port: int | None) -> ValkeyServer:
+    def _new(self) -> ValkeyServer:
         config = {"appendonly": "yes", "appendfsync": "always"}
-        server = ValkeyServer(port=port, data_dir=self._folder, persist=True, config=config)
+        server = ValkeyServer(port=self.port, data_dir=self._folder, persist=True, config=config)
         server.start()
         return server
 
@@ -170,11 +168,18 @@ class Pumping:
 
 @asynccontextmanager
 async def pumping(
-    engine: RunningEngine, url: str, data_dir: Path, *, attempts: int = 5, limit: int = 10_000, waiting: int = 0
+    engine: RunningEngine,
+    url: str,
+    data_dir: Path,
+    *,
+    attempts: int = 5,
+    limit: int = 10_000,
+    waiting: int = 0,
+    fresh_seconds: float = 0.2,
 ) -> AsyncGenerator[Pumping]:
     """A pump for the time of the block, which is then stopped as by SIGTERM."""
     settings = Settings(data_dir=data_dir)
-    backlog = CountedBacklog(engine.client, limit, fresh_seconds=0.2)
+    backlog = CountedBacklog(engine.client, limit, fresh_seconds=fresh_seconds)
     backlog.sessions = waiting
     source = open_source(url)
     standing = Standing(source.name)

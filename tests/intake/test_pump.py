@@ -80,9 +80,8 @@ async def test_what_is_in_hand_when_the_backlog_fills_up_is_given_back(
     server: RunningEngine, broker: Broker, tmp_path: Path
 ) -> None:
     await broker.put("fills", *(keyed(f"fills-{n}") for n in range(10)))
-    async with pumping(server, broker.url("fills"), tmp_path, attempts=1, limit=3) as pump:
+    async with pumping(server, broker.url("fills"), tmp_path, attempts=1, limit=3, fresh_seconds=600) as pump:
         await pump.until_counted(accepted=3, returned=7)
-        pump.backlog.sessions = 3
         await pump.until_state(State.FULL)
     assert (7, []) == (await broker.left("fills"), await broker.dead("fills"))
 

@@ -11,7 +11,7 @@ from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, Workspace
-from longshift.policy import actions, loop, notes
+from longshift.policy import actions, loop, notes, requests
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
@@ -199,6 +199,41 @@ def test_an_overflow_that_compaction_cannot_cure_calls_a_person() -> None:
     assert actions.Park() == loop.next_action(state)
     assert state.attention is not None
     assert state.attention.kind == "overflow"
+
+
+def test_a_conversation_that_overflows_again_is_compacted_without_its_latest_rounds() -> None:
+    newer = START.model_copy(update={"version": loop.VERSION_WITH_CONTEXT, "step": 5})
+    overflow = ModelDigest(outcome=ModelOutcome.OVERFLOW, window_tokens=500, learnt_window_tokens=500)
+    compacted = HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=2)
+    state = loop.after_model(newer, overflow)
+    first = requests.write_handoff(state, final=False)
+    state = loop.after_model(loop.after_compaction(state, compacted), overflow)
+    second = requests.write_handoff(state, final=False)
+    assert (True, True, False, False) == (first.keep_rounds, first.may_clear, second.keep_rounds, second.may_clear)
+    assert (Phase.COMPACT, 500) == (state.phase, second.learnt_window_tokens)
+    state = loop.after_model(loop.after_compaction(state, compacted), overflow)
+    assert (Phase.PARKED, "overflow") == (state.phase, state.attention and state.attention.kind)
+
+
+def test_a_body_near_the_providers_limit_is_compacted_whatever_its_tokens_say() -> None:
+    digest = answered(call(0), context_bytes=80_000, body_limit_bytes=100_000)
+    state = loop.after_model(START.model_copy(update={"step": 5}), digest)
+    assert Phase.MODEL is loop.after_tool(state, done(0, result_bytes=1_000)).phase
+    assert Phase.COMPACT is loop.after_tool(state, done(0, result_bytes=6_000)).phase
+
+
+def test_what_a_result_adds_is_weighed_as_the_conversations_own_usage_says() -> None:
+    state = loop.after_model(START, answered(call(0), bytes_per_token=2.0))
+    state = loop.after_tool(state, done(0, result_bytes=1_000))
+    assert (600, 500) == (state.context_tokens, state.estimated_tokens)
+
+
+def test_clearing_is_not_tried_again_soon_after_the_last_time() -> None:
+    cleared = HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=2, cleared=True)
+    state = loop.after_compaction(START.model_copy(update={"step": 50, "phase": Phase.COMPACT}), cleared)
+    assert (0, 1) == (state.compactions, state.clearings)
+    assert not requests.write_handoff(state.model_copy(update={"step": 55}), final=False).may_clear
+    assert requests.write_handoff(state.model_copy(update={"step": 60}), final=False).may_clear
 
 
 def test_a_context_near_the_window_is_compacted_before_the_next_call() -> None:

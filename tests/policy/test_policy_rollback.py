@@ -1,16 +1,14 @@
 """Undoing steps: when it comes, what is refused, what the agent is and hears afterwards."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from longshift.contracts.agent import AgentLimits, AgentState, Attention, Phase, Recall
+from longshift.contracts.agent import AgentState, Attention, Phase, Recall
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, ModelDigest, ModelOutcome, ToolClass
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback, StepsFound
 from longshift.contracts.session import STEER_MAX_CHARACTERS, SessionState, SessionStatus
 from longshift.contracts.slots import SlotGranted
-from longshift.contracts.tools import PlanItem, PlanItemStatus, ToolDigest, ToolStatus
+from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, Restoration, Workspace
 from longshift.policy import actions, describe, handover, loop, notes, recall, rollback
@@ -231,11 +229,10 @@ def test_what_was_read_in_undone_steps_is_no_evidence() -> None:
     assert Recall(recent_steps=(3,)) == recall.after_rollback(known, 5)
 
 
-def test_steps_that_another_profile_led_are_foreign_to_the_one_in_use() -> None:
+def test_what_was_to_be_handed_over_to_another_profile_is_so_by_the_rollback() -> None:
     state = handover.to_next_profile(agent(fallback=("other",)), "down")
-    assert (True, True) == (rollback.is_foreign(state, 3), rollback.is_foreign(state, 7))
-    assert not rollback.is_foreign(state.model_copy(update={"step": 20}), 8)
-    after = rolled_back(state.model_copy(update={"limits": AgentLimits()}))
+    assert Phase.COMPACT is state.phase
+    after = rolled_back(state)
     assert ("", Phase.MODEL) == (after.epoch_profile, after.phase)
 
 
@@ -248,6 +245,12 @@ def test_steps_that_another_profile_led_are_foreign_to_the_one_in_use() -> None:
         (StepsFound(last=7, tip=7), 8, "to_step: there is no step 8 yet; steps 0 (the beginning) to 7 are there"),
         (StepsFound(last=7, tip=3), 7, ""),
         (StepsFound(last=7, tip=3), 3, "to_step: nothing to undo, as step 3 is the last one; choose an earlier step"),
+        (StepsFound(first=6, last=7, tip=7), 5, ""),
+        (
+            StepsFound(first=6, last=7, tip=7),
+            4,
+            "to_step: step 4 is another session's; this one begins after step 5, or choose a later",
+        ),
         (StepsFound(), 1, "to_step: there is no step 1 yet; no step has been made yet"),
         (StepsFound(), 0, "to_step: nothing to undo, as step 0 is the last one; choose an earlier step"),
     ],
@@ -278,7 +281,15 @@ def test_what_a_session_refuses(state: SessionState, wish: Rollback, has_agent: 
     assert bool(refusal) == bool(refuse_rollback(session(state), wish, has_agent, 0))
 
 
-NAMES = ["step 9", "step 7: back to step 3", "step 7", "checkpoint", "step 3", "step 2", "base"]
+NAMES = [
+    "step 9 of t/lead",
+    "step 7 of t/lead: back to step 3",
+    "step 7 of t/lead",
+    "checkpoint",
+    "step 3",
+    "step 2",
+    "base",
+]
 
 
 @pytest.mark.parametrize(
@@ -288,18 +299,25 @@ NAMES = ["step 9", "step 7: back to step 3", "step 7", "checkpoint", "step 3", "
 def test_the_newest_checkpoint_of_a_step_is_not_the_rollback_after_it(
     to_step: int, found: tuple[int, int] | None
 ) -> None:
-    assert found == rollback.newest_of(NAMES, to_step)
+    assert found == rollback.newest_of(NAMES, "t/lead", to_step)
 
 
 def test_of_two_rollbacks_after_one_step_the_later_one_counts() -> None:
     names = ["step 7: back to step 5", "step 7: back to step 3", "step 7"]
-    assert (0, 7) == rollback.newest_of(names, 8)
+    assert (0, 7) == rollback.newest_of(names, "t/lead", 8)
 
 
-@given(st.lists(st.tuples(st.from_regex(r"[ -~]{1,200}", fullmatch=True), st.sampled_from(PlanItemStatus))))
-def test_a_plan_can_be_read_back_from_its_text(drawn: list[tuple[str, PlanItemStatus]]) -> None:
-    plan = tuple(PlanItem(title=title, status=status) for title, status in drawn)
-    assert plan == describe.plan_of(f"<plan>\n{describe.plan_text(plan)}\n</plan>")
+def test_before_the_first_step_of_an_agent_the_files_are_those_that_another_one_left() -> None:
+    names = ["step 2 of t/lead-2", "step 9 of t/lead", "step 1 of t/lead"]
+    assert (1, 0) == rollback.newest_of(names, "t/lead-2", 1)
+    assert (0, 2) == rollback.newest_of(names, "t/lead-2", 5)
+
+
+@pytest.mark.parametrize("back_to_step", [None, 3])
+def test_a_checkpoint_is_found_by_the_name_that_it_was_given(back_to_step: int | None) -> None:
+    name = rollback.checkpoint_name(7, "t/lead-2", back_to_step)
+    assert (0, 7) == rollback.newest_of([name], "t/lead-2", 8)
+    assert (None if back_to_step else (0, 7)) == rollback.newest_of([name], "t/lead-2", 7)
 
 
 def test_people_see_what_comes_next() -> None:

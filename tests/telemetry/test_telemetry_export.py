@@ -16,6 +16,7 @@ from longshift.settings import Settings
 from longshift.telemetry import Telemetry
 from longshift.telemetry.counters import COST, OPERATION_SECONDS, STEPS, Count
 from longshift.telemetry.sdk_runtime import sdk_runtime
+from tests.ports import free_port
 
 
 class Collector(ThreadingHTTPServer):
@@ -53,13 +54,6 @@ def collector() -> Iterator[Collector]:
         yield server
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_collector_gets_spans_and_metrics_under_our_name(
@@ -107,11 +101,12 @@ def test_nothing_is_exported_when_nobody_asks(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_prometheus_endpoint_has_our_counts_with_buckets_up_to_two_hours(free_port: int) -> None:
-    telemetry = Telemetry(runtime=sdk_runtime(f"127.0.0.1:{free_port}"))
+def test_prometheus_endpoint_has_our_counts_with_buckets_up_to_two_hours() -> None:
+    port = free_port()
+    telemetry = Telemetry(runtime=sdk_runtime(f"127.0.0.1:{port}"))
     labels = {"gen_ai.request.model": "m"}
     telemetry.counters.add([Count(COST, 0.25, labels), Count(OPERATION_SECONDS, 5_000, labels), Count(STEPS, 3, {})])
-    text = httpx.get(f"http://127.0.0.1:{free_port}/metrics", trust_env=False).text
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
     telemetry.close()
     tags = 'gen_ai_request_model="m",service_name="temporal-core-sdk"'
     assert f"longshift_cost_micro_usd_total{{{tags}}} 250000" in text

@@ -19,6 +19,7 @@ from longshift.contracts.errors import StoreMissing
 from longshift.contracts.transcript import SealInput
 from longshift.contracts.workspace import CheckpointDigest
 from longshift.telemetry import ActivityTelemetry, Telemetry
+from tests.ports import free_port
 from tests.telemetry.conftest import Lines
 from tests.telemetry.logging_workflow import Talkative
 
@@ -45,7 +46,7 @@ async def test_lines_and_spans_of_a_session_belong_together(tmp_path: Path, line
     exporter = InMemorySpanExporter()
     telemetry = Telemetry(spans=SimpleSpanProcessor(exporter))
     binary = await asyncio.to_thread(find_engine_binary)
-    engine = EmbeddedEngine(tmp_path, binary=binary, search_attributes={}, ui=False)
+    engine = EmbeddedEngine(tmp_path, binary=binary, search_attributes={}, ui=False, port=free_port())
     address = await engine.start()
     try:
         client = await Client.connect(

@@ -8,14 +8,13 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -42,6 +41,9 @@ from workflows.session import Session
 
 SOON = timedelta(seconds=0.5)
 """Heartbeats reach the engine this often, so that cancellations arrive soon."""
+TASKS_AT_A_TIME = 4
+"""A workflow's modules are loaded anew in its sandbox, on the loop's thread. Of many that begin at once, those
+that are taken and not reached within ten seconds would time out and be loaded again."""
 
 
 def engine_binary() -> str:
@@ -68,10 +70,25 @@ async def dev_server() -> AsyncGenerator[WorkflowEnvironment]:
         await environment.shutdown()
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def engine() -> AsyncGenerator[WorkflowEnvironment]:
+@contextmanager
+def kept_server() -> Generator[WorkflowEnvironment]:
+    """A dev server for the tests of many event loops.
+
+    For plain fixtures of the session's scope: pytest-asyncio ends asynchronous ones after each test.
+    """
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        server = dev_server()
+        environment = runner.run(server.__aenter__())
+        try:
+            yield environment
+        finally:
+            runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[WorkflowEnvironment]:
     """One dev server for all workflow tests."""
-    async with dev_server() as environment:
+    with kept_server() as environment:
         yield environment
 
 
@@ -130,6 +147,7 @@ async def scripted_worker(
             workflows=ALL,
             activities=everything,
             interceptors=[boundary],
+            max_concurrent_workflow_tasks=TASKS_AT_A_TIME,
             max_heartbeat_throttle_interval=SOON,
         ),
         Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),

@@ -18,6 +18,7 @@ from longshift.schedule_wishes import DEFAULT_OVERLAP, Overlap, Wishes
 from longshift.schedules import add_schedule, describe_schedule
 from longshift.settings import Settings
 from longshift.submission import session_input, submit
+from tests.ports import free_port
 from tests.workflows.conftest import a_task, scripted_worker
 from tests.workflows.scripted import Script, digest_of
 from workflows import Firing, Session
@@ -77,6 +78,7 @@ def let_go(script: Script) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 async def test_a_day_of_fires_is_a_day_of_sessions(client: Client) -> None:
     script = Script([digest_of("finish")])
     tasks = [fired("daily", hour) for hour in range(24)]
@@ -185,7 +187,8 @@ async def test_a_cancelled_firing_cancels_its_session_and_ends_after_it(client: 
 
 @pytest.mark.slow
 async def test_fires_that_were_missed_while_the_engine_was_down_are_caught_up(tmp_path: Path) -> None:
-    engine = EmbeddedEngine(tmp_path, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+    binary, port = find_engine_binary(), free_port()
+    engine = EmbeddedEngine(tmp_path, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
     address = await engine.start()
     try:
         client = await Client.connect(address.address, data_converter=pydantic_data_converter)
@@ -195,7 +198,7 @@ async def test_fires_that_were_missed_while_the_engine_was_down_are_caught_up(tm
     finally:
         await engine.stop()
     await asyncio.sleep(5)
-    engine = EmbeddedEngine(tmp_path, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
+    engine = EmbeddedEngine(tmp_path, binary=binary, search_attributes=SEARCH_ATTRIBUTES, ui=False, port=port)
     address = await engine.start()
     back = datetime.now(UTC)
     try:

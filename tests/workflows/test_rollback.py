@@ -73,12 +73,7 @@ async def test_a_running_step_is_finished_then_undone_with_those_before_it(clien
     assert SessionState.DONE is status.state
     (files,), (conversation,) = script.rolled_back_files, script.rolled_back
     assert (3, 1) == (files.step, files.to_step)
-    assert (1, 4, 1, False) == (
-        conversation.epoch,
-        conversation.step,
-        conversation.to_step,
-        conversation.foreign,
-    )
+    assert (1, 4, 1) == (conversation.epoch, conversation.step, conversation.to_step)
     assert [1, 2, 3, 4] == [seal.step for seal in script.seals]
     assert [1, 2, 3] == [checkpoint.step for checkpoint in script.checkpoints]
     asked = script.asked[-1]

@@ -3,8 +3,9 @@
 from longshift.adapters.context.asker import Asker, Prompt
 from longshift.adapters.context.compactor import Compactor
 from longshift.adapters.context.epochs import Epochs
+from longshift.adapters.context.openings import Openings
 from longshift.adapters.context.sizes import overhead_bytes, view_tokens
 from longshift.adapters.context.timeline import Timeline
 from longshift.adapters.context.undoing import Undoing
 
-__all__ = ["Asker", "Compactor", "Epochs", "Prompt", "Timeline", "Undoing", "overhead_bytes", "view_tokens"]
+__all__ = ["Asker", "Compactor", "Epochs", "Openings", "Prompt", "Timeline", "Undoing", "overhead_bytes", "view_tokens"]

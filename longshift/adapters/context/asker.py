@@ -5,13 +5,18 @@ How an answer is streamed, retried and limited is the client's business; when to
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from longshift.adapters.model import ModelAnswer, ModelClient, ModelRequest, StreamProgress, complete_with_patience
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import ModelProfile
 from longshift.contracts.transcript import EpochBase
 from longshift.policy import context, provider
+
+_NEVER_COUNTS = frozenset(
+    {ProviderFailure.AUTH, ProviderFailure.INVALID, ProviderFailure.SERVER, ProviderFailure.UNKNOWN_MODEL}
+)
+"""After one of these an endpoint is not asked again by this worker: there is none, or it speaks another language."""
 
 Report = Callable[[str], None]
 """Takes a line about how far a request has come."""
@@ -27,6 +32,8 @@ class Prompt:
     messages: Sequence[bytes]
     tokens: int
     """The estimate of its size."""
+    estimated_tokens: int = 0
+    """The part of it that no `usage` has counted yet."""
 
     @property
     def size_bytes(self) -> int:
@@ -45,6 +52,8 @@ class Asker:
         """By profile, where a refusal told a smaller one than the profile's."""
         self._bodies: dict[str, int] = {}
         """The same for the size of a body, in bytes."""
+        self._uncounted: set[str] = set()
+        """Profiles whose endpoint for counting does not work."""
 
     def fitted(self, profile: ModelProfile) -> ModelProfile:
         """The profile with the limits that the provider really has, as far as they are known."""
@@ -69,6 +78,7 @@ class Asker:
         Raises:
             ProviderError: there is no answer; one of the kind OVERFLOW or TOO_LARGE wants a smaller prompt.
         """
+        prompt = await self._counted(prompt)
         while True:
             profile = self.fitted(prompt.profile)
             _check_body(prompt, profile)
@@ -84,16 +94,27 @@ class Asker:
                 raise ProviderError(ProviderFailure.REFUSED, text, request_id=answer.request_id)
             return answer
 
-    async def _complete(self, profile: ModelProfile, prompt: Prompt, max_tokens: int, report: Report) -> ModelAnswer:
-        request = ModelRequest(
-            system=prompt.base.system,
-            tools=prompt.base.tools,
-            messages=prompt.messages,
-            max_tokens=max_tokens,
-            prompt_tokens_estimate=prompt.tokens,
-            user_id=prompt.task_id,
-        )
+    async def _counted(self, prompt: Prompt) -> Prompt:
+        """The prompt with its size counted by the provider, where much of it is a guess and the window is near.
 
+        Without a count the estimate stands. A prompt that is counted as too large is refused here, unasked.
+        """
+        profile = self.fitted(prompt.profile)
+        wanted = context.should_count(profile, prompt.tokens, prompt.estimated_tokens)
+        if not wanted or not profile.count_tokens_path or profile.name in self._uncounted:
+            return prompt
+        try:
+            tokens = await self._client.count_tokens(profile, _request(prompt, context.MIN_OUTPUT_TOKENS))
+        except ProviderError as error:
+            if error.failure in _NEVER_COUNTS:
+                self._uncounted.add(profile.name)
+            return prompt
+        if tokens + context.MIN_OUTPUT_TOKENS > profile.window_tokens:
+            text = f"the prompt was counted as {tokens} tokens; {profile.name} takes {profile.window_tokens}"
+            raise ProviderError(ProviderFailure.OVERFLOW, text)
+        return replace(prompt, tokens=tokens, estimated_tokens=0)
+
+    async def _complete(self, profile: ModelProfile, prompt: Prompt, max_tokens: int, report: Report) -> ModelAnswer:
         def on_progress(made: StreamProgress) -> None:
             report(f"{made.characters} characters")
 
@@ -103,7 +124,7 @@ class Asker:
         return await complete_with_patience(
             self._client,
             profile,
-            request,
+            _request(prompt, max_tokens),
             on_progress,
             patience_seconds=self._patience_seconds,
             random=self._jitter,
@@ -125,6 +146,17 @@ class Asker:
         fitted = self.fitted(prompt.profile)
         less = context.output_tokens(fitted, prompt.tokens, max_tokens)
         return less < max_tokens and prompt.tokens + less <= fitted.window_tokens
+
+
+def _request(prompt: Prompt, max_tokens: int) -> ModelRequest:
+    return ModelRequest(
+        system=prompt.base.system,
+        tools=prompt.base.tools,
+        messages=prompt.messages,
+        max_tokens=max_tokens,
+        prompt_tokens_estimate=prompt.tokens,
+        user_id=prompt.task_id,
+    )
 
 
 def _check_body(prompt: Prompt, profile: ModelProfile) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import orjson
 
 from longshift.adapters.context.asker import Asker, Report
-from longshift.adapters.context.epochs import Epochs, rounds_of
+from longshift.adapters.context.epochs import Epochs, done, rounds_of
 from longshift.adapters.context.note_writer import Live, NoteWriter
 from longshift.adapters.context.sizes import view_tokens
 from longshift.adapters.store import PlacedStep, Store, Transcripts
@@ -18,8 +18,8 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import HandoffDigest, ModelOutcome, ModelProfile, Usage
 from longshift.contracts.transcript import EpochBase, EpochCause, HandoffRecord
-from longshift.policy import answers, compaction, provider
-from longshift.policy.record_note import Done, record_note
+from longshift.policy import compaction, prompt, provider
+from longshift.policy.record_note import record_note
 
 _NO_NOTE_TO_HOPE_FOR = frozenset({ProviderFailure.OVERFLOW, ProviderFailure.TOO_LARGE, ProviderFailure.REFUSED})
 NOTE_FOR_PEOPLE_CHARACTERS = 500
@@ -70,6 +70,8 @@ class Compactor:
         if body is None:
             steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
             record = await self._record(profile, request, steps, report)
+            survives = {name: getattr(request, name) for name in ("plan", "changed_files", "changed_count")}
+            record = record.model_copy(update=survives)
             body = await self._store.create(key, orjson.dumps(record.model_dump(mode="json")))
             await self._store.settled()
         record = HandoffRecord.model_validate_json(body)
@@ -104,7 +106,8 @@ class Compactor:
         record = await self._record(profile, request, steps, report)
         rounds = await rounds_of(steps, foreign=request.foreign)
         total = sum(each.size_bytes for each in rounds)
-        keep_tokens = compaction.kept_tokens(request.limits, self._asker.fitted(profile).window_tokens)
+        window_tokens = self._asker.fitted(profile).window_tokens
+        keep_tokens = compaction.kept_tokens(request.limits, window_tokens) if request.keep_rounds else 0
         keep_bytes = compaction.room_bytes(total, request.context_tokens, keep_tokens)
         first = compaction.first_kept(rounds, keep_bytes=keep_bytes)
         return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
@@ -122,8 +125,12 @@ class Compactor:
                     raise
                 reason = provider.detail_of(error)
         by_runner = not note
-        note = note or record_note([_done(placed) for placed in steps], reason)
+        note = note or await self._made(request, steps, reason)
         return HandoffRecord(note=note, step=request.step, reason=request.reason, usage=usage, by_runner=by_runner)
+
+    async def _made(self, request: WriteHandoffInput, steps: Sequence[PlacedStep], reason: str) -> str:
+        base = await self._transcripts.base(request.agent, request.epoch)
+        return record_note(list(map(done, steps)), reason, prompt.note_of(prompt.runner_messages(base)))
 
     async def _live(self, profile: ModelProfile, request: WriteHandoffInput) -> Live:
         if request.foreign:
@@ -133,12 +140,3 @@ class Compactor:
             view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
             tokens = request.context_tokens or view_tokens(view, request.bytes_per_token)
         return Live(profile, request.task_id, view, tokens)
-
-
-def _done(placed: PlacedStep) -> Done:
-    failed = {line.index for line in placed.step.seal.results if line.is_error}
-    return Done(
-        step=placed.number,
-        words=answers.text_of(placed.step.answer.content)[:500],
-        calls=tuple((call.summary or call.name, call.index in failed) for call in placed.step.answer.calls),
-    )

@@ -15,8 +15,9 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, HandoffRecord, Message
 from longshift.contracts.workspace import Workspace
-from longshift.policy import prompt, transcript
+from longshift.policy import answers, compaction, prompt, transcript
 from longshift.policy.compaction import Round
+from longshift.policy.record_note import Done
 
 
 class Epochs:
@@ -44,7 +45,7 @@ class Epochs:
     async def cleared(self, request: WriteHandoffInput, carried: tuple[CarriedSteps, ...]) -> EpochBase:
         """The next epoch, with the same conversation less old results."""
         base = await self._transcripts.base(request.agent, request.epoch)
-        update = {"carried": carried, "first_step": request.step, "handoff": None, "cause": EpochCause.CLEARING}
+        update = {"carried": carried, "first_step": request.step, "cause": EpochCause.CLEARING}
         return await self._begin(request, base.model_copy(update=update))
 
     async def handed_off(
@@ -52,7 +53,7 @@ class Epochs:
         request: WriteHandoffInput,
         record: HandoffRecord,
         left: Sequence[PlacedStep],
-        carried: tuple[CarriedSteps, ...],
+        kept: tuple[CarriedSteps, ...],
     ) -> EpochBase:
         """The next epoch, out of a note. `left` are the steps that it leaves behind, for what people said in them."""
         base = await self._transcripts.base(request.agent, request.epoch)
@@ -60,18 +61,21 @@ class Epochs:
             opening = await self.opening(request.task_id, request.workspace)
         else:
             opening = (await self._transcripts.base(request.agent, 1)).messages
-        after = prompt.Survivors(
+        survivors = prompt.Survivors(
             people=prompt.people_messages(base.messages, [placed.step.answer for placed in left]),
             plan=request.plan,
             changed_files=request.changed_files,
             changed_count=request.changed_count,
             jobs=request.jobs,
         )
+        messages, kept = compaction.closed(
+            prompt.epoch_opening(opening, survivors), kept, prompt.epoch_closing(survivors, record.note)
+        )
         update = {
-            "messages": prompt.epoch_messages(opening, after, record.note),
+            "messages": messages,
+            "carried": kept,
             "first_step": request.step,
             "handoff": record,
-            "carried": carried,
             "cause": EpochCause.HANDOFF,
         }
         return await self._begin(request, base.model_copy(update=update))
@@ -97,4 +101,15 @@ def _round(placed: PlacedStep, *, foreign: bool) -> Round:
         clearable_bytes=0 if place.cleared else transcript.clearable_characters(placed.step.results),
         cleared=place.cleared,
         foreign=place.foreign or foreign,
+        then=placed.then,
+    )
+
+
+def done(placed: PlacedStep) -> Done:
+    """A step as a note made of the record tells it."""
+    failed = {line.index for line in placed.step.seal.results if line.is_error}
+    return Done(
+        step=placed.number,
+        words=answers.text_of(placed.step.answer.content)[:500],
+        calls=tuple((call.summary or call.name, call.index in failed) for call in placed.step.answer.calls),
     )

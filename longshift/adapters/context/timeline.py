@@ -6,7 +6,7 @@ What a rollback makes of it is in `undoing`.
 import re
 from dataclasses import dataclass
 
-from longshift.adapters.store import Store
+from longshift.adapters.store import Lineage, Store
 from longshift.contracts import ids
 from longshift.contracts.rollback import StepsFound
 from longshift.contracts.transcript import EpochBase, EpochCause
@@ -27,12 +27,16 @@ class Timeline:
         Raises: StoreUnavailable.
         """
         bases: list[EpochBase] = []
-        while until_epoch is None or len(bases) < until_epoch:
-            body = await store.find(ids.base_key(agent, len(bases) + 1))
-            if body is None:
+        async for epoch in Lineage(store).epochs(agent):
+            bases.append(epoch.base)
+            if epoch.number == until_epoch:
                 break
-            bases.append(EpochBase.model_validate_json(body))
         return cls(agent, tuple(bases))
+
+    @property
+    def first_step(self) -> int:
+        """The agent's first; those before it, which a fork carries, are another agent's."""
+        return self.bases[0].first_step if self.bases else 1
 
     def epoch_of(self, step: int) -> int:
         """The epoch that wrote a step: the newest one that did not start after it."""
@@ -50,5 +54,5 @@ class Timeline:
         own = [int(match[1]) for key in keys if (match := re.search(r"/s(\d+)/answer\.json$", key))]
         last = max(own, default=base.first_step - 1)
         is_just_rolled_back = not own and base.cause is EpochCause.ROLLBACK
-        carried = base.carried[-1].end_step - 1 if base.carried else 0
-        return StepsFound(last=last, tip=carried if is_just_rolled_back else last)
+        carried = base.carried[-1].end_step - 1 if base.carried else self.first_step - 1
+        return StepsFound(first=self.first_step, last=last, tip=carried if is_just_rolled_back else last)

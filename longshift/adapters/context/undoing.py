@@ -6,18 +6,15 @@ What an agent makes of it is decided in `policy.rollback`, and its files are put
 import asyncio
 from collections.abc import Sequence
 
-from longshift.adapters.calls import parse_arguments
+from longshift.adapters.context.legacy import plan_of
+from longshift.adapters.context.openings import carried_by
 from longshift.adapters.context.sizes import view_tokens
 from longshift.adapters.context.timeline import Timeline
 from longshift.adapters.store import PlacedStep, Store, Transcripts
-from longshift.contracts.model import CallDigest
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
-from longshift.contracts.tools import PlanItem, UpdatePlanArguments
-from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, Note, Speaker
-from longshift.policy import describe
+from longshift.contracts.transcript import EpochBase, EpochCause, Note, Speaker
 
 LOAD_AT_ONCE = 64
-_PLAN = "update_plan"
 
 
 class Undoing:
@@ -34,21 +31,28 @@ class Undoing:
             StoreMissing: a step of the conversation is not in the store.
         """
         timeline = await Timeline.read(self._store, request.agent, until_epoch=request.epoch)
-        base = _goes_back(timeline, request)
+        source = timeline.epoch_of(request.to_step)
+        kept = await self._transcripts.steps(request.agent, source, request.to_step + 1)
+        update = {
+            "first_step": request.step,
+            "handoff": None,
+            "carried": carried_by(kept, request.profile),
+            "cause": EpochCause.ROLLBACK,
+        }
+        base = timeline.bases[source - 1].model_copy(update=update)
         epoch = request.epoch + 1
         # A compaction that was given up may have written the next epoch, which nobody is in.
         while not _is_begun(await self._transcripts.put_base(request.agent, epoch, base), base):
             epoch += 1
         await self._store.settled()
         view = await self._transcripts.view(request.agent, epoch, request.step, "all" if with_thinking else "none")
-        steps = await self._transcripts.steps(request.agent, epoch, request.step)
         return ConversationRolledBack(
             epoch=epoch,
-            first_step=base.carried[-1].first_step if base.carried else request.step,
+            first_step=kept[0].number if kept else request.step,
             context_tokens=view_tokens(view, request.bytes_per_token),
             context_bytes=view.size_bytes,
-            plan=_plan(base, steps),
-            people=await self._people(timeline, request, steps),
+            plan=plan_of(base, kept),
+            people=await self._people(timeline, request, kept),
         )
 
     async def _people(
@@ -69,42 +73,6 @@ class Undoing:
         return tuple(found.values())
 
 
-def _goes_back(timeline: Timeline, request: RollBackConversationInput) -> EpochBase:
-    """What the new epoch starts with."""
-    epoch = timeline.epoch_of(request.to_step) if request.to_step else 1
-    base = timeline.bases[epoch - 1]
-    carried: tuple[CarriedSteps, ...] = ()
-    if request.to_step:
-        own = CarriedSteps(agent=request.agent, epoch=epoch, first_step=base.first_step, end_step=request.to_step + 1)
-        carried = (*base.carried, own)
-    if request.foreign:
-        carried = tuple(steps.model_copy(update={"foreign": True}) for steps in carried)
-    update = {"first_step": request.step, "handoff": None, "carried": carried, "cause": EpochCause.ROLLBACK}
-    return base.model_copy(update=update)
-
-
 def _is_begun(stored: EpochBase, base: EpochBase) -> bool:
     """Whether the epoch of `stored` is the wanted one."""
     return (stored.cause, stored.first_step, stored.carried) == (base.cause, base.first_step, base.carried)
-
-
-def _plan(base: EpochBase, steps: Sequence[PlacedStep]) -> tuple[PlanItem, ...]:
-    """The last plan of the conversation: one that the agent set, else the one that its opening has."""
-    for placed in reversed(steps):
-        for call in reversed(placed.step.answer.calls):
-            if call.name == _PLAN and not call.rejected and not _failed(placed, call):
-                return _items(placed, call)
-    texts = [str(block.get("text", "")) for message in base.messages for block in message["content"]]
-    return next((describe.plan_of(text) for text in reversed(texts) if text.startswith("<plan>\n")), ())
-
-
-def _failed(placed: PlacedStep, call: CallDigest) -> bool:
-    result = placed.step.results.get(call.index)
-    return result is None or result.is_error
-
-
-def _items(placed: PlacedStep, call: CallDigest) -> tuple[PlanItem, ...]:
-    uses = [block for block in placed.step.answer.content if block.get("type") == "tool_use"]
-    arguments = parse_arguments(_PLAN, uses[call.index]["input"])
-    assert isinstance(arguments, UpdatePlanArguments)  # as its name says
-    return arguments.items

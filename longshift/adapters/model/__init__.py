@@ -1,7 +1,7 @@
 """The model client: one streaming call to any endpoint that speaks the Messages API.
 
-Everything that differs between providers is data (`profiles.toml`). The parsers are sans-I/O; `exchange.py` is the
-only file that touches the network. Nothing here decides what the answer means: that is `policy`.
+Everything that differs between providers is data (`profiles.toml`). The parsers are sans-I/O; `exchange.py` and
+`counting.py` are the only files that touch the network. Nothing here decides what the answer means: that is `policy`.
 """
 
 from longshift.adapters.model.answer import ModelAnswer, StreamProgress

@@ -13,6 +13,7 @@ import orjson
 
 from longshift.adapters.model.block import BlockBuilder
 from longshift.adapters.model.stream import ServerEvent
+from longshift.adapters.model.surrogates import mended
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import Usage
 from longshift.contracts.transcript import Block
@@ -30,6 +31,10 @@ _EVENT_TYPES = frozenset(
     }
 )
 _PROMPT_FIELDS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+TOKENS_LIMIT = 1_000_000_000
+"""A count beyond this is a slip, and counts as none: no model reads or writes that much at once."""
+WORD_LIMIT_CHARACTERS = 200
+"""Of a stop reason, or a model's name: both travel with digests."""
 _PLACEHOLDER = "(Empty response:"
 """Some endpoints answer with a text block that starts like this instead of an error."""
 _BESIDE_A_PLACEHOLDER = frozenset({"text", "thinking", "redacted_thinking"})
@@ -89,7 +94,7 @@ class Assembly:
             case "content_block_stop":
                 return True
             case "message_delta":
-                self.stop_reason = str(_table(value.get("delta")).get("stop_reason") or self.stop_reason)
+                self.stop_reason = _word(_table(value.get("delta")).get("stop_reason")) or self.stop_reason
                 self._note_usage(_table(value.get("usage")))
                 return True
             case "message_stop":
@@ -102,7 +107,7 @@ class Assembly:
 
     def _start(self, message: dict[str, Any]) -> bool:
         self.started = True
-        self.model = str(message.get("model") or "")
+        self.model = _word(message.get("model"))
         self._note_usage(_table(message.get("usage")))
         content: Any = message.get("content")
         blocks: Any = [{"type": "text", "text": content}] if isinstance(content, str) and content else content
@@ -119,7 +124,7 @@ class Assembly:
     def _take_message(self, message: dict[str, Any]) -> bool:
         """A whole message, from an endpoint that does not stream."""
         self._start(message)
-        self.stop_reason = str(message.get("stop_reason") or "")
+        self.stop_reason = _word(message.get("stop_reason"))
         self.characters = sum(len(str(builder.block)) for builder in self._builders)
         self.complete = True
         return True
@@ -183,7 +188,7 @@ class Assembly:
         if not blocks and self.stop_reason == "model_context_window_exceeded":
             raise ProviderError(ProviderFailure.OVERFLOW, "the prompt left no room for an answer in the context window")
         texts = [str(block.get("text")).lstrip() for block in blocks if block.get("type") == "text"]
-        others = [block for block in blocks if block.get("type") not in _BESIDE_A_PLACEHOLDER]
+        others = [block for block in blocks if str(block.get("type")) not in _BESIDE_A_PLACEHOLDER]
         is_placeholder = bool(texts) and not others and all(text.startswith(_PLACEHOLDER) for text in texts)
         if not blocks or is_placeholder:
             raise ProviderError(ProviderFailure.INCOMPLETE, f"the answer is empty (stop reason {self.stop_reason})")
@@ -222,6 +227,11 @@ def _list(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
+def _word(value: Any) -> str:
+    """A short name, whatever was sent in its place."""
+    return mended(str(value or "")[:WORD_LIMIT_CHARACTERS])
+
+
 def _index(value: dict[str, Any]) -> int:
     index = value.get("index", 0)
     if not isinstance(index, int):
@@ -231,4 +241,6 @@ def _index(value: dict[str, Any]) -> int:
 
 def _count(usage: dict[str, Any], field: str) -> int:
     value = usage.get(field)
-    return max(int(value), 0) if isinstance(value, int | float) and math.isfinite(value) else 0
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0
+    return int(value) if 0 <= value <= TOKENS_LIMIT else 0

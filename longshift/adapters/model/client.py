@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 
 from longshift import __version__
+from longshift.adapters.model.address import counting_url, messages_url
 from longshift.adapters.model.answer import ModelAnswer, StreamProgress
+from longshift.adapters.model.counting import COUNT_TIMEOUT_SECONDS, count, counting_body
 from longshift.adapters.model.exchange import Call, Exchange
 from longshift.adapters.model.limiter import LimiterPool
 from longshift.adapters.model.request import ModelRequest, RequestBody, request_body
 from longshift.adapters.model.transport import http_client
-from longshift.contracts.errors import BadInput, ProviderError, ProviderFailure
+from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import ModelProfile
 
 _PAUSING_FAILURES = frozenset({ProviderFailure.RATE_LIMITED, ProviderFailure.OVERLOADED})
@@ -53,13 +55,8 @@ class ModelClient:
         """
         key = self._key(profile)
         body = request_body(profile, request)
-        size_bytes = body.size_bytes
-        if size_bytes > profile.body_limit_bytes:
-            raise ProviderError(
-                ProviderFailure.TOO_LARGE,
-                f"the request has {size_bytes:,} bytes, and {profile.name} takes {profile.body_limit_bytes:,}",
-            )
-        exchange = Exchange(self._http, profile, Call(_url(profile), _headers(profile, key, body), body))
+        _refuse_too_large(profile, body)
+        exchange = Exchange(self._http, profile, Call(messages_url(profile), _headers(profile, key, body), body))
         limiter = self._limiters.of(profile)
         reserved_tokens = request.prompt_tokens_estimate + request.max_tokens
         async with limiter.slot(profile.limits, reserved_tokens, longest_pause_seconds) as slot:
@@ -77,6 +74,26 @@ class ModelClient:
                 slot.settle(answer.usage.total_tokens)
             return answer
 
+    async def count_tokens(
+        self, profile: ModelProfile, request: ModelRequest, *, timeout_seconds: float = COUNT_TIMEOUT_SECONDS
+    ) -> int:
+        """How many tokens the prompt of `request` has, as the provider counts them; asked once.
+
+        Raises:
+            ProviderError: There is no count within `timeout_seconds`.
+            BadInput: The profile names no address, model or `count_tokens_path`.
+        """
+        key = self._key(profile)
+        url = counting_url(profile)
+        body = counting_body(profile, request)
+        _refuse_too_large(profile, body)
+        call = Call(url, {**_headers(profile, key, body), "accept": "application/json"}, body)
+        try:
+            return await count(self._http, self._limiters.of(profile), profile, call, timeout_seconds)
+        except ProviderError as error:
+            _complete_error(error, error.request_id, key)
+            raise
+
     async def probe(self, profile: ModelProfile) -> None:
         """Find out with the cheapest request whether address, key and model are right.
 
@@ -87,7 +104,7 @@ class ModelClient:
         key = self._key(profile)
         request = ModelRequest("", (), (_PROBE_MESSAGE,), _probe_tokens(profile), _PROBE_TOKENS, "probe")
         body = request_body(profile, request)
-        call = Call(_url(profile), _headers(profile, key, body), body)
+        call = Call(messages_url(profile), _headers(profile, key, body), body)
         async with self._limiters.of(profile).slot(profile.limits, request.max_tokens):
             exchange = Exchange(self._http, profile, call)
             try:
@@ -111,11 +128,13 @@ class ModelClient:
         return key
 
 
-def _url(profile: ModelProfile) -> str:
-    for field in ("base_url", "model"):
-        if not getattr(profile, field):
-            raise BadInput(f"models.{profile.name}.{field}: is empty; set it to what the provider documents")
-    return profile.base_url.rstrip("/") + profile.path
+def _refuse_too_large(profile: ModelProfile, body: RequestBody) -> None:
+    size_bytes = body.size_bytes
+    if size_bytes > profile.body_limit_bytes:
+        raise ProviderError(
+            ProviderFailure.TOO_LARGE,
+            f"the request has {size_bytes:,} bytes, and {profile.name} takes {profile.body_limit_bytes:,}",
+        )
 
 
 def _headers(profile: ModelProfile, key: str, body: RequestBody) -> dict[str, str]:

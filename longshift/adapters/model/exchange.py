@@ -1,6 +1,6 @@
 """One HTTP exchange with a provider: send, read to the terminal event, keep to both deadlines.
 
-The only place that awaits the network. Limits of the account and repeated attempts are not here.
+The only place that awaits an answer. Limits of the account and repeated attempts are not here.
 """
 
 import asyncio
@@ -138,7 +138,7 @@ class Exchange:
 
     async def _accepted(self, response: httpx.Response) -> AnswerReader:
         if not response.is_success:
-            raise classify(response.status_code, response.headers, await _error_body(response), self._profile)
+            raise classify(response.status_code, response.headers, await error_body(response), self._profile)
         self.request_id = request_id(response.headers)
         self._reader = AnswerReader(lambda data: classify(200, response.headers, data, self._profile))
         return self._reader
@@ -159,7 +159,7 @@ class Exchange:
         return classify_transport(error, answering=self._reader is not None)
 
 
-async def _error_body(response: httpx.Response) -> bytes:
+async def error_body(response: httpx.Response) -> bytes:
     """The start of an error's body: it may be endless, or break off."""
     body = bytearray()
     try:

@@ -163,8 +163,9 @@ def _address_problem(profile: ModelProfile) -> str:
         return "base_url: must start with http:// or https:// and name a host"
     if url.query or url.fragment or url.userinfo:
         return "base_url: must not carry a query, a fragment or a password; put the key into api_key_env"
-    if not profile.path.startswith("/"):
-        return "path: must start with /"
+    for field in ("path", "count_tokens_path"):
+        if not (getattr(profile, field) or "/").startswith("/"):
+            return f"{field}: must start with /"
     if profile.path.startswith("/v1/") and re.search(r"/(v1|messages)/*$", url.path):
         return f"base_url: leave out {url.path!r} at the end of it, or set path; path ({profile.path}) is appended"
     return ""

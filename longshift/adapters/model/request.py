@@ -5,6 +5,7 @@ step (model, system, tools, messages) comes first and byte for byte the same; wh
 conversation is well formed is not judged here.
 """
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ RESERVED_FIELDS = frozenset({"model", "stream", "system", "tools", "messages", "
 """Fields of the body that a profile cannot set."""
 
 _EPHEMERAL = {"type": "ephemeral"}
+_USER = re.compile(rb'\s*\{\s*"role"\s*:\s*"user"')
 
 CHUNK_BYTES = 64 * 1024
 
@@ -67,19 +69,8 @@ class RequestBody:
 
 def request_body(profile: ModelProfile, request: ModelRequest) -> RequestBody:
     """The JSON body of a streaming request."""
-    with_markers = profile.cache == "blocks"
     head: dict[str, Any] = {"model": profile.model, "stream": True, **profile.sampling, **profile.extra_body}
     metadata: dict[str, Any] = head.pop("metadata", {})
-    if request.system:
-        head["system"] = (
-            [{"type": "text", "text": request.system, "cache_control": _EPHEMERAL}] if with_markers else request.system
-        )
-    if request.tools:
-        *others, last_tool = request.tools
-        head["tools"] = [*others, {**last_tool, "cache_control": _EPHEMERAL} if with_markers else last_tool]
-    messages = list(request.messages)
-    if with_markers and messages:
-        messages[-1] = _marked(messages[-1])
     tail: dict[str, Any] = {"max_tokens": request.max_tokens}
     if request.user_id:
         tail["metadata"] = {**metadata, "user_id": request.user_id}
@@ -87,12 +78,50 @@ def request_body(profile: ModelProfile, request: ModelRequest) -> RequestBody:
         tail["metadata"] = metadata
     if profile.cache == "top-level":
         tail["cache_control"] = _EPHEMERAL
+    return json_body(head | prompt_fields(profile, request), prompt_messages(profile, request), tail)
+
+
+def json_body(head: dict[str, Any], messages: Sequence[bytes], tail: dict[str, Any]) -> RequestBody:
+    """An object with the fields of `head`, the serialised `messages`, and the fields of `tail`, in this order."""
     separated = [part for message in messages for part in (b",", message)][1:]
-    return RequestBody((orjson.dumps(head)[:-1] + b',"messages":[', *separated, b"]," + orjson.dumps(tail)[1:]))
+    end = b"]," + orjson.dumps(tail)[1:] if tail else b"]}"
+    return RequestBody((orjson.dumps(head)[:-1] + b',"messages":[', *separated, end))
+
+
+def prompt_fields(profile: ModelProfile, request: ModelRequest) -> dict[str, Any]:
+    """What stands before the messages in a prompt: system and tools, each with its marker where the profile has any."""
+    with_markers = profile.cache == "blocks"
+    fields: dict[str, Any] = {}
+    if request.system:
+        fields["system"] = (
+            [{"type": "text", "text": request.system, "cache_control": _EPHEMERAL}] if with_markers else request.system
+        )
+    if request.tools:
+        *others, last_tool = request.tools
+        fields["tools"] = [*others, {**last_tool, "cache_control": _EPHEMERAL} if with_markers else last_tool]
+    return fields
+
+
+def prompt_messages(profile: ModelProfile, request: ModelRequest) -> Sequence[bytes]:
+    """The serialised messages, the last two of the user's with a marker where the profile has any.
+
+    A provider looks for what it has cached up to 20 blocks before each marker, and takes four markers (system and
+    tools carry the others). A step with many parallel calls is longer than that: the second marker from the end stands
+    where the last one of the previous request stood, so its prefix is found however long the step was.
+    """
+    if profile.cache != "blocks" or not request.messages:
+        return request.messages
+    messages = list(request.messages)
+    messages[-1] = _marked(messages[-1])
+    # The others stay bytes: a conversation may be a megabyte, and all that is asked of them is who speaks.
+    previous = next((i for i in range(len(messages) - 2, -1, -1) if _USER.match(messages[i])), None)
+    if previous is not None:
+        messages[previous] = _marked(messages[previous])
+    return messages
 
 
 def _marked(message: bytes) -> bytes:
-    """The last user message with a cache marker on its last block that may carry one."""
+    """A user message with a cache marker on its last block that may carry one."""
     value: dict[str, Any] = orjson.loads(message)
     if value.get("role") != "user":
         return message

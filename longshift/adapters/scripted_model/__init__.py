@@ -15,6 +15,16 @@ Which turn is played
     results and in the arguments of calls do not count.
 
     An answer that the client does not keep (an empty one, or one that was cut) is therefore played again.
+
+What is counted
+    Four bytes of a prompt's JSON are one token, in the usage of answers and in counts alike; cache markers do not
+    count. Two endpoints count without playing anything: `POST …/v1/messages/count_tokens` takes a request's prompt
+    and answers `{"input_tokens": N}`, the very number that the request's usage adds up to;
+    `POST …/v1/tokenizers/estimate-token-count` takes chat messages of the OpenAI shape and answers
+    `{"data": {"total_tokens": N}}`, which is near it, as the same prompt is other JSON there.
+
+    Counts are recorded apart (`counts`, `GET /control/counts`) and fail only by order (`order_count_faults`, or
+    `"counting": true` in `POST /control/faults`), so that they move neither the script nor the chaos.
 """
 
 from longshift.adapters.scripted_model.chaos import Chaos

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from longshift.adapters.scripted_model.chaos import FaultPlan
+from longshift.adapters.scripted_model.counting import CountingEndpoint
 from longshift.adapters.scripted_model.recording import Recorder
 from longshift.adapters.scripted_model.script import Fault
 from longshift.adapters.scripted_model.waiting import first_of
@@ -28,20 +29,32 @@ class FaultOrder(UserInput):
     """`POST /control/faults`."""
 
     faults: tuple[Fault, ...]
+    counting: bool = False
+    """For the counting endpoints instead of the messages endpoint."""
 
 
 class Control:
     """The control endpoints' state is the server's own: its plan of faults and its recordings."""
 
-    def __init__(self, plan: FaultPlan, recorder: Recorder, closing: Callable[[], asyncio.Event]) -> None:
+    def __init__(
+        self,
+        plan: FaultPlan,
+        counting: CountingEndpoint,
+        recorder: Recorder,
+        counts: Recorder,
+        closing: Callable[[], asyncio.Event],
+    ) -> None:
         self._plan = plan
+        self._counting = counting
         self._recorder = recorder
+        self._counts = counts
         self._closing = closing
 
     def routes(self) -> list[Route]:
         """The routes to mount."""
         return [
             Route("/control/requests", self._requests, methods=["GET"]),
+            Route("/control/counts", self._count_requests, methods=["GET"]),
             Route("/control/last-body", self._last_body, methods=["GET"]),
             Route("/control/quota", _checked(self._quota), methods=["POST"]),
             Route("/control/faults", _checked(self._faults), methods=["POST"]),
@@ -58,6 +71,11 @@ class Control:
         shown = [record.as_json() for record in records if record.ordinal >= since]
         return _json({"count": len(records), "requests": shown})
 
+    async def _count_requests(self, _request: Request) -> Response:
+        """All records of the counting endpoints."""
+        shown = [record.as_json() for record in self._counts.records]
+        return _json({"count": len(shown), "requests": shown})
+
     async def _last_body(self, _request: Request) -> Response:
         return Response(self._recorder.last_body, media_type="application/json")
 
@@ -71,11 +89,12 @@ class Control:
 
     async def _faults(self, body: bytes) -> Response:
         order = FaultOrder.model_validate_json(body)
-        self._plan.order(order.faults)
+        (self._counting if order.counting else self._plan).order(order.faults)
         return _json({"ordered": sum(fault.times for fault in order.faults)})
 
     async def _reset(self, _request: Request) -> Response:
         self._recorder.forget()
+        self._counts.forget()
         return _json({"count": 0})
 
 

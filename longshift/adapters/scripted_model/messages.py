@@ -1,21 +1,18 @@
 """The messages endpoint: checks a request, finds its turn and its fault, and sends what follows."""
 
 import asyncio
-import hmac
-from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from longshift.adapters.scripted_model.answer import ScriptedAnswer, answer_of
 from longshift.adapters.scripted_model.chaos import FaultPlan
 from longshift.adapters.scripted_model.connection import Connection, HangUp
 from longshift.adapters.scripted_model.conversation import RequestView, handoff_note, view_request
-from longshift.adapters.scripted_model.errors import ApiError, ErrorStyle, error_of, invalid, too_long
+from longshift.adapters.scripted_model.errors import ApiError, error_of, too_long
 from longshift.adapters.scripted_model.prompt import PrefixCache, Prompt, prompt_of
 from longshift.adapters.scripted_model.recording import Recorder, RequestRecord
+from longshift.adapters.scripted_model.rules import Rules
 from longshift.adapters.scripted_model.script import HANDOFF, Fault, FaultKind, Policy, Turn
 from longshift.adapters.scripted_model.stream import PING, error_event, message_events, whole_message
 from longshift.adapters.scripted_model.validation import find_problem
@@ -23,18 +20,6 @@ from longshift.adapters.scripted_model.validation import find_problem
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _JSON_HEADERS = [(b"content-type", b"application/json")]
 _BREAKS = frozenset({FaultKind.CUT, FaultKind.ERROR_EVENT, FaultKind.SILENT, FaultKind.ENDLESS_PINGS})
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the server insists on."""
-
-    key: str | None
-    models: Set[str]
-    window_tokens: int
-    body_limit_bytes: int
-    require_thinking: bool
-    error_style: ErrorStyle
 
 
 @dataclass(frozen=True)
@@ -50,7 +35,7 @@ class _Reply:
 
 
 class MessagesEndpoint:
-    """`POST …/v1/messages`, and `…/count_tokens` beside it, as one ASGI application."""
+    """`POST …/v1/messages` as an ASGI application."""
 
     def __init__(
         self,
@@ -77,9 +62,6 @@ class MessagesEndpoint:
         """Serve one request."""
         connection = Connection(scope, receive, send, self._closing, self._hang_up)
         body_bytes = await connection.read_body(self._rules.body_limit_bytes)
-        if connection.path.endswith("/count_tokens"):
-            await self._count_tokens(connection, body_bytes)
-            return
         record = self._recorder.receive(connection.path, connection.headers, body_bytes or b"")
         prepared = self._check(connection, body_bytes, record)
         if isinstance(prepared, ApiError):
@@ -99,17 +81,14 @@ class MessagesEndpoint:
         else:
             await self._answer(connection, view, self._reply(view, prompt, turn, fault, record), record)
 
-    def authorised(self, connection: Connection) -> bool:
-        """Whether the key, where one is configured, came as a bearer token or in `x-api-key`."""
-        if self._rules.key is None:
-            return True
-        given = (connection.header(b"authorization").removeprefix("Bearer "), connection.header(b"x-api-key"))
-        return any(hmac.compare_digest(key.encode(), self._rules.key.encode()) for key in given)
-
     def _check(
         self, connection: Connection, body_bytes: bytes | None, record: RequestRecord
     ) -> tuple[RequestView, Prompt] | ApiError:
-        body = self._parse(connection, body_bytes)
+        body = self._rules.parse(
+            connection,
+            body_bytes,
+            lambda body: find_problem(body, self._rules.models, self._rules.require_thinking),
+        )
         if isinstance(body, ApiError):
             return body
         prompt = prompt_of(body)
@@ -121,20 +100,6 @@ class MessagesEndpoint:
         if prompt.tokens + body["max_tokens"] > self._rules.window_tokens:
             return too_long(self._rules.window_tokens, prompt.tokens + body["max_tokens"])
         return view, prompt
-
-    def _parse(
-        self, connection: Connection, body_bytes: bytes | None, counts_only: bool = False
-    ) -> dict[str, Any] | ApiError:
-        if not self.authorised(connection):
-            return ApiError(401, "invalid_authentication_error", "Invalid Authentication")
-        if body_bytes is None:
-            return ApiError(413, "request_too_large", "Request exceeds the maximum size")
-        try:
-            body = orjson.loads(body_bytes)
-        except orjson.JSONDecodeError as error:
-            return invalid(f"the request body is not valid JSON: {error}")
-        problem = find_problem(body, self._rules.models, self._rules.require_thinking, counts_only)
-        return problem or body
 
     def _turn_for(self, view: RequestView) -> Turn:
         turn = self._policy(view)
@@ -219,13 +184,6 @@ class MessagesEndpoint:
             return
         await connection.respond(200, headers, body)
         record.is_complete = True
-
-    async def _count_tokens(self, connection: Connection, body_bytes: bytes | None) -> None:
-        body = self._parse(connection, body_bytes, counts_only=True)
-        if isinstance(body, ApiError):
-            await connection.respond(body.status, body.headers(), body.body(self._rules.error_style, ""))
-            return
-        await connection.respond(200, _JSON_HEADERS, orjson.dumps({"input_tokens": prompt_of(body).tokens}))
 
     async def _refuse(self, connection: Connection, error: ApiError, record: RequestRecord) -> None:
         record.status, record.error = error.status, f"{error.type}: {error.message}"

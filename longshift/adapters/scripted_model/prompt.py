@@ -1,5 +1,6 @@
 """The size of a prompt and how much of it a prefix cache would have held. Four bytes of JSON count as one token."""
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import orjson
 
 BYTES_PER_TOKEN = 4
+_MARKER = re.compile(rb',?"cache_control":\{[^{}]*\}')
+"""Markers say where to cache and are no part of what is cached."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,22 @@ class Prompt:
     @property
     def tokens(self) -> int:
         """The estimate."""
-        return -(-(len(self.head) + len(self.messages)) // BYTES_PER_TOKEN)
+        return tokens_of(len(self.head) + len(self.messages))
 
 
 def prompt_of(body: dict[str, Any]) -> Prompt:
     """The prompt of a valid request."""
     head = orjson.dumps([body.get("tools", []), body.get("system", "")])
-    return Prompt(head=head, messages=orjson.dumps(body["messages"])[:-1])
+    return Prompt(head=_unmarked(head), messages=_unmarked(orjson.dumps(body["messages"]))[:-1])
+
+
+def _unmarked(serialised: bytes) -> bytes:
+    return _MARKER.sub(b"", serialised) if b'"cache_control":' in serialised else serialised
+
+
+def tokens_of(size_bytes: int) -> int:
+    """The estimate for so much JSON."""
+    return -(-size_bytes // BYTES_PER_TOKEN)
 
 
 class PrefixCache:

@@ -19,9 +19,11 @@ from starlette.types import Receive, Scope, Send
 from longshift.adapters.scripted_model.chaos import Chaos, FaultPlan
 from longshift.adapters.scripted_model.connection import Connection
 from longshift.adapters.scripted_model.control import Control
+from longshift.adapters.scripted_model.counting import ESTIMATE, CountingEndpoint
 from longshift.adapters.scripted_model.errors import ApiError, ErrorStyle
-from longshift.adapters.scripted_model.messages import MessagesEndpoint, Rules
+from longshift.adapters.scripted_model.messages import MessagesEndpoint
 from longshift.adapters.scripted_model.recording import Recorder, RequestRecord
+from longshift.adapters.scripted_model.rules import Rules
 from longshift.adapters.scripted_model.script import Fault, Policy
 
 HOST = "127.0.0.1"
@@ -59,8 +61,10 @@ class ScriptedModel:
         )
         self._plan = FaultPlan(chaos)
         self._recorder = Recorder(keep_bodies)
+        self._counts = Recorder(keep_bodies)
         self._closing = asyncio.Event()
         self._endpoint = MessagesEndpoint(policy, self._rules, self._plan, self._recorder, self._closing, self._hang_up)
+        self._counting = CountingEndpoint(self._rules, self._counts, self._closing, self._hang_up)
         self._app = self._application()
         self._server: uvicorn.Server | None = None
 
@@ -75,8 +79,13 @@ class ScriptedModel:
         return self._recorder.records
 
     @property
+    def counts(self) -> list[RequestRecord]:
+        """All requests to the counting endpoints so far."""
+        return self._counts.records
+
+    @property
     def last_body(self) -> bytes:
-        """The body of the last request."""
+        """The body of the last request to the messages endpoint."""
         return self._recorder.last_body
 
     async def wait_for_requests(self, count: int) -> list[RequestRecord]:
@@ -86,6 +95,10 @@ class ScriptedModel:
     def order_faults(self, *faults: Fault) -> None:
         """Let the next requests fail, in this order."""
         self._plan.order(faults)
+
+    def order_count_faults(self, *faults: Fault) -> None:
+        """Let the next counts fail, in this order."""
+        self._counting.order(faults)
 
     def exhaust_quota(self, requests: int | None = None) -> None:
         """Refuse this many requests for lack of quota, or all until `restore_quota`."""
@@ -108,6 +121,7 @@ class ScriptedModel:
         self.port = listener.getsockname()[1]
         self._closing = asyncio.Event()
         self._endpoint.reopen(self._closing)
+        self._counting.reopen(self._closing)
         config = uvicorn.Config(
             self._app,
             http="h11",
@@ -149,10 +163,11 @@ class ScriptedModel:
         await self.stop()
 
     def _application(self) -> Starlette:
-        control = Control(self._plan, self._recorder, lambda: self._closing)
+        control = Control(self._plan, self._counting, self._recorder, self._counts, lambda: self._closing)
         return Starlette(
             routes=[
-                Route("/{prefix:path}v1/messages/count_tokens", _Post(self._endpoint)),
+                Route("/{prefix:path}v1/messages/count_tokens", _Post(self._counting)),
+                Route("/{prefix:path}v1" + ESTIMATE, _Post(self._counting)),
                 Route("/{prefix:path}v1/messages", _Post(self._endpoint)),
                 Route("/{prefix:path}v1/models", self._list_models, methods=["GET"]),
                 *control.routes(),
@@ -162,7 +177,7 @@ class ScriptedModel:
 
     async def _list_models(self, request: Request) -> Response:
         connection = Connection(request.scope, request.receive, _unused_send, self._closing, self._hang_up)
-        if not self._endpoint.authorised(connection):
+        if not self._rules.admit(connection):
             error = ApiError(401, "invalid_authentication_error", "Invalid Authentication")
             return Response(error.body(self._rules.error_style, ""), 401, media_type="application/json")
         names = self._models or ("scripted-model",)
@@ -188,7 +203,7 @@ class ScriptedModel:
 class _Post:
     """Lets `POST` through to an ASGI application."""
 
-    def __init__(self, app: MessagesEndpoint) -> None:
+    def __init__(self, app: MessagesEndpoint | CountingEndpoint) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

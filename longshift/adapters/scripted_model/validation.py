@@ -12,27 +12,74 @@ _TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,127}")
 _SCHEMA_LIMIT_BYTES = 15_000
 _USER_BLOCKS = frozenset({"text", "tool_result", "image", "document"})
 _ASSISTANT_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
+_COUNTED_FIELDS = frozenset(
+    {
+        "model",
+        "system",
+        "tools",
+        "messages",
+        "thinking",
+        "tool_choice",
+        "output_config",
+        "cache_control",
+        "context_management",
+        "mcp_servers",
+    }
+)
+"""What the counting endpoint takes; it refuses fields that cannot change a prompt."""
+_MOST_MARKERS = 4
 
 
 def find_problem(body: object, models: Set[str], require_thinking: bool, counts_only: bool = False) -> ApiError | None:
     """Why a strict provider refuses `body`, or nothing. An empty `models` accepts any name."""
-    if not isinstance(body, dict):
-        return invalid("the request body must be a JSON object")
+    if refusal := model_refusal(body, models):
+        return refusal
     request = cast(dict[str, Any], body)
-    model = request.get("model")
-    if not isinstance(model, str) or not model:
-        return invalid("model: field required")
-    if models and model not in models:
-        return ApiError(404, "resource_not_found_error", f"Not found the model {model} or Permission denied")
-    output = request.get("max_tokens")
-    if not counts_only and (not isinstance(output, int) or isinstance(output, bool) or output < 1):
-        return invalid("max_tokens: must be an integer of at least 1")
-    problem = _sampling_problem(request) or _system_problem(request.get("system", ""))
+    problem = _counting_problem(request) if counts_only else _output_problem(request.get("max_tokens"))
+    problem = problem or _sampling_problem(request) or _system_problem(request.get("system", ""))
     problem = problem or _tools_problem(request.get("tools", [])) or _roles_problem(request.get("messages"))
     if problem:
         return invalid(problem)
     problem = _Conversation(require_thinking).problem(request["messages"])
+    problem = problem or _markers_problem(request)
     return invalid(problem) if problem else None
+
+
+def model_refusal(body: object, models: Set[str]) -> ApiError | None:
+    """Why `body` is no request to a model that is served here."""
+    if not isinstance(body, dict):
+        return invalid("the request body must be a JSON object")
+    model = cast(dict[str, Any], body).get("model")
+    if not isinstance(model, str) or not model:
+        return invalid("model: field required")
+    if models and model not in models:
+        return ApiError(404, "resource_not_found_error", f"Not found the model {model} or Permission denied")
+    return None
+
+
+def _output_problem(output: object) -> str:
+    if not isinstance(output, int) or isinstance(output, bool) or output < 1:
+        return "max_tokens: must be an integer of at least 1"
+    return ""
+
+
+def _counting_problem(request: dict[str, Any]) -> str:
+    extra = sorted(set(request) - _COUNTED_FIELDS)
+    return f"{extra[0]}: Extra inputs are not permitted" if extra else ""
+
+
+def _markers_problem(request: dict[str, Any]) -> str:
+    lists = (request.get("tools"), request.get("system"), *(message["content"] for message in request["messages"]))
+    found = sum(
+        "cache_control" in block
+        for content in lists
+        if isinstance(content, list)
+        for block in cast(list[dict[str, Any]], content)
+    )
+    found += "cache_control" in request
+    if found > _MOST_MARKERS:
+        return f"A maximum of {_MOST_MARKERS} blocks with cache_control may be provided. Found {found}."
+    return ""
 
 
 def _sampling_problem(request: dict[str, Any]) -> str:
@@ -45,7 +92,7 @@ def _sampling_problem(request: dict[str, Any]) -> str:
 def _system_problem(system: object) -> str:
     if isinstance(system, str):
         return ""
-    if isinstance(system, list) and all(_is_text(block) for block in cast(list[object], system)):
+    if isinstance(system, list) and all(is_text(block) for block in cast(list[object], system)):
         return ""
     return "system: must be a string or a list of text blocks"
 
@@ -85,7 +132,8 @@ def _roles_problem(messages: object) -> str:
     return ""
 
 
-def _is_text(block: object) -> bool:
+def is_text(block: object) -> bool:
+    """Whether `block` is a text block that says something."""
     if not isinstance(block, dict):
         return False
     fields = cast(dict[str, Any], block)
@@ -93,7 +141,7 @@ def _is_text(block: object) -> bool:
     return fields.get("type") == "text" and isinstance(text, str) and bool(text.strip())
 
 
-def _blocks(content: list[object]) -> list[dict[str, Any]]:
+def blocks_of(content: list[object]) -> list[dict[str, Any]]:
     """The blocks of a list; what is no object has no type."""
     return [cast(dict[str, Any], block) if isinstance(block, dict) else {} for block in content]
 
@@ -121,7 +169,7 @@ class _Conversation:
         if not isinstance(content, list) or not content:
             return f"the message at position {position} with role 'user' must not be empty"
         results_are_over = False
-        for block in _blocks(cast(list[object], content)):
+        for block in blocks_of(cast(list[object], content)):
             kind = block.get("type")
             if kind not in _USER_BLOCKS:
                 return f"messages.{position}: unsupported content type {kind!r}"
@@ -136,7 +184,7 @@ class _Conversation:
                     return problem
             else:
                 results_are_over = True
-                if kind == "text" and not _is_text(block):
+                if kind == "text" and not is_text(block):
                     return f"messages.{position}: text content blocks must be non-empty"
         return self._unanswered(position)
 
@@ -155,7 +203,7 @@ class _Conversation:
         if not isinstance(content, list) or not content:
             return empty
         has_thinking = False
-        for block in _blocks(cast(list[object], content)):
+        for block in blocks_of(cast(list[object], content)):
             kind = block.get("type")
             if kind not in _ASSISTANT_BLOCKS:
                 return f"messages.{position}: unsupported content type {kind!r}"
@@ -163,7 +211,7 @@ class _Conversation:
                 if problem := self._call_problem(position, block):
                     return problem
             elif kind == "text":
-                if not _is_text(block):
+                if not is_text(block):
                     return f"messages.{position}: text content blocks must be non-empty"
             else:
                 has_thinking = True

@@ -57,9 +57,14 @@ class PlacedStep:
     number: int
     step: Step
 
+    @property
+    def then(self) -> tuple[Message, ...]:
+        """User messages that follow it."""
+        return self.place.then if self.number == self.place.end_step - 1 else ()
+
     def messages(self, thinking: Thinking, *, foreign: bool = False) -> Iterator[Message]:
         """What it adds to a conversation; `foreign`: for a provider whose model did not write it."""
-        return transcript.step_messages(
+        yield from transcript.step_messages(
             self.step.answer,
             self.step.results,
             self.step.seal,
@@ -67,6 +72,7 @@ class PlacedStep:
             cleared=self.place.cleared,
             foreign_step=self.number if foreign or self.place.foreign else None,
         )
+        yield from self.then
 
 
 class Transcripts:

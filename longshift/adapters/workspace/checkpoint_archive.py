@@ -57,6 +57,7 @@ class CheckpointArchive:
         shadow: Shadow,
         recorded: Checkpoint,
         step: int,
+        agent: str,
         *,
         back_to_step: int | None = None,
     ) -> Archived:
@@ -68,7 +69,7 @@ class CheckpointArchive:
         """
         task_id = workspace.workspace_id
         chain = self._chains.setdefault(task_id, _Chain())
-        upload = Upload(self.store, workspace, shadow, recorded, step, self._part_bytes, back_to_step)
+        upload = Upload(self.store, workspace, shadow, recorded, step, agent, self._part_bytes, back_to_step)
         async with chain.lock:
             try:
                 if not chain.next_number:
@@ -131,6 +132,8 @@ class CheckpointArchive:
         chain.last, chain.next_number = None, 0
         number = max(history.numbers.get(workspace.generation, (0,)))
         async for place in history.places(workspace.generation):
+            if place.session:
+                break  # of another session: this task's archive has to stand by itself
             try:
                 record = await history.record(place)
             except UnsoundCheckpoint:

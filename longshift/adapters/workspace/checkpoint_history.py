@@ -78,9 +78,19 @@ class History:
         except ValidationError as error:
             raise UnsoundCheckpoint(f"record {place.number} of slot {place.generation} is damaged") from error
 
-    async def places(self, generation: int) -> AsyncGenerator[CheckpointPlace]:
-        """The records that a slot may go on from, the best one first: its own, then those that it was made from."""
-        highest, bound = generation, CheckpointPlace(generation=0, number=0)
+    @property
+    def newest_generation(self) -> int:
+        """The last slot that has left anything; 0 if none has."""
+        return max({*self.starts, *self.numbers}, default=0)
+
+    async def places(self, generation: int, *, until: CheckpointPlace | None = None) -> AsyncGenerator[CheckpointPlace]:
+        """The records that a slot may go on from, the best one first: its own, then those that it was made from.
+
+        `until` leaves out what came after that one. The last place may be in another session's archive: what the
+        task's first workspace was made from.
+        """
+        bound = until or CheckpointPlace(generation=0, number=0)
+        highest = until.generation if until else generation
         while current := max((each for each in {*self.starts, *self.numbers} if each <= highest), default=0):
             for number in reversed(self.numbers.get(current, ())):
                 if current != bound.generation or number <= bound.number:
@@ -89,6 +99,9 @@ class History:
             start = await self.start(current)
             if start is not None:
                 if start.restored is None:
+                    return
+                if start.restored.session:
+                    yield start.restored
                     return
                 bound = start.restored
                 highest = min(highest, bound.generation)

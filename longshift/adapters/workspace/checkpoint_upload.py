@@ -35,6 +35,8 @@ class Upload:
     shadow: Shadow
     recorded: Checkpoint
     step: int
+    agent: str = ""
+    """Whose step it is."""
     part_bytes: int = PART_BYTES
     back_to_step: int | None = None
     """Of a rollback."""
@@ -60,6 +62,7 @@ class Upload:
             generation=self.workspace.generation,
             number=number,
             step=self.step,
+            agent=self.agent,
             back_to_step=self.back_to_step,
             kind=kind,
             tree=self.recorded.tree,

@@ -1,4 +1,4 @@
-"""Making a workspace on this host: for the first time from its source, or again from the store's checkpoints.
+"""Making a workspace on this host: for the first time from its source, or from the store's checkpoints.
 
 Every step can be repeated: a worker that takes over goes on where the last one has stopped. When there is nothing to
 make, and who holds the result, is decided in `workspaces.py`.
@@ -13,6 +13,7 @@ from pathlib import Path
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
+from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
@@ -84,12 +85,13 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(history, self.folder.path, self.run, self.on_progress)
-        return await recovery.newest(self.generation), recovery.complaints, self.generation in history.starts
+        recovery = Recovery(self.folder.path, self.run, self.on_progress)
+        recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
+        return recovered, recovery.complaints, self.generation in history.starts
 
     async def _room_made(self, recovered: Recovered | None) -> None:
         """Remove what was made for something else, and put the shadow repository into its place."""
-        place = None if recovered is None else recovered.record.place
+        place = None if recovered is None else recovered.place
         progress = self.folder.setup_progress()
         if progress.restores != place or (self.generation > 1 and not self.folder.is_begun):
             await self._life_begun(place)
@@ -122,7 +124,7 @@ class Making:
             self.on_progress("recording the base tree")
             base = await shadow.record_base()
         sizes = await shadow.sizes(base.tree)
-        is_again = self.generation > 1 or complaints
+        is_again = self.generation > 1 or complaints or self.task.start_from is not None
         workspace = Workspace(
             workspace_id=self.task.id,
             host_id=self.host_id,
@@ -141,10 +143,11 @@ class Making:
         return Ready(workspace=workspace, protected=self.task.protected, left_out=left_out)
 
     async def _from_checkpoint(self, recovered: Recovered) -> Ready:
-        record = recovered.record
+        record, session = recovered.record, recovered.place.session
+        protected = self.task.protected if session else record.protected
         if not self.folder.tree.exists():
             await self._fetched_again(record)
-        shadow = self._shadow(record.protected)
+        shadow = self._shadow(protected)
         if not self.folder.setup_progress().is_at_base:
             await shadow.track_user_files()
             await shadow.restore(record.workspace.base_tree)
@@ -156,6 +159,8 @@ class Making:
         complaint = self.folder.setup_progress().source_complaint
         restoration = Restoration(
             step=record.step,
+            session=session,
+            agent=record.agent,
             from_generation=record.generation,
             tree_hash=record.tree,
             has_own_repository=not complaint,
@@ -166,8 +171,8 @@ class Making:
                 left_out=record.left_out,
             ),
         )
-        workspace = record.workspace.model_copy(update={"restoration": restoration})
-        return Ready(workspace=workspace, protected=record.protected, left_out=record.left_out)
+        workspace = record.workspace.model_copy(update={"workspace_id": self.task.id, "restoration": restoration})
+        return Ready(workspace=workspace, protected=protected, left_out=record.left_out)
 
     async def _fetched_again(self, record: CheckpointRecord) -> None:
         """Fetch the source once more, or note why that cannot be done and begin with an empty tree."""
@@ -199,8 +204,9 @@ class Making:
 
         The first slot of a task needs not to say that it starts from the source, nor one that goes on from its own.
         """
-        place = None if recovered is None else recovered.record.place
-        is_known = place.generation == self.generation if place is not None else self.generation == 1
+        place = None if recovered is None else recovered.place
+        is_own = place is None or not place.session
+        is_known = is_own and self.generation == (1 if place is None else place.generation)
         if self.archive is None or is_known:
             return True
         start = CheckpointStart(generation=self.generation, host_id=self.host_id, restored=place)

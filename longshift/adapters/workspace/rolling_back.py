@@ -28,47 +28,50 @@ class Recorded:
 
 async def find_recorded(
     workspace: Workspace,
+    agent: str,
     shadow: Shadow,
     archive: CheckpointArchive | None,
     to_step: int,
     on_progress: Callable[[str], None],
 ) -> Recorded:
-    """The files as they were after `to_step`, in the shadow repository when this returns.
+    """The files as they were after `to_step` of an agent, in the shadow repository when this returns.
 
     Raises: WorkspaceFailed, DiskFull, StoreUnavailable.
     """
-    beginning = Recorded(workspace.base_tree, 0)
-    if to_step == 0:
-        return beginning
     async with shadow.held() as git:
         found = [line.split(" ", 1) for line in await git.checkpoint_names()]
-    newest = rollback.newest_of([name for _, name in found], to_step)
+    newest = rollback.newest_of([name for _, name in found], agent, to_step)
     if newest is not None:
         index, step = newest
         return Recorded(found[index][0], step)
-    if archive is None:
-        return beginning
-    return await _fetched(workspace, shadow, archive, to_step, on_progress) or beginning
+    fetched = None
+    if archive is not None:
+        fetched = await _fetched(workspace, agent, shadow, archive, to_step, on_progress)
+    return fetched or Recorded(workspace.base_tree, 0)
 
 
 async def _fetched(
     workspace: Workspace,
+    agent: str,
     shadow: Shadow,
     archive: CheckpointArchive,
     to_step: int,
     on_progress: Callable[[str], None],
 ) -> Recorded | None:
+    """Out of the archive, whose last place may be in that of the session that this one goes on from."""
     history = await archive.history(workspace.workspace_id)
-    recovery = Recovery(history, shadow.git_dir, shadow.run, on_progress)
+    recovery = Recovery(shadow.git_dir, shadow.run, on_progress)
     async for place in history.places(workspace.generation):
+        whose = await archive.history(place.session) if place.session else history
         try:
-            record = await history.record(place)
-            if not rollback.is_of(record.step, record.back_to_step, to_step):
+            record = await whose.record(place)
+            is_own = not place.session and rollback.is_own(agent, record.agent)
+            if is_own and not rollback.counts(agent, record.agent, record.step, record.back_to_step, to_step):
                 continue
             async with shadow.held() as git:
-                await recovery.take_in(git, place)
+                tree = await recovery.take_in(whose, git, place)
         except UnsoundCheckpoint as error:
             recovery.complaints.append(str(error))
             continue
-        return Recorded(record.tree, record.step, tuple(recovery.complaints))
+        return Recorded(tree, record.step if is_own else 0, tuple(recovery.complaints))
     return None

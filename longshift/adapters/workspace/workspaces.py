@@ -118,18 +118,19 @@ class Workspaces:
         """
         return self._opened(workspace)[0]
 
-    async def checkpoint(self, workspace: Workspace, step: int, *, back_to_step: int | None = None) -> CheckpointDigest:
-        """Record the files after a step, and store what is new about them; a rollback has made them older ones.
+    async def checkpoint(
+        self, workspace: Workspace, step: int, agent: str = "", *, back_to_step: int | None = None
+    ) -> CheckpointDigest:
+        """Record the files after a step of `agent`, and store what is new about them; a rollback made them older ones.
 
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
-        label = "" if back_to_step is None else rollback.label(back_to_step)
         started = time.monotonic()
         shadow = self.shadow(workspace)
-        recorded = await shadow.checkpoint(f"step {step}{f': {label}' if label else ''}")
+        recorded = await shadow.checkpoint(rollback.checkpoint_name(step, agent, back_to_step))
         archived = Archived(recorded.commit, is_archived=False)
         if self._archive is not None:
-            archived = await self._archive.keep(workspace, shadow, recorded, step, back_to_step=back_to_step)
+            archived = await self._archive.keep(workspace, shadow, recorded, step, agent, back_to_step=back_to_step)
         changed = await shadow.changed_files(workspace.base_tree, to_tree=recorded.tree)
         return CheckpointDigest(
             step=step,
@@ -166,10 +167,10 @@ class Workspaces:
         """
         shadow = self.shadow(workspace)
         await self._runner.kill_all(f"{agent}/", "the session was rolled back")
-        recorded = await find_recorded(workspace, shadow, self._archive, to_step, on_progress)
+        recorded = await find_recorded(workspace, agent, shadow, self._archive, to_step, on_progress)
         on_progress(f"restoring the files of step {to_step}")
         await shadow.restore(recorded.tree)
-        digest = await self.checkpoint(workspace, step, back_to_step=to_step)
+        digest = await self.checkpoint(workspace, step, agent, back_to_step=to_step)
         if self._archive is not None and not digest.archived:
             raise StoreUnavailable("the files were rolled back, but the store did not take their checkpoint")
         return FilesRolledBack(checkpoint=digest, recorded_step=recorded.step, remarks=recorded.complaints)

@@ -138,6 +138,8 @@ class SessionDocument(BaseModel):
     """Its page in the Web UI, where there is one."""
     remark: str = ""
     """Why this is not the session's own answer."""
+    started_from: str = ""
+    """The session, and the step, that this one goes on from."""
 
 
 class Told(BaseModel):

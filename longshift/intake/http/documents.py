@@ -31,7 +31,7 @@ async def document(settings: Settings, view: SessionView) -> SessionDocument:
     at_work = AgentStatus(
         agent=now.agent if now else "",
         waiting=False,
-        step=now.step if now else 0,
+        step=now.step - now.first_step + 1 if now else 0,
         tokens=now.usage.total_tokens if now else 0,
         cost_usd=now.cost_usd if now else 0.0,
     )
@@ -50,4 +50,5 @@ async def document(settings: Settings, view: SessionView) -> SessionDocument:
         closed_at=view.closed_at,
         url=await asyncio.to_thread(web_url, settings, view),
         remark=view.remark,
+        started_from=view.started_from,
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from brokers_drivers import Driver
-from brokers_servers import free_port
 
 from longshift.adapters.brokers import Depth, Lease, TaskSource, open_source
 from longshift.contracts.errors import BadInput, BrokerUnavailable
+from tests.ports import free_port
 
 WAIT_SECONDS = 20.0
 """Longer than anything takes here; nothing is asserted about it."""
@@ -109,10 +109,11 @@ class BrokerContract:
     async def test_a_retry_waits_its_delay_even_if_its_consumer_dies(self, driver: Driver, queue: str) -> None:
         await driver.prepare(queue)
         await driver.send(queue, b"{}", key="late")
-        async with open_source(driver.url(queue, lease_seconds=1)) as dying:
-            await (await one(dying)).retry(2)
-        await driver.send(queue, b"{}", key="early")
         async with open_source(driver.url(queue, lease_seconds=1)) as source:
+            await source.depth()  # it is connected before the delay begins
+            async with open_source(driver.url(queue, lease_seconds=1)) as dying:
+                await (await one(dying)).retry(2)
+            await driver.send(queue, b"{}", key="early")
             early = await one(source)
             await early.ack()
             late = await one(source)

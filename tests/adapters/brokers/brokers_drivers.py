@@ -11,7 +11,6 @@ import aio_pika
 from aiobotocore.session import AioSession
 from brokers_bare_amqp import publish_bare
 from brokers_servers import (
-    HOST,
     NATS_PASSWORD,
     NATS_USER,
     MotoServer,
@@ -24,6 +23,7 @@ from nats.aio.client import Client as NatsClient
 from redis.asyncio import Redis
 
 from longshift.adapters.brokers import open_source
+from tests.ports import HOST
 
 REGION = "eu-west-1"
 
@@ -174,6 +174,7 @@ class SqsDriver(Driver):
         del folder  # nothing is kept there
         server = MotoServer()
         self.port, self.servers = server.port, (server,)
+        self._session: Any = AioSession()  # it keeps the descriptions of the service that it has read
 
     def url(self, queue: str, *, lease_seconds: int = 60) -> str:
         endpoint = quote(f"http://{HOST}:{self.port}", safe="")
@@ -183,8 +184,7 @@ class SqsDriver(Driver):
         return self.url(queue)
 
     def client(self) -> Any:
-        session: Any = AioSession()
-        return session.create_client("sqs", region_name=REGION, endpoint_url=f"http://{HOST}:{self.port}")
+        return self._session.create_client("sqs", region_name=REGION, endpoint_url=f"http://{HOST}:{self.port}")
 
     async def prepare(self, queue: str) -> None:
         attributes = {"FifoQueue": "true"} if queue.endswith(".fifo") else {}

@@ -16,16 +16,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from longshift.adapters.process.leash import on_leash
+from tests.ports import HOST, free_port
 
-HOST = "127.0.0.1"
 START_SECONDS = 40
 NATS_USER, NATS_PASSWORD = "tester", "p@ss/w:rd"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server((HOST, 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def program(name: str, *places: Path) -> str:

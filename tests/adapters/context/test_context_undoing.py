@@ -23,7 +23,7 @@ from longshift.contracts.transcript import (
     SealInput,
     Speaker,
 )
-from longshift.policy import context, prompt
+from longshift.policy import compaction, context, prompt
 from longshift.policy.transcript import violations
 
 AGENT = "t/lead"
@@ -31,19 +31,19 @@ OPENING = ({"role": "user", "content": [{"type": "text", "text": "<task>do it</t
 
 
 class Conversation:
-    """An agent's transcript in a store of its own."""
+    """An agent's transcript."""
 
-    def __init__(self) -> None:
-        self.store = Store(MemoryStore())
+    def __init__(self, store: Store | None = None, agent: str = AGENT, first_step: int = 1) -> None:
+        self.store, self.agent = store or Store(MemoryStore()), agent
         self.transcripts = Transcripts(self.store)
         self.undoing = Undoing(self.store, self.transcripts)
-        self.epoch, self.step = 0, 1
+        self.epoch, self.step, self.profile = 0, first_step, "p"
 
     async def begin(self, **fields: object) -> None:
         """The next epoch, from here."""
         self.epoch += 1
         given = {"system": "s", "tools": (), "messages": OPENING, "first_step": self.step, **fields}
-        await self.transcripts.put_base(AGENT, self.epoch, EpochBase.model_validate(given))
+        await self.transcripts.put_base(self.agent, self.epoch, EpochBase.model_validate(given))
 
     async def steps(self, count: int, *said: Note) -> None:
         """Closed steps that run a command; the first brings messages."""
@@ -61,33 +61,47 @@ class Conversation:
             {"type": "thinking", "thinking": f"of step {step}", "signature": "s"},
             {"type": "tool_use", "id": call_id, "name": name, "input": arguments},
         )
+        profile = self.profile
         answer = AnswerRecord(
-            content=content, stop_reason="tool_use", calls=(call,), usage=Usage(), model="m", notes=said
+            content=content,
+            stop_reason="tool_use",
+            calls=(call,),
+            usage=Usage(),
+            model="m",
+            notes=said,
+            profile=profile,
         )
-        await self.transcripts.put_answer(AGENT, self.epoch, step, answer)
+        await self.transcripts.put_answer(self.agent, self.epoch, step, answer)
         await self.transcripts.put_result(
-            AGENT, self.epoch, step, 0, ResultRecord(text=f"out {step}", is_error=is_error)
+            self.agent, self.epoch, step, 0, ResultRecord(text=f"out {step}", is_error=is_error)
         )
         results = (SealedResult(call_id=call_id, index=0, is_error=is_error),)
-        await self.transcripts.put_seal(SealInput(agent=AGENT, epoch=self.epoch, step=step, results=results))
+        await self.transcripts.put_seal(SealInput(agent=self.agent, epoch=self.epoch, step=step, results=results))
         self.step += 1
 
     async def back(self, to_step: int, **fields: object) -> ConversationRolledBack:
         """Go back, and be in the new epoch."""
-        given = {"agent": AGENT, "profile": "p", "epoch": self.epoch, "step": self.step, "to_step": to_step, **fields}
+        given = {
+            "agent": self.agent,
+            "profile": "p",
+            "epoch": self.epoch,
+            "step": self.step,
+            "to_step": to_step,
+            **fields,
+        }
         done = await self.undoing.back(RollBackConversationInput.model_validate(given), with_thinking=True)
         self.epoch = done.epoch
         return done
 
     async def sent(self, epoch: int, next_step: int) -> list[bytes]:
         """A request's messages, out of a cold store."""
-        messages = (await Transcripts(self.store).view(AGENT, epoch, next_step)).messages
+        messages = (await Transcripts(self.store).view(self.agent, epoch, next_step)).messages
         assert [] == violations([orjson.loads(message) for message in messages])
         return messages
 
     async def found(self) -> StepsFound:
         """How far it has come."""
-        return await (await Timeline.read(self.store, AGENT)).found(self.store)
+        return await (await Timeline.read(self.store, self.agent)).found(self.store)
 
 
 @pytest.fixture
@@ -150,7 +164,7 @@ async def test_a_compaction_can_be_undone(conversation: Conversation) -> None:
     await conversation.begin(cause=EpochCause.HANDOFF, handoff=record, carried=(kept,))
     await conversation.steps(3)
     within = await conversation.sent(2, 8)
-    assert 6 == (await conversation.back(7)).first_step
+    assert 5 == (await conversation.back(7)).first_step
     assert within == await conversation.sent(3, 9)
     await conversation.back(3)
     assert before == await conversation.sent(4, 9)
@@ -177,7 +191,7 @@ async def test_an_epoch_that_a_given_up_compaction_left_is_passed_over(conversat
 
 async def test_another_providers_steps_are_shown_without_its_thinking(conversation: Conversation) -> None:
     await conversation.steps(4)
-    await conversation.back(2, foreign=True)
+    await conversation.back(2, profile="other")
     sent = b"".join(await conversation.sent(2, 5))
     assert (b"of step" in sent, b'"s2_1_c2"' in sent) == (False, True)
 
@@ -195,15 +209,22 @@ async def test_the_plan_is_the_one_of_that_step(conversation: Conversation) -> N
 
 async def test_the_plan_of_a_compacted_conversation_is_in_its_opening(conversation: Conversation) -> None:
     await conversation.plans("one")
+    await conversation.steps(1)
     survivors = prompt.Survivors(plan="- [x] one\n- [~] two")
-    messages = prompt.epoch_messages(OPENING, survivors, "the note")
-    await conversation.begin(cause=EpochCause.HANDOFF, messages=messages)
+    kept = CarriedSteps(agent=AGENT, epoch=1, first_step=2, end_step=3)
+    messages, carried = compaction.closed(
+        prompt.epoch_opening(OPENING, survivors), (kept,), prompt.epoch_closing(survivors, "the note")
+    )
+    await conversation.begin(cause=EpochCause.HANDOFF, messages=messages, carried=carried)
+    then = await conversation.sent(2, 3)
     await conversation.steps(2)
     plan = (
         PlanItem(title="one", status=PlanItemStatus.DONE),
         PlanItem(title="two", status=PlanItemStatus.IN_PROGRESS),
     )
-    assert plan == (await conversation.back(2)).plan
+    assert plan == (await conversation.back(3)).plan
+    await conversation.back(2)
+    assert then != await conversation.sent(4, 5)  # step 2 is of before the compaction
 
 
 async def test_what_people_said_in_undone_steps_is_kept_each_once(conversation: Conversation) -> None:
@@ -238,3 +259,21 @@ async def test_how_far_it_has_come(conversation: Conversation) -> None:
     assert StepsFound(last=5, tip=0) == await conversation.found()
     await conversation.steps(1)
     assert StepsFound(last=6, tip=6) == await conversation.found()
+
+
+async def test_a_fork_can_be_taken_back_to_where_it_began(conversation: Conversation) -> None:
+    """The steps before its own are another agent's, in numbers that go on."""
+    carried = CarriedSteps(agent="s/lead", epoch=2, first_step=3, end_step=6)
+    source = Transcripts(conversation.store)
+    await conversation.steps(5)
+    for key in await conversation.store.list(f"agents/{AGENT}/e0001"):
+        body = await conversation.store.get(key)
+        await conversation.store.create(key.replace(f"{AGENT}/e0001", "s/lead/e0002"), body)
+    fork = Conversation(conversation.store, "f/lead", first_step=6)
+    await fork.begin(cause=EpochCause.FORK, carried=(carried,))
+    began = (await source.view("f/lead", 1, 6)).messages
+    await fork.steps(3)
+    assert StepsFound(first=6, last=8, tip=8) == await fork.found()
+    assert 3 == (await fork.back(5)).first_step
+    assert began == await fork.sent(2, 9)
+    assert StepsFound(first=6, last=8, tip=5) == await fork.found()

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from longshift.adapters.engine import EmbeddedEngine, EngineBinary, find_engine_binary
 from longshift.contracts.search import SEARCH_ATTRIBUTES
+from tests.ports import free_port
 
 MakeEngine = Callable[..., EmbeddedEngine]
 
@@ -20,11 +21,11 @@ def binary() -> EngineBinary:
 
 @pytest_asyncio.fixture
 async def make_engine(tmp_path: Path, binary: EngineBinary) -> AsyncIterator[MakeEngine]:
-    """Builds headless engines on the test's own directory."""
+    """Builds headless engines on the test's own directory and a port of their own; `port=None` is the default one."""
     made: list[EmbeddedEngine] = []
 
     def make(**options: object) -> EmbeddedEngine:
-        given = {"binary": binary, "search_attributes": SEARCH_ATTRIBUTES, "ui": False, **options}
+        given = {"binary": binary, "search_attributes": SEARCH_ATTRIBUTES, "ui": False, "port": free_port(), **options}
         made.append(EmbeddedEngine(tmp_path, **given))  # pyright: ignore[reportArgumentType]  # tests pass fields by name
         return made[-1]
 

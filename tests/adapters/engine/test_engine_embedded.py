@@ -25,6 +25,7 @@ from longshift.adapters.process.process_identity import ProcessIdentity
 from longshift.contracts.errors import EngineError
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from tests.adapters.engine.conftest import MakeEngine
+from tests.ports import free_port
 
 pytestmark = pytest.mark.engine
 
@@ -51,7 +52,7 @@ async def has_workflow(client: Client, workflow_id: str) -> bool:
 async def test_started_engine_takes_requests_with_wal_long_retention_and_search_attributes(
     tmp_path: Path, make_engine: MakeEngine
 ) -> None:
-    engine = make_engine(ui=True)
+    engine = make_engine(ui=True, port=None)
     address = await engine.start()
     assert address == read_address(tmp_path)
     client = await Client.connect(address.address, namespace=address.namespace)
@@ -95,12 +96,11 @@ async def test_leftover_server_of_the_same_data_is_ended_before_a_new_one_starts
 ) -> None:
     engine = make_engine()
     path = binary.required_path()
-    ports = choose_ports(ui=False)
+    ports = choose_ports(ui=False, frontend=free_port())
     leftover = await start_server(server_command(path, engine.database, ports, {}), tmp_path / "left.log")
     other_data = tmp_path / "other" / "engine.db"
     other_data.parent.mkdir()
-    # The first one may not listen yet: a port of its own, whichever that was going to take.
-    other_ports = choose_ports(ui=False, frontend=choose_ports(ui=False).http)
+    other_ports = choose_ports(ui=False, frontend=free_port())
     foreign = await start_server(server_command(path, other_data, other_ports, {}), tmp_path / "other.log")
 
     address = await engine.start()
@@ -124,9 +124,9 @@ async def test_a_database_whose_first_start_was_cut_short_is_made_anew(
 
 
 async def test_a_database_that_lacks_search_attributes_gets_them(
-    tmp_path: Path, binary: EngineBinary, make_engine: MakeEngine
+    make_engine: MakeEngine,
 ) -> None:
-    older = EmbeddedEngine(tmp_path, binary=binary, search_attributes={}, ui=False)
+    older = make_engine(search_attributes={})
     await older.start()
     await older.stop()
     address = await make_engine().start()
@@ -187,7 +187,7 @@ async def test_data_directory_that_cannot_take_the_address_is_an_engine_error_an
     tmp_path: Path, make_engine: MakeEngine
 ) -> None:
     (tmp_path / f"engine.json.{os.getpid()}.part").mkdir()
-    engine = make_engine(port=choose_ports(ui=False).frontend)
+    engine = make_engine()
     with pytest.raises(EngineError, match="cannot work in"):
         await engine.start()
     assert [] == servers_of(engine.database)

@@ -250,6 +250,8 @@ def test_placeholder_after_thinking_is_no_answer() -> None:
         b'data: {"type":"message_start","message":{"content":5}}\n\n',
         b'data: {"type":"message_delta","usage":{"output_tokens":1e999}}\n\n',
         b'data: {"type":"message_delta","usage":{"output_tokens":NaN}}\n\n',
+        b'data: {"type":"message_delta","usage":{"output_tokens":1000000000000000000000}}\n\n',
+        b'data: {"type":"message_delta","usage":{"output_tokens":-7}}\n\n',
         b'data: {"type":"content_block_start","index":9,"content_block":{"type":"text","text":" ","citations":5}}\n\n'
         b'data: {"type":"content_block_delta","index":9,"delta":{"citation":{}}}\n\n',
     ],
@@ -257,6 +259,17 @@ def test_placeholder_after_thinking_is_no_answer() -> None:
 def test_odd_values_where_lists_and_numbers_belong_do_not_matter(odd: bytes) -> None:
     answer = read(odd + text_block(0, "hi") + ended())
     assert (({"type": "text", "text": "hi"},), 0) == (answer.content()[0], answer.usage.output_tokens)
+
+
+def test_half_a_character_in_a_name_is_mended_and_a_long_name_is_cut() -> None:
+    answer = read(started(model="m\ud800") + text_block(0, "hi") + ended("\ud800" + "x" * 1_000))
+    assert "m\ufffd" == answer.model
+    assert "\ufffd" + "x" * 199 == answer.stop_reason
+
+
+def test_a_block_whose_type_is_no_text_is_kept_as_it_came() -> None:
+    odd = event("content_block_start", index=0, content_block={"type": ["text"]})
+    assert ({"type": ["text"]}, {"type": "text", "text": "hi"}) == content(odd + text_block(1, "hi") + ended())
 
 
 def test_blank_text_beside_a_call_is_left_out() -> None:

@@ -66,20 +66,40 @@ def test_top_level_cache_is_one_field_after_the_messages() -> None:
     assert body.index(b'"messages"') < body.index(b'"cache_control"')
 
 
-def test_block_markers_are_on_system_last_tool_and_last_message_only() -> None:
-    earlier = b'{"role":"user","content":"a"}'
-    last = b'{"role":"user","content":[{"type":"text","text":"b"},{"type":"text","text":"c"}]}'
+def spoken(role: str, *texts: str) -> bytes:
+    return json.dumps({"role": role, "content": [{"type": "text", "text": text} for text in texts]}).encode()
+
+
+def test_block_markers_are_on_system_last_tool_and_the_last_two_user_messages_only() -> None:
+    messages = (
+        spoken("user", "a", "b"),
+        spoken("assistant", "c"),
+        spoken("user", "d", "e"),
+        spoken("assistant", "f"),
+        spoken("user", "g", "h"),
+    )
     tools = ({"name": "a"}, {"name": "b"})
-    raw = encoded_body(profile_of(cache="blocks"), request_of(messages=(earlier, last), tools=tools))
+    raw = encoded_body(profile_of(cache="blocks"), request_of(messages=messages, tools=tools))
     body = json.loads(raw)
     assert [{"type": "text", "text": "You are careful.", "cache_control": EPHEMERAL}] == body["system"]
     assert [{"name": "a"}, {"name": "b", "cache_control": EPHEMERAL}] == body["tools"]
-    assert [{"type": "text", "text": "b"}, {"type": "text", "text": "c", "cache_control": EPHEMERAL}] == body[
-        "messages"
-    ][1]["content"]
-    assert earlier in raw
-    assert 3 == raw.count(b"cache_control")
+    marked = [block["text"] for message in body["messages"] for block in message["content"] if "cache_control" in block]
+    assert ["e", "h"] == marked
+    assert 4 == raw.count(b"cache_control")
+    assert all(message in raw for message in (*messages[:2], messages[3]))
     assert ({"name": "a"}, {"name": "b"}) == tools
+
+
+def test_only_user_message_is_marked_once() -> None:
+    assert 3 == encoded_body(profile_of(cache="blocks"), request_of()).count(b"cache_control")
+
+
+def test_older_messages_and_answers_are_not_even_read() -> None:
+    unread = (b'{"role":"user", no JSON', b'{"role":"assistant", no JSON')
+    messages = (*unread * 3, spoken("user", "a"), unread[1], spoken("user", "b"))
+    raw = encoded_body(profile_of(cache="blocks"), request_of(messages=messages))
+    assert b",".join(messages[:6]) in raw
+    assert 4 == raw.count(b"cache_control")
 
 
 def test_marker_turns_a_plain_text_message_into_a_block() -> None:

@@ -215,7 +215,9 @@ async def test_models_and_token_counts_are_served_under_any_prefix(connect: Conn
     async with ScriptedModel(TWO_TURNS, models=["kimi"]) as model:
         client = connect(model)
         listed = await client.http.get(f"{model.base_url}/anthropic/v1/models")
-        counted = await client.post(request([user()]), path="/anthropic/v1/messages/count_tokens?beta=true")
+        counted = await client.post(
+            {"model": "kimi", "messages": [user()]}, path="/anthropic/v1/messages/count_tokens?beta=true"
+        )
         await client.post(request([user()]), path="/anthropic/v1/messages?beta=true")
         unknown = await client.http.get(f"{model.base_url}/v1/other")
         wrong_method = await client.http.get(f"{model.base_url}/v1/messages")

@@ -8,8 +8,10 @@ import pytest
 from obstore.store import MemoryStore
 
 from longshift.adapters.process.run_state import Running
+from longshift.adapters.store import Transcripts
 from longshift.contracts import ids
 from longshift.contracts.errors import StaleGeneration, StoreUnavailable
+from longshift.contracts.transcript import EpochBase
 from tests.adapters.workspace.hosts import TASK_ID, FailingStore, Fuse, Host, Killed, files_of, records, restored, task
 
 Git = Callable[..., str]
@@ -163,6 +165,46 @@ async def test_an_older_slot_undoes_nothing(a: Host) -> None:
     with pytest.raises(StaleGeneration):
         await a.workspaces.roll_back(first, AGENT, 1, 0)
     assert {"x": ("file", b"1")} == files_of(a.tree)
+
+
+async def test_the_beginning_of_a_later_shift_is_what_the_one_before_it_left(a: Host) -> None:
+    """Each agent counts its steps from 1."""
+    first = await a.prepare(task(), 1)
+    for agent, steps in ((AGENT, (1, 2, 3)), (f"{AGENT}-2", (2, 4))):
+        for step in steps:
+            a.edit(x=f"{agent} {step}")
+            await a.workspaces.checkpoint(first, step, agent)
+    for to_step, text in ((4, f"{AGENT}-2 4"), (3, f"{AGENT}-2 2"), (1, f"{AGENT} 3"), (0, f"{AGENT} 3")):
+        told = await a.workspaces.roll_back(first, f"{AGENT}-2", 5, to_step)
+        assert {"x": ("file", text.encode())} == files_of(a.tree)
+        assert (0 if to_step < 2 else int(text[-1])) == told.recorded_step
+
+
+@pytest.mark.parametrize("steps", [1, 50], ids=["here", "fetched"])
+async def test_the_beginning_of_a_fork_is_what_it_was_made_from(
+    a: Host, b: Host, store: FailingStore, steps: int
+) -> None:
+    base = EpochBase(system="s", tools=(), messages=(), first_step=1)
+    await Transcripts(store).put_base(AGENT, 1, base)
+    source = await a.prepare(task(), 1)
+    for step in range(1, 6):
+        a.edit(x=str(step))
+        await a.workspaces.checkpoint(source, step, AGENT)
+    told = await a.workspaces.roll_back(source, AGENT, 5, 2)
+    assert told.checkpoint.archived
+    spec = task(id="fork-1", start_from={"session": TASK_ID, "step": 5})
+    place, tree = await b.workspaces.prepare(spec, 1), b.folder / "workspaces" / "fork-1" / "tree"
+    assert {"x": ("file", b"5")} == files_of(tree)
+    for step in range(6, 6 + steps):
+        (tree / "x").write_text(f"fork {step}")
+        await b.workspaces.checkpoint(place, step, "fork-1/lead")
+    if steps > 1:
+        host = Host(b.folder.parent / "c", "c", store)
+        place, tree = await host.workspaces.prepare(spec, 2), host.folder / "workspaces" / "fork-1" / "tree"
+    else:
+        host = b
+    await host.workspaces.roll_back(place, "fork-1/lead", 5 + steps, 5)
+    assert {"x": ("file", b"5")} == files_of(tree)
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])

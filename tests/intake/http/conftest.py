@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from longshift.intake.http.server import serve
 from longshift.intake.http.token_file import TokenFile, Tokens
 from longshift.intake.http.tokens import Scope, Token, new_secret
 from longshift.settings import Settings
-from tests.workflows.conftest import dev_server, scripted_worker
+from tests.workflows.conftest import kept_server, scripted_worker
 from tests.workflows.scripted import Script
 
 TASK = {"title": "Mend it", "instructions": "Do it."}
@@ -67,10 +67,10 @@ class Running:
         return httpx.AsyncClient(base_url=self.url, headers={**self.token(name=name), **headers}, timeout=30)
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def engine() -> AsyncGenerator[WorkflowEnvironment]:
+@pytest.fixture(scope="session")
+def engine() -> Iterator[WorkflowEnvironment]:
     """One dev server for all tests of HTTP."""
-    async with dev_server() as environment:
+    with kept_server() as environment:
         yield environment
 
 

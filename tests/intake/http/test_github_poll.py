@@ -17,6 +17,7 @@ from longshift.intake.http.github_api import GithubApi
 from longshift.intake.http.github_poll import GithubPoll, keep_polling
 from longshift.sessions.view import read_session
 from longshift.settings import Settings
+from tests.intake.http.conftest import end_all
 from tests.intake.http.fake_github import TOKEN, FakeGithub, fake_github
 
 pytestmark = pytest.mark.engine
@@ -45,9 +46,11 @@ class Poll:
             await api.close()
 
 
-@pytest.fixture
-def poll(client: Client, github: FakeGithub, tmp_path: Path) -> Poll:
-    return Poll(client, github, tmp_path)
+@pytest_asyncio.fixture
+async def poll(client: Client, github: FakeGithub, tmp_path: Path) -> AsyncGenerator[Poll]:
+    await end_all(client)  # some tests count what waits
+    yield Poll(client, github, tmp_path)
+    await end_all(client)
 
 
 async def test_what_the_webhook_missed_is_found_once(poll: Poll, github: FakeGithub) -> None:

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from temporalio.client import Client
 
+from longshift.adapters.store import Transcripts
 from longshift.contracts import ids
+from longshift.contracts.task import TaskSpec
+from longshift.contracts.transcript import EpochBase, SealInput
 from longshift.intake.http.meter import Meter
 from longshift.intake.http.problems import Problem
+from longshift.intake.http.tokens import Scope
 from tests.intake.http.conftest import TASK, Running, running
 from tests.workflows.conftest import dev_server
 
@@ -171,3 +176,31 @@ async def test_an_engine_that_is_away_is_said_so_and_nothing_is_taken(tmp_path: 
             alive = await http.get("/healthz")
     assert [(503, True)] * 3 == [(answer.status_code, "retry-after" in answer.headers) for answer in answers]
     assert 200 == alive.status_code
+
+
+async def test_a_task_goes_on_only_from_what_there_is_and_its_sender_may_see(client: Client, tmp_path: Path) -> None:
+    store_url = (tmp_path / "store").as_uri()
+    async with running(client, tmp_path, store_url=store_url) as api:
+        task = TaskSpec(id="old", title="T", instructions="Do it.", tenant="ours")
+        await api.store.create(ids.task_key("old"), task.model_dump_json().encode())
+        transcripts, agent = Transcripts(api.store), ids.agent_id("old")
+        await transcripts.put_base(agent, 1, EpochBase(system="s", tools=(), messages=(), first_step=1))
+        await transcripts.put_seal(SealInput(agent=agent, epoch=1, step=1))
+        body = {**TASK, "id": f"on-{uuid.uuid4().hex[:8]}"}
+        async with api.http() as http:
+            refused = [
+                await http.post("/v1/sessions", json={**body, "start_from": start})
+                for start in ({"session": "old", "step": 2}, {"session": "none"}, {"session": "old", "shift": 2})
+            ]
+            taken = await http.post("/v1/sessions", json={**body, "start_from": {"session": "old", "step": 1}})
+            listed = await http.get("/v1/sessions")
+        theirs = api.token(Scope.SUBMIT, name="theirs", tenant="theirs")
+        async with api.http(**theirs) as http:
+            hidden = await http.post("/v1/sessions", json={**TASK, "start_from": {"session": "old", "step": 1}})
+    assert [(422, "start_from.step"), (422, "start_from.session"), (422, "start_from.shift")] == [
+        (answer.status_code, answer.json()["error"]["field"]) for answer in refused
+    ], [answer.text for answer in refused]
+    assert "its last closed one is 1" in refused[0].text
+    assert 201 == taken.status_code, taken.text
+    assert "old@1" in [each["started_from"] for each in listed.json()["sessions"]]
+    assert (422, "start_from.session") == (hidden.status_code, hidden.json()["error"]["field"]), hidden.text
