@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,6 +40,7 @@ FILLED_TOKENS = 100_000
 """Steps are compared with each other where the context holds at least this much."""
 LOADED_TOKENS = 200_000
 COLD_LOADS = 7
+SAMPLE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ async def run_session(client: Client, data_dir: Path, steps: int, port: int) -> 
     """One session to its end; what the model was asked, and how the session ended."""
     planted.write_files(data_dir / "source")
     profiles = data_dir / "models.toml"
+    samples: list[tuple[float, float]] = []
     async with zero_model(steps, "", port, "--planted") as base_url:
         profiles.write_text(PROFILE.format(base_url=base_url, window_tokens=WINDOW_TOKENS))
         env = {
@@ -65,14 +68,24 @@ async def run_session(client: Client, data_dir: Path, steps: int, port: int) -> 
         worker = WorkerProcess(data_dir, client.service_client.config.target_host, env)
         worker.start()
         try:
-            status = await _session(client, data_dir / "source", steps, base_url)
+            async with asyncio.TaskGroup() as group:
+                sampling = group.create_task(_sample(worker, samples))
+                status = await _session(client, data_dir / "source", steps, base_url)
+                sampling.cancel()
             rss_mb = worker.rss_mb()
         finally:
             worker.kill()
         told = await told_by_model(base_url)
     if status.state is not SessionState.DONE:
         raise SystemExit(f"the session ended {status.state}: {status.reason}")
-    return {**told, "worker_rss_mb": rss_mb, "runs": status.agents[0].runs}
+    return {**told, "samples": samples, "worker_rss_mb": rss_mb, "runs": status.agents[0].runs}
+
+
+async def _sample(worker: WorkerProcess, samples: list[tuple[float, float]]) -> None:
+    """Note the worker's processor time every while: what others do on the machine shows less in it than on a clock."""
+    while True:
+        samples.append((time.monotonic(), worker.cpu_seconds()))
+        await asyncio.sleep(SAMPLE_SECONDS)
 
 
 async def _session(client: Client, source: Path, steps: int, base_url: str) -> SessionStatus:
@@ -131,6 +144,25 @@ def step_costs(requests: Sequence[Request], begun: frozenset[int]) -> dict[str, 
     }
 
 
+def cpu_costs(requests: Sequence[Request], samples: Sequence[tuple[float, float]]) -> dict[str, object]:
+    """The worker's processor time per step, compactions included, and the last fifth of the steps against the second.
+
+    The first fifth holds the worker's start.
+    """
+    times = [seconds for seconds, _ in samples]
+
+    def used(step: int) -> float:
+        at = min(bisect(times, requests[step].seconds), len(samples) - 1)
+        return samples[at][1]
+
+    fifth = len(requests) // 5
+    early, last = used(2 * fifth) - used(fifth), used(5 * fifth - 1) - used(4 * fifth)
+    return {
+        "worker_cpu_ms_per_step": round(1_000 * samples[-1][1] / len(requests), 2),
+        "worker_cpu_last_over_early": round(last / early, 3),
+    }
+
+
 def compaction_costs(requests: Sequence[Request], epochs: Sequence[Epoch]) -> dict[str, object]:
     """Tokens before and after compactions and the time that they add, by their cause; medians."""
     begun = {epoch.first_step: epoch.cause for epoch in epochs[1:]}
@@ -185,6 +217,9 @@ async def measure(steps: int, port: int) -> dict[str, object]:
         "lost": lost,
         **loaded,
         **step_costs(requests, begun),
+        **cpu_costs(requests, told["samples"]),
+        "prompt_tokens_per_step": round(sum(r["prompt_tokens"] for r in asked) / steps),
+        "uncached_tokens_per_step": round(sum(r["prompt_tokens"] - r["cached_tokens"] for r in asked) / steps),
         "stored_bytes_per_step": round(stored_bytes / steps),
         "worker_rss_mb": round(told["worker_rss_mb"], 1),
         "runs": told["runs"],

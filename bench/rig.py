@@ -18,6 +18,8 @@ from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 
 REPOSITORY = Path(__file__).parents[1]
+PATIENCE_SECONDS = 7_200
+"""For the model to have been asked so many times."""
 PROFILE = """\
 [models.bench]
 extends = "kimi-k2.6"
@@ -82,6 +84,11 @@ class WorkerProcess:
             self._process.kill()
             self._process.wait()
 
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used so far, by itself, in user and kernel."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def rss_mb(self) -> float:
         """The most memory it has held so far, in MB."""
         return memory_mb(self.pid, "VmHWM")
@@ -107,5 +114,5 @@ async def requests(base_url: str, *, wait_for: int = 0) -> list[dict[str, float]
 
 async def told_by_model(base_url: str, *, wait_for: int = 0) -> dict[str, Any]:
     """Requests and, of a model that watches them, facts."""
-    async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as http:
         return (await http.get("/control/requests", params={"wait_for": wait_for})).json()

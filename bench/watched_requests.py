@@ -19,8 +19,8 @@ class WatchedRequests:
         self._texts = {name: text.encode() for name, text in facts.items()}
         self._previous = b""
 
-    def see(self, body: bytes, turn: int, *, is_handoff: bool) -> float:
-        """Take a request; the share of the previous prompt's bytes that this one begins with, 1 for the first.
+    def see(self, body: bytes, turn: int, *, is_handoff: bool) -> tuple[float, int]:
+        """Take a request; the share of the previous prompt that this one begins with (1 for the first), and in bytes.
 
         The previous request is the last one that asked for a step, not one for a hand-off note.
         """
@@ -29,7 +29,8 @@ class WatchedRequests:
         previous = self._previous
         if not is_handoff:
             self._previous = prompt
-        return common_prefix_bytes(previous, prompt) / len(previous) if previous else 1.0
+        common = common_prefix_bytes(previous, prompt)
+        return (common / len(previous) if previous else 1.0), common
 
     def _look_for_facts(self, body: bytes, turn: int) -> None:
         for name, text in self._texts.items():

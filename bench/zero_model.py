@@ -67,8 +67,8 @@ class ZeroModel:
         await writer.drain()
         record: dict[str, float] = {"received_monotonic_seconds": arrived, "prompt_tokens": tokens}
         if self._watched is not None:
-            share = self._watched.see(body, turn, is_handoff=is_handoff)
-            record |= {"turn": turn, "is_handoff": is_handoff, "prefix_share": share}
+            share, common = self._watched.see(body, turn, is_handoff=is_handoff)
+            record |= {"turn": turn, "is_handoff": is_handoff, "prefix_share": share, "cached_tokens": common // 4}
         async with self._arrived:
             self._requests.append(record)
             self._arrived.notify_all()

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from longshift.cli.render_transcript import cut_lines, shown_argument
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.transcript import Block, CarriedSteps, EpochCause, Note, Speaker
-from longshift.policy import prompt
 from longshift.sessions.transcript_reader import AnswerEntry, Entry, HandoffEntry, OpeningEntry, SealEntry
 
 CAUSES = {
@@ -58,11 +57,10 @@ def _opening(entry: OpeningEntry) -> Iterator[str]:
     yield f"## {_plain(entry.agent)}: epoch {entry.epoch}, from step {base.first_step}"
     facts = [f"begun because {CAUSES[base.cause]}", *(f"carries {carried_steps(each)}" for each in base.carried)]
     yield "\n".join(f"- {_plain(fact)}" for fact in facts)
-    messages = prompt.runner_messages(base)
-    note = base.handoff.note if base.handoff else prompt.note_of(messages)
-    if note and base.cause is not EpochCause.CLEARING:
+    if base.handoff is not None:
         yield "**Hand-off note that it began with**"
-        yield fenced(note)
+        yield fenced(base.handoff.note)
+    messages = [*base.messages, *(message for each in base.carried for message in each.then)]
     texts = [str(block.get("text", "")) for message in messages for block in message["content"]]
     yield _folded("Opening messages", fenced("\n".join(texts)))
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
-from longshift.contracts.transcript import AnswerRecord, Block, EpochBase, Message, Speaker
+from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
-from longshift.policy.transcript import joined
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -68,21 +67,22 @@ def opening_messages(task: TaskSpec, workspace: Workspace, rules_text: str) -> t
 class Survivors:
     """How things stand at a compaction, each from its own source; it is said word for word."""
 
-    people: tuple[str, ...] = ()
-    """The rendered messages of people, oldest first."""
     plan: str = ""
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
     jobs: tuple[Job, ...] = ()
 
 
-def epoch_opening(opening: tuple[Message, ...], survivors: Survivors) -> Message:
-    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch."""
-    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(survivors.people)]}
+def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
+    """How a later epoch begins: the first message, then people's words; the same bytes from epoch to epoch.
+
+    `people` are the rendered messages of people, oldest first.
+    """
+    return {"role": "user", "content": [*opening[0]["content"], *_text_blocks(people)]}
 
 
 def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED) -> Message:
-    """What follows the rounds that an epoch keeps: how things stand, then the note that was written after them.
+    """What follows the rounds that a later epoch keeps: how things stand, then the note that was written after them.
 
     `written` says by whom and when.
     """
@@ -94,19 +94,6 @@ def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHE
         _note(handoff_note, written),
     )
     return {"role": "user", "content": _text_blocks(texts)}
-
-
-def epoch_messages(
-    opening: tuple[Message, ...], survivors: Survivors, handoff_note: str, *, written: str = WHEN_COMPRESSED
-) -> tuple[Message, ...]:
-    """The opening of an epoch that keeps no round, or of an agent that goes on with another's work."""
-    closing = epoch_closing(survivors, handoff_note, written=written)
-    return (joined(epoch_opening(opening, survivors), closing),)
-
-
-def runner_messages(base: EpochBase) -> tuple[Message, ...]:
-    """All that an epoch begins with, less the steps that it carries."""
-    return (*base.messages, *(message for part in base.carried for message in part.then))
 
 
 def _text_blocks(texts: Sequence[str]) -> list[Block]:
@@ -140,11 +127,6 @@ def element_of(messages: Sequence[Message], name: str) -> str:
     start, end = f"<{name}>\n", f"\n</{name}>"
     texts = [str(block.get("text", "")) for message in messages for block in message["content"]]
     return next((text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)), "")
-
-
-def note_of(messages: Sequence[Message]) -> str:
-    """The hand-off note of opening messages, without what the runner says of it."""
-    return element_of(messages, NOTE).partition("\n\n")[2]
 
 
 def _note(text: str, written: str) -> str:

@@ -20,10 +20,10 @@ class Done:
     """Each call in a line, and whether it failed."""
 
 
-def record_note(done: Sequence[Done], reason: str, earlier: str = "") -> str:
+def record_note(done: Sequence[Done], reason: str, earlier_note: str = "") -> str:
     """The note; `reason` says why no model wrote it. Of a long record the newest part is kept.
 
-    `earlier` is the note that the conversation began with.
+    `earlier_note` is the one that the conversation began with: nobody has put it into new words.
     """
     words = [f"Step {each.step}: {each.words}" for each in done if each.words][-LAST_WORDS:]
     lines = [f"{each.step}: {text}{' (failed)' if failed else ''}" for each in done for text, failed in each.calls]
@@ -31,8 +31,8 @@ def record_note(done: Sequence[Done], reason: str, earlier: str = "") -> str:
         f"No model wrote this note ({reason}). It lists what the record holds; what was found out and decided is not "
         "in it, so look at the files before you go on.",
     ]
-    if earlier:
-        parts.append("The note before this one:\n" + "\n".join(_newest([earlier], EARLIER_LIMIT_CHARACTERS)))
+    if earlier_note:
+        parts.append(f"The note from before:\n{earlier_note[:EARLIER_LIMIT_CHARACTERS]}")
     if words:
         parts.append("What you last said:\n" + "\n".join(_newest(words, WORDS_LIMIT_CHARACTERS)))
     if lines:

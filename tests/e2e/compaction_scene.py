@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -22,9 +21,9 @@ from longshift.contracts.session import SessionState
 from tests.e2e.recall_model import turn_of
 from tests.e2e.rig import Rig
 
-TURNS = 16
-LINES = 250
-"""About 1,700 tokens per step."""
+TURNS = 26
+LINES = 100
+"""About 700 tokens per step."""
 CALM, KILLED = "calm-1", "kill-1"
 """Task ids of one length: their prompts have the same size."""
 WINDOW_TOKENS = 16_000
@@ -150,7 +149,6 @@ async def set_scene(running: Rig, model: HeldModel, cause: str) -> Scene:
     await running.submit(CALM, budget={"steps": 100})
     await ended_done(running, CALM)
     epochs = epochs_of(agent_store(running, CALM))
-    shutil.rmtree(running.data_dir / "runs" / CALM, ignore_errors=True)
     return Scene(running, model, next(epoch for epoch in epochs if epoch.cause == cause))
 
 

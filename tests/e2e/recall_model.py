@@ -11,9 +11,9 @@ import orjson
 from bench import planted
 from longshift.adapters.scripted_model import RequestView, ScriptedCall, Turn
 
-JOBS_ARE_LISTED = False
+JOBS_ARE_LISTED = True
 """Whether running background jobs survive a compaction."""
-RESULTS_ARE_CLEARED = False
+RESULTS_ARE_CLEARED = True
 """Whether old tool results are cleared before a hand-off note is asked for."""
 
 _PLAYED = re.compile(r"Turns played: (\d+)\.")

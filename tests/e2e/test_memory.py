@@ -187,8 +187,9 @@ async def _exported(place: Place) -> None:
     """Without an engine."""
     lines = [json.loads(line) for line in (await place.longshift("transcript", "old.f3", "--json")).splitlines()]
     assert ["opening", "answer", "seal", "answer", "seal"] == [line["event"] for line in lines]
-    carried = {"agent": "old/lead", "epoch": 1, "first_step": 1, "end_step": 4, "cleared": False, "foreign": False}
-    assert ("fork", 4, [carried]) == (lines[0]["cause"], lines[0]["first_step"], lines[0]["carried"])
+    (carried,) = lines[0]["carried"]
+    assert ("fork", 4) == (lines[0]["cause"], lines[0]["first_step"])
+    assert ("old/lead", 1, 1, 4) == tuple(carried[name] for name in ("agent", "epoch", "first_step", "end_step"))
     lines = (await place.longshift("transcript", "old", "--format", "jsonl")).splitlines()
     assert ["opening", *["answer", "seal"] * 5, "handoff"] == [json.loads(line)["event"] for line in lines]
     for task_id in ("old", "old.f3", "old.c2"):

@@ -14,7 +14,7 @@ import pytest
 
 from bench import planted
 from longshift.contracts.session import SessionState, Steer
-from tests.e2e.recall_model import JOBS_ARE_LISTED, RecallModel
+from tests.e2e.recall_model import RecallModel
 from tests.e2e.rig import Rig, rig
 from tests.e2e.test_extremes import running_commands
 from workflows.session import Session
@@ -41,9 +41,7 @@ async def steer(running: Rig, after_requests: int, word: str) -> None:
     await handle.execute_update(Session.steer, Steer(text=word))
 
 
-async def test_what_was_said_decided_and_changed_is_in_every_request_after_every_compaction(
-    data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_what_was_said_decided_and_changed_is_in_every_request_after_every_compaction(data_dir: Path) -> None:
     model = RecallModel(STEPS, SCALE)
     async with rig(data_dir, model, profile=PROFILE, window_tokens=WINDOW_TOKENS) as running:
         planted.write_files(running.source)
@@ -54,8 +52,7 @@ async def test_what_was_said_decided_and_changed_is_in_every_request_after_every
         result = await handle.result()
         statuses = {record.status for record in running.model.requests}
     store = data_dir / "store" / "agents" / "recall" / "lead"
-    with capsys.disabled():
-        print(report(model, store))  # noqa: T201  # figures for whoever runs it with -s
+    print(report(model, store))  # noqa: T201  # figures for whoever runs it with -s
     assert SessionState.DONE is result.state, result.reason
     assert [] == model.lost
     assert set(planted.FACTS) == model.seen
@@ -64,7 +61,6 @@ async def test_what_was_said_decided_and_changed_is_in_every_request_after_every
     assert compactions == sum(asked.begins_epoch for asked in model.asked)
     assert compactions >= LEAST_COMPACTIONS
     assert list(range(STEPS + 1)) == [asked.turn for asked in model.asked]
-    assert JOBS_ARE_LISTED or planted.JOB
 
 
 def report(model: RecallModel, store: Path) -> str:

@@ -17,14 +17,7 @@ from longshift.policy.task_identity import task_hash
 
 ROOT = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 FORK = AgentState(
-    version=loop.VERSION_WITH_CONTEXT,
-    agent="f/lead",
-    task_id="f",
-    profile="p",
-    workspace=ROOT,
-    first_step=13,
-    step=13,
-    epoch_first_step=13,
+    agent="f/lead", task_id="f", profile="p", workspace=ROOT, first_step=13, step=13, epoch_first_step=13, version=2
 )
 
 
@@ -67,7 +60,9 @@ def test_a_fork_s_budget_begins_anew_and_its_report_counts_its_own_steps() -> No
 
 
 def test_a_fork_that_does_not_fit_is_compacted_at_its_first_step() -> None:
-    assert Phase.COMPACT is loop.after_model(FORK, ModelDigest(outcome=ModelOutcome.OVERFLOW)).phase
+    too_long = ModelDigest(outcome=ModelOutcome.OVERFLOW, window_tokens=1_000)
+    assert Phase.COMPACT is loop.after_model(FORK, too_long).phase
+    assert Phase.PARKED is loop.after_model(FORK.model_copy(update={"step": 1, "epoch_first_step": 1}), too_long).phase
 
 
 @pytest.mark.parametrize(
@@ -99,8 +94,8 @@ def test_a_plan_comes_back_from_its_text() -> None:
 
 
 def test_a_note_made_of_the_record_keeps_the_one_before_it() -> None:
-    note = record_note([], "it was down", "x" * 30_000 + " the end")
-    assert (True, True) == ("The note before this one" in note, "the end" in note)
+    note = record_note([], "it was down", "the start " + "x" * 30_000)
+    assert (True, True) == ("The note from before" in note, "the start" in note)
     assert len(note) < 21_000
 
 

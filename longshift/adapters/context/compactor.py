@@ -18,7 +18,7 @@ from longshift.contracts.activities import WriteHandoffInput
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import HandoffDigest, ModelOutcome, ModelProfile, Usage
 from longshift.contracts.transcript import EpochBase, EpochCause, HandoffRecord
-from longshift.policy import compaction, prompt, provider
+from longshift.policy import compaction, provider
 from longshift.policy.record_note import record_note
 
 _NO_NOTE_TO_HOPE_FOR = frozenset({ProviderFailure.OVERFLOW, ProviderFailure.TOO_LARGE, ProviderFailure.REFUSED})
@@ -125,12 +125,11 @@ class Compactor:
                     raise
                 reason = provider.detail_of(error)
         by_runner = not note
-        note = note or await self._made(request, steps, reason)
+        if by_runner:
+            base = await self._transcripts.base(request.agent, request.epoch)
+            earlier = base.handoff.note if base.handoff else ""
+            note = record_note(list(map(done, steps)), reason, earlier)
         return HandoffRecord(note=note, step=request.step, reason=request.reason, usage=usage, by_runner=by_runner)
-
-    async def _made(self, request: WriteHandoffInput, steps: Sequence[PlacedStep], reason: str) -> str:
-        base = await self._transcripts.base(request.agent, request.epoch)
-        return record_note(list(map(done, steps)), reason, prompt.note_of(prompt.runner_messages(base)))
 
     async def _live(self, profile: ModelProfile, request: WriteHandoffInput) -> Live:
         if request.foreign:

@@ -61,15 +61,15 @@ class Epochs:
             opening = await self.opening(request.task_id, request.workspace)
         else:
             opening = (await self._transcripts.base(request.agent, 1)).messages
+        people = prompt.people_messages(base.messages, [placed.step.answer for placed in left])
         survivors = prompt.Survivors(
-            people=prompt.people_messages(base.messages, [placed.step.answer for placed in left]),
             plan=request.plan,
             changed_files=request.changed_files,
             changed_count=request.changed_count,
             jobs=request.jobs,
         )
         messages, kept = compaction.closed(
-            prompt.epoch_opening(opening, survivors), kept, prompt.epoch_closing(survivors, record.note)
+            prompt.epoch_opening(opening, people), kept, prompt.epoch_closing(survivors, record.note)
         )
         update = {
             "messages": messages,

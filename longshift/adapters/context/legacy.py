@@ -11,7 +11,7 @@ from longshift.adapters.context.epochs import done
 from longshift.adapters.store import Lineage, PlacedEpoch, PlacedStep, Store, Transcripts
 from longshift.contracts import ids
 from longshift.contracts.tools import PlanItem, UpdatePlanArguments
-from longshift.contracts.transcript import EpochBase, HandoffRecord
+from longshift.contracts.transcript import EpochBase, HandoffRecord, Message
 from longshift.policy import describe, prompt
 from longshift.policy.record_note import record_note
 
@@ -50,11 +50,12 @@ async def read_legacy(store: Store, transcripts: Transcripts, agent: str) -> Leg
     steps = await transcripts.steps(agent, epoch.number, end_step)
     open_answer = await transcripts.find_answer(agent, epoch.number, end_step)
     body = await store.find(ids.handoff_key(agent))
-    messages = prompt.runner_messages(epoch.base)
+    messages = epoch.base.messages
     if body is not None:
         record = HandoffRecord.model_validate_json(body)
     else:
-        note = record_note(list(map(done, steps)), NO_NOTE, prompt.note_of(messages))
+        earlier = epoch.base.handoff.note if epoch.base.handoff else ""
+        note = record_note(list(map(done, steps)), NO_NOTE, earlier)
         record = HandoffRecord(note=note, step=steps[-1].number + 1 if steps else 1, by_runner=True)
     kept = describe.plan_of_text(record.plan)
     return Legacy(
@@ -72,10 +73,14 @@ async def read_legacy(store: Store, transcripts: Transcripts, agent: str) -> Leg
 def plan_of(base: EpochBase, steps: Sequence[PlacedStep]) -> tuple[PlanItem, ...]:
     """The plan in force after these steps: the last that was set in them, or the one that their epoch began with."""
     for placed in reversed(steps):
-        found = _set_in(placed)
+        found = _told_in(placed.then) or _set_in(placed)
         if found:
             return found
-    return describe.plan_of_text(prompt.element_of(prompt.runner_messages(base), "plan"))
+    return _told_in(base.messages)
+
+
+def _told_in(messages: Sequence[Message]) -> tuple[PlanItem, ...]:
+    return describe.plan_of_text(prompt.element_of(messages, "plan"))
 
 
 def _set_in(placed: PlacedStep) -> tuple[PlanItem, ...]:

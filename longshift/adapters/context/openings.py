@@ -82,7 +82,6 @@ class Openings:
         update = {
             "carried": carried_by(steps, request.profile),
             "first_step": step + 1,
-            "handoff": None,
             "cause": EpochCause.FORK,
         }
         await self._begun(request, source.base.model_copy(update=update))
@@ -115,12 +114,12 @@ def _inherited(base: EpochBase, legacy: Legacy, unheard: tuple[str, ...] = (), *
     """A plain beginning, with what another agent has left."""
     record = legacy.record
     survivors = prompt.Survivors(
-        people=(*legacy.people, *unheard),
         plan=describe.plan_text(legacy.plan),
         changed_files=record.changed_files,
         changed_count=record.changed_count,
     )
-    messages = prompt.epoch_messages(base.messages, survivors, record.note, written=written)
+    opening = prompt.epoch_opening(base.messages, (*legacy.people, *unheard))
+    messages, _ = compaction.closed(opening, (), prompt.epoch_closing(survivors, record.note, written=written))
     return base.model_copy(update={"messages": messages, "handoff": record})
 
 
@@ -133,8 +132,8 @@ def carried_by(steps: Sequence[PlacedStep], profile: str) -> tuple[CarriedSteps,
             step=placed.number,
             size_bytes=0,
             cleared=placed.place.cleared,
-            foreign=placed.place.foreign or placed.step.answer.profile not in ("", profile),
             then=placed.then,
+            foreign=placed.place.foreign or placed.step.answer.profile not in ("", profile),
         )
         for placed in steps
     ]

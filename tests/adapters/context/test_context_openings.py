@@ -25,13 +25,15 @@ from longshift.contracts.transcript import (
     Speaker,
 )
 from longshift.contracts.workspace import Restoration, Workspace
-from longshift.policy.prompt import Survivors, epoch_messages, opening_messages, people_messages
+from longshift.policy import compaction
+from longshift.policy.prompt import Survivors, epoch_closing, epoch_opening, opening_messages, people_messages
 from longshift.policy.transcript import notes_message, violations
 
 LEAD = ids.agent_id("old")
 ROOT = "/hosts/new/tree"
 PLAN = (PlanItem(title="look", status=PlanItemStatus.DONE), PlanItem(title="mend\nboth"))
 KEEP = Note(speaker=Speaker.PERSON, text="keep the API")
+MORE = (PlanItem(title="more"),)
 SAID = "<message-from-person>\nkeep the API\n</message-from-person>"
 
 
@@ -68,6 +70,15 @@ class Session:
         self.epoch += 1
         update = {"first_step": self.step, "cause": cause, **fields}
         await self.transcripts.put_base(self.agent, self.epoch, base.model_copy(update=update))
+
+    async def compacted(self, note: str, *kept: CarriedSteps, people: tuple[str, ...] = (), plan: str = "") -> None:
+        """Go on from a hand-off note."""
+        opening = opening_messages(await self.task(ids.task_of_agent(self.agent)), workspace(), "")
+        messages, carried = compaction.closed(
+            epoch_opening(opening, people), kept, epoch_closing(Survivors(plan=plan), note)
+        )
+        record = HandoffRecord(note=note, step=self.step)
+        await self.next_epoch(EpochCause.HANDOFF, messages=messages, carried=carried, handoff=record)
 
     async def did(
         self, name: str, *notes: Note, profile: str = "", is_error: bool = False, **arguments: object
@@ -161,10 +172,7 @@ class TestTheNextShift:
         self, store: Store, old: Session
     ) -> None:
         await old.did("bash", KEEP)
-        messages = epoch_messages(
-            opening_messages(await old.task("old"), workspace(), ""), Survivors(people=(SAID,)), "n"
-        )
-        await old.next_epoch(EpochCause.HANDOFF, messages=messages)
+        await old.compacted("n", people=(SAID,))
         await old.did("bash", Note(speaker=Speaker.PERSON, text="and faster"))
         await old.ended(HandoffRecord(note="one", step=3))
         second, third = (ids.agent_id("old", shift=shift) for shift in (2, 3))
@@ -213,9 +221,8 @@ class TestAnotherSessionsNote:
         assert 2 == (await opening_of(store)).count(SAID)
 
     async def test_without_a_note_one_is_made_of_the_record(self, store: Store, old: Session) -> None:
-        messages = epoch_messages(opening_messages(await old.task("old"), workspace(), ""), Survivors(), "found a lot")
         await old.did("bash")
-        await old.next_epoch(EpochCause.HANDOFF, messages=messages)
+        await old.compacted("found a lot")
         await old.did("edit_file", is_error=True)
         await old.did("grep", KEEP)
         await begin(store, {"session": "old"})
@@ -266,21 +273,20 @@ class TestAFork:
         await old.did("bash", KEEP)
         await old.plan()
         kept = CarriedSteps(agent=LEAD, epoch=2, first_step=5, end_step=7)
-        messages = epoch_messages(opening_messages(await old.task("old"), workspace(), ""), Survivors(), "note")
-        await old.next_epoch(EpochCause.HANDOFF, carried=(kept,), messages=messages)
+        await old.compacted("note", kept, plan="- [ ] more")
         await old.did("bash")
         await old.did("bash")
         back = CarriedSteps(agent=LEAD, epoch=3, first_step=7, end_step=8)
-        await old.next_epoch(EpochCause.ROLLBACK, carried=(kept, back))
+        await old.next_epoch(EpochCause.ROLLBACK, carried=((await old.transcripts.base(LEAD, 3)).carried[0], back))
         await old.did("bash")
         return old
 
     @pytest.mark.parametrize("step", range(1, 10))
     async def test_it_begins_with_the_very_bytes_of_any_step(self, long: Session, step: int) -> None:
         found = await self.fork(long, step)
-        assert (PLAN if step > 5 else ()) == found.plan
+        assert {6: PLAN, 7: MORE, 8: MORE, 9: MORE}.get(step, ()) == found.plan
         base = await Transcripts(long.store).base("new/lead", 1)
-        assert (EpochCause.FORK, step + 1, None) == (base.cause, base.first_step, base.handoff)
+        assert (EpochCause.FORK, step + 1, step > 6) == (base.cause, base.first_step, base.handoff is not None)
 
     async def test_the_agent_is_told_where_it_is_and_what_a_person_wants(self, old: Session) -> None:
         await old.did("write_file", path="a", content="1")
