@@ -213,7 +213,7 @@ async def test_the_plan_of_a_compacted_conversation_is_in_its_opening(conversati
     survivors = prompt.Survivors(plan="- [x] one\n- [~] two")
     kept = CarriedSteps(agent=AGENT, epoch=1, first_step=2, end_step=3)
     messages, carried = compaction.closed(
-        prompt.epoch_opening(OPENING, survivors.people), (kept,), prompt.epoch_closing(survivors, "the note")
+        prompt.epoch_opening(OPENING, ()), (kept,), prompt.epoch_closing(survivors, "the note")
     )
     await conversation.begin(cause=EpochCause.HANDOFF, messages=messages, carried=carried)
     then = await conversation.sent(2, 3)
