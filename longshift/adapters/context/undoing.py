@@ -10,7 +10,7 @@ from longshift.adapters.context.legacy import plan_of
 from longshift.adapters.context.openings import carried_by
 from longshift.adapters.context.sizes import view_tokens
 from longshift.adapters.context.timeline import Timeline
-from longshift.adapters.store import PlacedEpoch, PlacedStep, Store, Transcripts
+from longshift.adapters.store import PlacedStep, Store, Transcripts
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
 from longshift.contracts.transcript import EpochBase, EpochCause, Note, Speaker
 
@@ -31,15 +31,14 @@ class Undoing:
             StoreMissing: a step of the conversation is not in the store.
         """
         timeline = await Timeline.read(self._store, request.agent, until_epoch=request.epoch)
-        source = await self._source(timeline, request.to_step)
-        found = await self._transcripts.steps(source.agent, source.number, request.to_step + 1)
-        kept = [placed for placed in found if placed.number <= request.to_step]
+        source = timeline.epoch_of(request.to_step)
+        kept = await self._transcripts.steps(request.agent, source, request.to_step + 1)
         update = {
             "first_step": request.step,
             "carried": carried_by(kept, request.profile),
             "cause": EpochCause.ROLLBACK,
         }
-        base = source.base.model_copy(update=update)
+        base = timeline.bases[source - 1].model_copy(update=update)
         epoch = request.epoch + 1
         # A compaction that was given up may have written the next epoch, which nobody is in.
         while not _is_begun(await self._transcripts.put_base(request.agent, epoch, base), base):
@@ -55,22 +54,13 @@ class Undoing:
             people=await self._people(timeline, request, kept),
         )
 
-    async def _source(self, timeline: Timeline, step: int) -> PlacedEpoch:
-        """The epoch that wrote a step, of this agent or of the one it was forked from; the very first for step 0."""
-        agent, base = timeline.agent, timeline.bases[0]
-        if step >= base.first_step or not base.carried:
-            number = timeline.epoch_of(step)
-            return PlacedEpoch(agent, number, timeline.bases[number - 1])
-        return await self._source(await Timeline.read(self._store, base.carried[-1].agent), step)
-
     async def _people(
         self, timeline: Timeline, request: RollBackConversationInput, kept: Sequence[PlacedStep]
     ) -> tuple[Note, ...]:
         """What people said in the steps after the wanted one, each message once."""
         known = {note.message_id for placed in kept for note in placed.step.answer.notes}
         found: dict[str, Note] = {}
-        own = max(request.to_step + 1, timeline.bases[0].first_step)
-        for start in range(own, request.step, LOAD_AT_ONCE):
+        for start in range(request.to_step + 1, request.step, LOAD_AT_ONCE):
             numbers = range(start, min(start + LOAD_AT_ONCE, request.step))
             answers = await asyncio.gather(
                 *(self._transcripts.answer(request.agent, timeline.epoch_of(number), number) for number in numbers)

@@ -163,13 +163,14 @@ async def test_a_compaction_can_be_undone(conversation: Conversation) -> None:
     kept = CarriedSteps(agent=AGENT, epoch=1, first_step=5, end_step=6)
     await conversation.begin(cause=EpochCause.HANDOFF, handoff=record, carried=(kept,))
     await conversation.steps(3)
-    within = await conversation.sent(2, 8)
+    compacted = await conversation.sent(2, 8)
     assert 5 == (await conversation.back(7)).first_step
-    assert within == await conversation.sent(3, 9)
+    assert compacted == await conversation.sent(3, 9)
     await conversation.back(3)
     assert before == await conversation.sent(4, 9)
     base = await conversation.transcripts.base(AGENT, 3)
-    assert ((kept, CarriedSteps(agent=AGENT, epoch=2, first_step=6, end_step=8)), None) == (base.carried, base.handoff)
+    within = CarriedSteps(agent=AGENT, epoch=2, first_step=6, end_step=8)
+    assert ((kept, within), record) == (base.carried, base.handoff)
 
 
 async def test_an_attempt_that_was_cut_off_is_taken_as_it_is(conversation: Conversation) -> None:
