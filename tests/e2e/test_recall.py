@@ -19,7 +19,8 @@ from tests.e2e.rig import Rig, rig
 from tests.e2e.test_extremes import running_commands
 from workflows.session import Session
 
-STEPS = int(os.environ.get("LONGSHIFT_RECALL_STEPS", "300"))
+STEPS_VARIABLE = "LONGSHIFT_RECALL_STEPS"
+STEPS = int(os.environ.get(STEPS_VARIABLE, "300"))
 IS_WHOLE = STEPS >= 1_000
 WINDOW_TOKENS = 262_144 if IS_WHOLE else 32_000
 SCALE = 1.0 if IS_WHOLE else 0.35
