@@ -2,7 +2,8 @@
 # pyright: reportUnknownMemberType=false
 """A long session forgets nothing that must hold: each request after each compaction is looked at, by the model.
 
-`LONGSHIFT_RECALL_STEPS=4000 pytest -s tests/e2e/test_recall.py` is the whole of it, in the real window.
+`RECALL_STEPS=4000 pytest -s tests/e2e/test_recall.py` is the whole of it, in the real window.
+The variable has no prefix of ours: the worker refuses settings that it does not know.
 """
 
 import os
@@ -19,8 +20,7 @@ from tests.e2e.rig import Rig, rig
 from tests.e2e.test_extremes import running_commands
 from workflows.session import Session
 
-STEPS_VARIABLE = "LONGSHIFT_RECALL_STEPS"
-STEPS = int(os.environ.get(STEPS_VARIABLE, "300"))
+STEPS = int(os.environ.get("RECALL_STEPS", "300"))
 IS_WHOLE = STEPS >= 1_000
 WINDOW_TOKENS = 262_144 if IS_WHOLE else 32_000
 SCALE = 1.0 if IS_WHOLE else 0.35
