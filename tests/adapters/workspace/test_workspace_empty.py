@@ -1,5 +1,6 @@
 """An empty workspace's shadow repository is the one that git makes, without git."""
 
+import re
 from pathlib import Path
 
 from longshift.adapters.workspace.empty import EmptyShadow
@@ -12,9 +13,13 @@ def a_shadow(folder: Path) -> Shadow:
     return Shadow(folder / "shadow.git", folder / "tree", protected=("tests/**",))
 
 
+A_TIME = re.compile(rb"\b\d{10} [+-]\d{4}\b")
+"""The second in which something was recorded; two recordings need not be in the same one."""
+
+
 def content(git_dir: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(git_dir)): path.read_bytes()
+        str(path.relative_to(git_dir)): A_TIME.sub(b"<time>", path.read_bytes())
         for path in git_dir.rglob("*")
         if path.is_file() and path.name != "longshift.lock" and "objects" not in path.parts
     }
