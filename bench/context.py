@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 from bisect import bisect
@@ -24,7 +23,7 @@ from temporalio.client import Client
 
 from bench import planted
 from bench.epochs import Epoch, epochs_of
-from bench.rig import PROFILE, WorkerProcess, engine, told_by_model, zero_model
+from bench.rig import PROFILE, WorkerProcess, engine, tell, told_by_model, zero_model
 from longshift.adapters.store import Transcripts, open_store
 from longshift.contracts import ids
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus, Steer
@@ -234,12 +233,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help="of the model")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.steps, options.port))
-    if options.json:
-        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-        return
-    for key, value in figures.items():
-        sys.stdout.write(f"{key:26} {value}\n")
+    tell(asyncio.run(measure(options.steps, options.port)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ object; its keys are explained in `docs/benchmarks.md`.
 
 import argparse
 import asyncio
-import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from bench.queue_backlog import backlog
 from bench.queue_rig import QueueRig, a_task, queue_rig
-from bench.rig import requests
+from bench.rig import requests, tell
 from bench.round_trips import no_op_ms
 from longshift.submission import submit
 
@@ -70,12 +68,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=PORT, help="of the model")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = asyncio.run(measure(max(500, options.queued), options.port))
-    if options.json:
-        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-        return
-    for key, value in figures.items():
-        sys.stdout.write(f"{key:26} {value}\n")
+    tell(asyncio.run(measure(max(500, options.queued), options.port)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -116,3 +117,12 @@ async def told_by_model(base_url: str, *, wait_for: int = 0) -> dict[str, Any]:
     """Requests and, of a model that watches them, facts."""
     async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as http:
         return (await http.get("/control/requests", params={"wait_for": wait_for})).json()
+
+
+def tell(figures: Mapping[str, object], *, as_json: bool) -> None:
+    """What a bench has measured, as one JSON object or as a line for each figure."""
+    if as_json:
+        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+        return
+    for key, value in figures.items():
+        sys.stdout.write(f"{key:26} {value}\n")

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 from itertools import pairwise
@@ -20,7 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.bare import Bare, no_op
-from bench.rig import PROFILE, WorkerProcess, engine, requests, zero_model
+from bench.rig import PROFILE, WorkerProcess, engine, requests, tell, zero_model
 from longshift.contracts import ids
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
@@ -205,12 +204,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES_BYTES), help="bytes per tool result")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.steps, tuple(options.sizes)))
-    if options.json:
-        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
-        return
-    for key, value in figures.items():
-        sys.stdout.write(f"{key:26} {value}\n")
+    tell(asyncio.run(measure(options.steps, tuple(options.sizes))), as_json=options.json)
 
 
 if __name__ == "__main__":

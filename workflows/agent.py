@@ -6,7 +6,8 @@ a feature is a pure decision in `policy`, an activity or an interceptor. Bodies 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
@@ -21,13 +22,17 @@ from longshift.contracts.activities import (
 from longshift.contracts.agent import AgentInput, AgentReport, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest
-from longshift.contracts.tools import Job, JobsDigest, ToolDigest, ToolStatus
+from longshift.contracts.tools import Job, ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
 from longshift.policy import actions, describe, loop, requests, slots, standing
 from workflows import options, signals
 from workflows.agent_inbox import AgentInbox
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
+
+Place = TypeVar("Place")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 REPORT_EVERY_STEPS = 25
 """How often the session hears of steps, tokens and cost."""
@@ -58,7 +63,7 @@ class Agent(AgentInbox):
         with contextlib.suppress(ActivityError):  # the delivery takes the tree as it is
             await self._checkpointed()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return loop.report(self._state)
+        return standing.report(self._state)
 
     async def _or_park(self, doing: Awaitable[None]) -> None:
         """What fails outside, after all its attempts, waits for a person.
@@ -203,14 +208,10 @@ class Agent(AgentInbox):
         await self._checkpointed()
         summary = f"step {self._state.step} · back to step {action.wish.to_step}"
         try:
-            files = await on_host(
-                self._held,
-                lambda workspace: workflow.start_activity_method(
-                    WorkspaceActivities.roll_back_files,
-                    requests.roll_back_files(self._state, action, workspace),
-                    summary=f"{summary} · files",
-                    **options.housekeeping(workspace.host_queue),
-                ),
+            files = await self._housekept(
+                WorkspaceActivities.roll_back_files,
+                lambda workspace: requests.roll_back_files(self._state, action, workspace),
+                f"{summary} · files",
             )
         except HostLost:
             return  # the loop asks for it again, on the host that has the files now
@@ -229,17 +230,14 @@ class Agent(AgentInbox):
         if self._held() is None or self._state.version < loop.VERSION_WITH_CONTEXT:
             return ()
         try:
-            return (await on_host(self._held, self._start_listing)).jobs
+            digest = await self._housekept(
+                ToolActivities.list_jobs,
+                lambda workspace: ListJobsInput(workspace=workspace, agent=self._state.agent),
+                f"step {self._state.step} · background jobs",
+            )
         except HostLost:
             return ()
-
-    def _start_listing(self, workspace: Workspace) -> workflow.ActivityHandle[JobsDigest]:
-        return workflow.start_activity_method(
-            ToolActivities.list_jobs,
-            ListJobsInput(workspace=workspace, agent=self._state.agent),
-            summary=f"step {self._state.step} · background jobs",
-            **options.housekeeping(workspace.host_queue),
-        )
+        return digest.jobs
 
     async def _hold(self, seconds: float | None) -> None:
         """Wait for the provider (`seconds`) or for a person (None); either way a person's word ends it."""
@@ -272,18 +270,28 @@ class Agent(AgentInbox):
 
     async def _take_checkpoint(self, step: int) -> None:
         try:
-            digest = await on_host(
-                self._held,
-                lambda workspace: workflow.start_activity_method(
-                    WorkspaceActivities.checkpoint,
-                    requests.checkpoint(self._state, step, workspace),
-                    summary=f"step {step} · checkpoint",
-                    **options.housekeeping(workspace.host_queue),
-                ),
+            digest = await self._housekept(
+                WorkspaceActivities.checkpoint,
+                lambda workspace: requests.checkpoint(self._state, step, workspace),
+                f"step {step} · checkpoint",
             )
         except HostLost:
             return  # the files it was about are gone, and the agent has been told
         self._state = loop.after_checkpoint(self._state, digest)
+
+    async def _housekept(
+        self,
+        activity: Callable[[Place, Request], Awaitable[Result]],
+        request: Callable[[Workspace], Request],
+        summary: str,
+    ) -> Result:
+        """Something that the host does about the workspace, rather than in it."""
+        return await on_host(
+            self._held,
+            lambda workspace: workflow.start_activity_method(
+                activity, request(workspace), summary=summary, **options.housekeeping(workspace.host_queue)
+            ),
+        )
 
     async def _checkpointed(self) -> None:
         task, self._checkpoint = self._checkpoint, None

@@ -31,9 +31,9 @@ class Round:
     """User messages that follow it."""
 
 
-def room_bytes(total_bytes: int, context_tokens: int, tokens: int) -> int:
-    """What `tokens` are in bytes of this conversation."""
-    return total_bytes * tokens // max(context_tokens, 1)
+def room_bytes(rounds: Sequence[Round], context_tokens: int, tokens: int) -> int:
+    """What `tokens` are in bytes, in a conversation of these rounds that has `context_tokens`."""
+    return sum(each.size_bytes for each in rounds) * tokens // max(context_tokens, 1)
 
 
 def first_uncleared(rounds: Sequence[Round], *, free_bytes: int, recent_bytes: int) -> int:

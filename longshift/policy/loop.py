@@ -10,15 +10,15 @@ calls, an action or an activity; it never becomes a paragraph in here or in the 
 What closes a step, its seal, travels with the next model call; `must_seal` says when it has to be written before.
 """
 
-from longshift.contracts.agent import AgentOutcome, AgentReport, AgentState, Attention, Phase
+from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
-from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass
+from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.slots import SlotGranted
-from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
-from longshift.contracts.transcript import Note, SealedResult, SealInput, Speaker
+from longshift.contracts.tools import ToolDigest, ToolStatus
+from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest
-from longshift.policy import context, handover, notes, recall, rollback, slots, waiting
+from longshift.policy import calls, context, handover, notes, recall, rollback, slots, standing, waiting
 from longshift.policy.actions import (
     Action,
     CallModel,
@@ -58,7 +58,7 @@ def next_action(state: AgentState) -> Action:
         case Phase.HANDOFF:
             return WriteHandoff()
         case Phase.TOOLS:
-            return RunTools(batches(unanswered_calls(state)))
+            return RunTools(calls.batches(calls.unanswered_calls(state)))
         case Phase.CHECKS:
             return RunChecks()
         case Phase.WAITING:
@@ -66,7 +66,7 @@ def next_action(state: AgentState) -> Action:
         case Phase.PARKED:
             return Park()
         case Phase.ENDED:
-            return Finish(report=report(state))
+            return Finish(report=standing.report(state))
 
 
 def must_seal(state: AgentState) -> bool:
@@ -85,52 +85,6 @@ def is_held(state: AgentState) -> bool:
 def has_ended(state: AgentState) -> bool:
     """Whether nothing is left to do."""
     return state.phase is Phase.ENDED and state.unwritten_seal is None
-
-
-def batches(calls: tuple[CallDigest, ...]) -> tuple[tuple[CallDigest, ...], ...]:
-    """Neighbouring pure calls run together; everything else runs alone, in the model's order."""
-    grouped: list[tuple[CallDigest, ...]] = []
-    for call in calls:
-        if grouped and call.tool_class is ToolClass.PURE and grouped[-1][-1].tool_class is ToolClass.PURE:
-            grouped[-1] = (*grouped[-1], call)
-        else:
-            grouped.append((call,))
-    return tuple(grouped)
-
-
-def unanswered_calls(state: AgentState) -> tuple[CallDigest, ...]:
-    """The calls of the current answer that still have to run on the host."""
-    answered = {result.index for result in state.results}
-    return tuple(
-        call for call in state.calls if not call.rejected and call.name != FINISH and call.index not in answered
-    )
-
-
-def finish_call(state: AgentState) -> CallDigest | None:
-    """The answer's `finish`, if there is a usable one."""
-    return next((call for call in state.calls if call.name == FINISH and not call.rejected), None)
-
-
-def _sealed_results(state: AgentState) -> tuple[SealedResult, ...]:
-    """One line per call, in the model's order."""
-    by_index = {result.index: result for result in state.results}
-    return tuple(_sealed_result(state, call, by_index.get(call.index)) for call in state.calls)
-
-
-def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | None) -> SealedResult:
-    if call.rejected:
-        return SealedResult(call_id=call.call_id, index=call.index, is_error=True)
-    if call.name == FINISH:
-        accepted = state.finish_refused is None
-        text = notes.FINISH_ACCEPTED if accepted else state.finish_refused
-        return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=not accepted)
-    if result is None:
-        return SealedResult(call_id=call.call_id, index=call.index, text=notes.NOT_RUN, is_error=True)
-    text = notes.LOST_WITH_HOST if result.lost_with_host else None
-    is_error = result.status is not ToolStatus.OK
-    return SealedResult(
-        call_id=call.call_id, index=call.index, text=text, is_error=is_error, generation=result.generation
-    )
 
 
 def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
@@ -189,9 +143,9 @@ def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
 
 def _after_calls(state: AgentState) -> AgentState:
     """Run what is left of the calls, then the checks if `finish` is among them, then close the step."""
-    if unanswered_calls(state):
+    if calls.unanswered_calls(state):
         return state.model_copy(update={"phase": Phase.TOOLS})
-    if finish_call(state) is not None and state.has_checks:
+    if calls.finish_call(state) is not None and state.has_checks:
         return state.model_copy(update={"phase": Phase.CHECKS})
     return _closed(state)
 
@@ -336,12 +290,12 @@ def after_seal(state: AgentState) -> AgentState:
 def _closed(state: AgentState) -> AgentState:
     """The step is over: keep what seals it, and open the next one, or end."""
     state = _heard_out(state)
-    is_done = finish_call(state) is not None and state.finish_refused is None
+    is_done = calls.finish_call(state) is not None and state.finish_refused is None
     seal = SealInput(
         agent=state.agent,
         epoch=state.epoch,
         step=state.step,
-        results=_sealed_results(state),
+        results=calls.sealed_results(state),
         notes=notes.of_answer(state),
     )
     added_bytes = context.added_bytes(seal, state.results)
@@ -371,7 +325,7 @@ def _heard_out(state: AgentState) -> AgentState:
         not (state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes))
         or state.ending
         or state.finish_refused is not None
-        or finish_call(state) is None
+        or calls.finish_call(state) is None
     ):
         return state
     return state.model_copy(update={"finish_refused": notes.FINISH_UNHEARD})
@@ -470,30 +424,3 @@ def cancelled(state: AgentState, reason: str) -> AgentState:
     if state.calls:
         state = _closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})
-
-
-def report(state: AgentState) -> AgentReport:
-    """What the session learns."""
-    return AgentReport(
-        agent=state.agent,
-        outcome=state.outcome or AgentOutcome.CANCELLED,
-        reason=state.ending,
-        steps=state.step - state.first_step,
-        epoch=state.epoch,
-        last_step=state.step - 1,
-        usage=state.usage,
-        cost_usd=state.cost_usd,
-        tool_calls=state.tool_calls,
-        rejected_calls=state.rejected_calls,
-        lost_calls=state.lost_calls,
-        compactions=state.compactions,
-        clearings=state.clearings,
-        rollbacks=state.rollbacks,
-        profile=state.profile,
-        runs=state.runs,
-        checks=state.checks,
-        summary=state.last_text[:2_000],
-        context_fill=context.fill(state),
-        undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
-        handoff_note=state.handoff_note,
-    )

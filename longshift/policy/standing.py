@@ -1,7 +1,8 @@
 """Where an agent stands, for its session and for people."""
 
-from longshift.contracts.agent import AgentProgress, AgentState, Phase
+from longshift.contracts.agent import AgentOutcome, AgentProgress, AgentReport, AgentState, Phase
 from longshift.contracts.session import AgentStatus
+from longshift.contracts.transcript import Speaker
 from longshift.policy import context, describe, recall
 
 
@@ -51,4 +52,31 @@ def progress(state: AgentState) -> AgentProgress:
         next_action=describe.next_action(state),
         last_text=state.last_text,
         changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
+    )
+
+
+def report(state: AgentState) -> AgentReport:
+    """What the session learns of an agent that has ended."""
+    return AgentReport(
+        agent=state.agent,
+        outcome=state.outcome or AgentOutcome.CANCELLED,
+        reason=state.ending,
+        steps=state.step - state.first_step,
+        epoch=state.epoch,
+        last_step=state.step - 1,
+        usage=state.usage,
+        cost_usd=state.cost_usd,
+        tool_calls=state.tool_calls,
+        rejected_calls=state.rejected_calls,
+        lost_calls=state.lost_calls,
+        compactions=state.compactions,
+        clearings=state.clearings,
+        rollbacks=state.rollbacks,
+        profile=state.profile,
+        runs=state.runs,
+        checks=state.checks,
+        summary=state.last_text[:2_000],
+        context_fill=context.fill(state),
+        undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
+        handoff_note=state.handoff_note,
     )

@@ -14,7 +14,7 @@ from longshift.adapters.store import Transcripts, open_store
 from longshift.contracts import ids
 from longshift.contracts.activities import CallModelInput, WriteHandoffInput
 from longshift.contracts.agent import AgentLimits
-from longshift.contracts.model import CallDigest, HandoffDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import Job
 from longshift.contracts.transcript import (
@@ -118,6 +118,11 @@ class Rig:
         }
         activity = (models or self.models).write_handoff
         return await ActivityEnvironment().run(activity, WriteHandoffInput.model_validate(given))
+
+    async def call(self, step: int = 2, *, models: Models | None = None, **fields: Any) -> ModelDigest:
+        given = {"agent": AGENT, "task_id": "t", "profile": "test", "epoch": 1, "epoch_first_step": 1, "step": step}
+        activity = (models or self.models).call_model
+        return await ActivityEnvironment().run(activity, CallModelInput.model_validate({**given, **fields}))
 
     async def conversation(self, epoch: int, step: int) -> list[dict[str, Any]]:
         return [json.loads(message) for message in (await Transcripts(self.store).view(AGENT, epoch, step)).messages]
@@ -298,17 +303,7 @@ async def test_another_providers_model_gets_no_thinking_and_ids_that_every_provi
 async def test_a_window_that_was_learnt_by_another_worker_holds() -> None:
     rig = Rig(NOTE, max_output_tokens=20_000, output_limit_tokens=20_000)
     await rig.begin(1)
-    asked = CallModelInput(
-        agent=AGENT,
-        task_id="t",
-        profile="test",
-        epoch=1,
-        epoch_first_step=1,
-        step=2,
-        context_tokens=40_000,
-        learnt_window_tokens=50_000,
-    )
-    digest = await ActivityEnvironment().run(rig.fresh_worker().call_model, asked)
+    digest = await rig.call(context_tokens=40_000, learnt_window_tokens=50_000, models=rig.fresh_worker())
     assert (50_000, 50_000, 8_000) == (digest.window_tokens, digest.learnt_window_tokens, rig.sent[0]["max_tokens"])
 
 
@@ -316,10 +311,7 @@ async def test_an_overflow_without_a_number_teaches_a_smaller_window() -> None:
     too_long = refused("Invalid request: the prompt exceeds the maximum context length of this model")
     rig = Rig(too_long, NOTE, max_output_tokens=20_000, output_limit_tokens=20_000)
     await rig.begin(1)
-    asked = CallModelInput(
-        agent=AGENT, task_id="t", profile="test", epoch=1, epoch_first_step=1, step=2, context_tokens=100_000
-    )
-    digest = await ActivityEnvironment().run(rig.models.call_model, asked)
+    digest = await rig.call(context_tokens=100_000)
     assert (ModelOutcome.ANSWERED, 114_000) == (digest.outcome, digest.learnt_window_tokens)
     assert [20_000, 9_000] == [body["max_tokens"] for body in rig.sent]
 
@@ -332,34 +324,14 @@ async def test_a_large_guess_near_the_window_is_counted_by_the_provider_first() 
         **{**window(10_000), "max_output_tokens": 3_000, "output_limit_tokens": 3_000},
     )
     await rig.begin(1)
-    asked = CallModelInput(
-        agent=AGENT,
-        task_id="t",
-        profile="test",
-        epoch=1,
-        epoch_first_step=1,
-        step=2,
-        context_tokens=9_500,
-        estimated_tokens=2_000,
-    )
-    digest = await ActivityEnvironment().run(rig.models.call_model, asked)
+    digest = await rig.call(context_tokens=9_500, estimated_tokens=2_000)
     assert (ModelOutcome.ANSWERED, [None, 3_000]) == (digest.outcome, [body.get("max_tokens") for body in rig.sent])
 
 
 async def test_a_prompt_that_is_counted_as_too_large_is_not_sent() -> None:
     rig = Rig(httpx.Response(200, json={"input_tokens": 9_900}), count_tokens_path="/count", **window(10_000))
     await rig.begin(1)
-    asked = CallModelInput(
-        agent=AGENT,
-        task_id="t",
-        profile="test",
-        epoch=1,
-        epoch_first_step=1,
-        step=2,
-        context_tokens=8_000,
-        estimated_tokens=2_000,
-    )
-    digest = await ActivityEnvironment().run(rig.models.call_model, asked)
+    digest = await rig.call(context_tokens=8_000, estimated_tokens=2_000)
     assert (ModelOutcome.OVERFLOW, 1, True) == (digest.outcome, len(rig.sent), "9900" in digest.detail)
 
 
@@ -368,15 +340,5 @@ async def test_an_endpoint_that_cannot_count_is_asked_once_and_the_estimate_stan
     rig = Rig(lambda body: missing if "max_tokens" not in body else NOTE, count_tokens_path="/count", **window(10_000))
     await rig.begin(2)
     for step in (2, 3):
-        asked = CallModelInput(
-            agent=AGENT,
-            task_id="t",
-            profile="test",
-            epoch=1,
-            epoch_first_step=1,
-            step=step,
-            context_tokens=8_000,
-            estimated_tokens=2_000,
-        )
-        await ActivityEnvironment().run(rig.models.call_model, asked)
+        await rig.call(step, context_tokens=8_000, estimated_tokens=2_000)
     assert [False, True] == ["max_tokens" in body for body in rig.sent]

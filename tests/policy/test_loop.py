@@ -11,7 +11,7 @@ from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, Workspace
-from longshift.policy import actions, loop, notes, requests
+from longshift.policy import actions, calls, loop, notes, requests, standing
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
@@ -98,7 +98,7 @@ def test_a_cancelled_step_is_sealed_with_what_is_missing_marked() -> None:
     state = loop.cancelled(loop.after_tool(after_answer(START, answered(call(0), call(1))), done(0)), "wrong task")
     assert actions.Seal(seal=sealed(state)) == loop.next_action(state)
     assert [None, notes.NOT_RUN] == [result.text for result in sealed(state).results]
-    assert 1 == loop.report(state).steps
+    assert 1 == standing.report(state).steps
 
 
 def test_a_rejected_call_never_runs_and_is_sealed_as_an_error() -> None:
@@ -110,7 +110,7 @@ def test_a_rejected_call_never_runs_and_is_sealed_as_an_error() -> None:
 def test_a_result_that_arrives_twice_counts_once() -> None:
     state = after_answer(START, answered(call(0), call(1)))
     state = loop.after_tool(loop.after_tool(state, done(0)), done(0))
-    assert (call(1),) == loop.unanswered_calls(state)
+    assert (call(1),) == calls.unanswered_calls(state)
 
 
 def test_finish_runs_the_checks_and_green_ends_the_agent() -> None:
@@ -178,7 +178,7 @@ def test_a_message_for_which_there_is_no_time_left_goes_to_the_next_shift() -> N
     late = loop.take_note(asked, Note(speaker=Speaker.PERSON, text="one more thing", message_id="u1"))
     state = loop.after_checks(late, GREEN)
     assert AgentOutcome.DONE is state.outcome
-    assert late.notes == loop.report(state).undelivered
+    assert late.notes == standing.report(state).undelivered
 
 
 def test_an_undelivered_message_survives_an_overflow() -> None:
@@ -287,7 +287,7 @@ def test_a_used_up_budget_ends_with_a_handoff_note(limits: AgentLimits, word: st
     state = loop.after_seal(after_answer(START.model_copy(update={"limits": limits}), digest))
     assert actions.WriteHandoff() == loop.next_action(state)
     state = loop.after_handoff(state, HandoffDigest(outcome=ModelOutcome.ANSWERED, note="so far"))
-    report = loop.report(state)
+    report = standing.report(state)
     assert (report.outcome, report.handoff_note, word in report.reason) == (AgentOutcome.EXPIRED, "so far", True)
 
 

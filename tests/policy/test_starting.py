@@ -9,7 +9,7 @@ from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import StartFrom, TaskSpec
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.contracts.workspace import Restoration, Workspace
-from longshift.policy import context, describe, loop, starting
+from longshift.policy import context, describe, loop, standing, starting
 from longshift.policy.checks import measures_alike
 from longshift.policy.record_note import record_note
 from longshift.policy.starting import Worked
@@ -55,7 +55,7 @@ def test_a_fork_s_budget_begins_anew_and_its_report_counts_its_own_steps() -> No
     limited = FORK.model_copy(update={"limits": AgentLimits(steps=2)})
     used = [context.exhausted_budget(limited.model_copy(update={"step": step})) for step in (13, 14, 15)]
     assert ["", "", "budget.steps: 2 steps used"] == used
-    report = loop.report(limited.model_copy(update={"step": 15}))
+    report = standing.report(limited.model_copy(update={"step": 15}))
     assert (2, 14) == (report.steps, report.last_step)
 
 

@@ -23,9 +23,9 @@ from temporalio.worker import Worker
 from activities.boundary import ErrorBoundary
 from activities.gate import Gates
 from longshift.contracts import ids
-from longshift.contracts.agent import AgentLimits
+from longshift.contracts.agent import AgentLimits, AgentProgress
 from longshift.contracts.search import SEARCH_ATTRIBUTES
-from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
+from longshift.contracts.session import QueuePlace, SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
 from tests.workflows.scripted import (
     Host,
@@ -37,6 +37,7 @@ from tests.workflows.scripted import (
     ScriptedWorkspaces,
 )
 from workflows import ALL
+from workflows.agent import Agent
 from workflows.session import Session
 
 SOON = timedelta(seconds=0.5)
@@ -173,6 +174,23 @@ async def eventually(is_so: Callable[[], bool], *, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():  # noqa: ASYNC110  # there is no event to wait for
             await asyncio.sleep(0.02)
+
+
+async def until_state(running: Running, state: SessionState, *, kind: str = "") -> SessionStatus:
+    """Poll until the session is in `state`, for the given kind of attention."""
+    async with asyncio.timeout(20):
+        while True:
+            status = await running.handle.query(Session.status)
+            if status.state is state and (not kind or (status.attention and status.attention.kind == kind)):
+                return status
+            await asyncio.sleep(0.05)
+
+
+async def progress(running: Running) -> AgentProgress:
+    """Where the session's agent stands."""
+    status = await running.handle.query(Session.status)
+    handle = running.client.get_workflow_handle(ids.agent_workflow_id(status.agent))
+    return await handle.query(Agent.progress)
 
 
 def a_task(task_id: str, **fields: object) -> TaskSpec:

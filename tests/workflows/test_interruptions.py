@@ -16,7 +16,7 @@ from longshift.contracts.errors import DiskFull, WorkspaceFailed
 from longshift.contracts.session import AgentStatus, Extend, SessionState, SessionStatus, Steer
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
-from tests.workflows.conftest import Running, a_task, scripted_worker, start
+from tests.workflows.conftest import Running, a_task, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
 from workflows.agent import Agent
 from workflows.session import Session
@@ -29,16 +29,6 @@ FULL = "disk: 12 MB free below /data; free space and resume the session"
 @pytest.fixture
 def task_id() -> str:
     return f"i-{uuid.uuid4().hex[:8]}"
-
-
-async def until_state(running: Running, state: SessionState, *, kind: str = "") -> SessionStatus:
-    """Poll until the session is in `state`, for the given kind of attention."""
-    async with asyncio.timeout(15):
-        while True:
-            status = await running.handle.query(Session.status)
-            if status.state is state and (not kind or (status.attention and status.attention.kind == kind)):
-                return status
-            await asyncio.sleep(0.05)
 
 
 async def ended(running: Running) -> SessionStatus:

@@ -8,18 +8,16 @@ import uuid
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 
-from longshift.contracts import ids
-from longshift.contracts.agent import AgentLimits, AgentProgress, Phase
+from longshift.contracts.agent import AgentLimits, Phase
 from longshift.contracts.errors import DiskFull, SlotLost
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.session import SessionState, SessionStatus
+from longshift.contracts.session import SessionState
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Restoration
-from tests.workflows.conftest import Running, a_task, eventually, scripted_worker, start
+from tests.workflows.conftest import Running, a_task, eventually, progress, scripted_worker, start, until_state
 from tests.workflows.scripted import Host, Script, digest_of
-from workflows.agent import Agent
 from workflows.session import Session
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -28,22 +26,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 @pytest.fixture
 def task_id() -> str:
     return f"r-{uuid.uuid4().hex[:8]}"
-
-
-async def until(running: Running, state: SessionState) -> SessionStatus:
-    """Poll until the session is in `state`."""
-    async with asyncio.timeout(20):
-        while True:
-            status = await running.handle.query(Session.status)
-            if status.state is state:
-                return status
-            await asyncio.sleep(0.05)
-
-
-async def progress(running: Running) -> AgentProgress:
-    status = await running.handle.query(Session.status)
-    handle = running.client.get_workflow_handle(ids.agent_workflow_id(status.agent))
-    return await handle.query(Agent.progress)
 
 
 async def roll_back(running: Running, to_step: int, reason: str = "") -> str:
@@ -118,7 +100,7 @@ async def test_a_parked_agent_needs_no_resume(client: Client, task_id: str) -> N
     script = Script([digest_of("bash"), wrong_key, digest_of("finish")])
     async with scripted_worker(client, script, task_id):
         running = await start(client, script, a_task(task_id))
-        await until(running, SessionState.WAITING)
+        await until_state(running, SessionState.WAITING)
         await roll_back(running, 0)
         assert SessionState.DONE is (await running.result()).state
     assert [(1, 0)] == [(each.step, each.to_step) for each in script.rolled_back_files]
@@ -185,7 +167,7 @@ async def test_a_host_that_is_lost_between_files_and_conversation_has_left_the_r
         await roll_back(running, 1)
         assert script.hold_model is not None
         script.hold_model.set()
-        await until(running, SessionState.WAITING)
+        await until_state(running, SessionState.WAITING)
         hosts[0].is_full, hosts[1].is_full = True, False
         script.lost.add(1)
         await eventually(lambda: script.slots_ended == [1])
@@ -210,7 +192,7 @@ async def test_a_failure_waits_for_a_person_and_then_it_is_done(client: Client, 
         await roll_back(running, 1)
         assert script.hold_model is not None
         script.hold_model.set()
-        status = await until(running, SessionState.WAITING)
+        status = await until_state(running, SessionState.WAITING)
         assert status.attention is not None
         assert "the disk is full" in status.attention.text
         assert Phase.PARKED is (await progress(running)).phase

@@ -10,15 +10,14 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributeKey
 
 from longshift.contracts import ids, search
-from longshift.contracts.agent import AgentLimits, AgentProgress, Phase
+from longshift.contracts.agent import AgentLimits, Phase
 from longshift.contracts.errors import DiskFull
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.session import Extend, SessionState, SessionStatus, Steer
+from longshift.contracts.session import Extend, SessionState, Steer
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Speaker
-from tests.workflows.conftest import Running, a_task, scripted_worker, start
+from tests.workflows.conftest import a_task, progress, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
-from workflows.agent import Agent
 from workflows.session import Session
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
@@ -27,22 +26,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 @pytest.fixture
 def task_id() -> str:
     return f"t-{uuid.uuid4().hex[:8]}"
-
-
-async def until_state(running: Running, state: SessionState) -> SessionStatus:
-    """Poll until the session is in `state`."""
-    async with asyncio.timeout(20):
-        while True:
-            status = await running.handle.query(Session.status)
-            if status.state is state:
-                return status
-            await asyncio.sleep(0.05)
-
-
-async def progress(running: Running) -> AgentProgress:
-    status = await running.handle.query(Session.status)
-    handle = running.client.get_workflow_handle(ids.agent_workflow_id(status.agent))
-    return await handle.query(Agent.progress)
 
 
 async def test_a_task_is_worked_on_proved_and_delivered(client: Client, task_id: str) -> None:

@@ -12,12 +12,12 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from longshift.contracts import ids
 from longshift.contracts.errors import SlotLost, StaleGeneration, WorkspaceFailed
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.session import QueuePlace, Reprioritise, SessionState, SessionStatus
+from longshift.contracts.session import QueuePlace, Reprioritise, SessionState
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Speaker
 from longshift.contracts.workspace import Restoration
 from longshift.policy import notes
-from tests.workflows.conftest import Running, a_task, eventually, scripted_worker, start
+from tests.workflows.conftest import a_task, eventually, scripted_worker, start, until_state
 from tests.workflows.scripted import Host, Script, digest_of
 from workflows.gate import Gate
 from workflows.session import Session
@@ -28,16 +28,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 @pytest.fixture
 def task_id() -> str:
     return f"s-{uuid.uuid4().hex[:8]}"
-
-
-async def until(running: Running, state: SessionState) -> SessionStatus:
-    """Poll until the session is in `state`."""
-    async with asyncio.timeout(20):
-        while True:
-            status = await running.handle.query(Session.status)
-            if status.state is state:
-                return status
-            await asyncio.sleep(0.05)
 
 
 def two_hosts(*, step: int) -> list[Host]:
@@ -177,7 +167,7 @@ async def test_a_long_wait_for_the_provider_gives_the_slot_back_and_takes_one_ag
     async with scripted_worker(client, script, task_id):
         running = await start(client, script, a_task(task_id))
         await eventually(lambda: script.slots_ended == [1])
-        waiting = await until(running, SessionState.WAITING)
+        waiting = await until_state(running, SessionState.WAITING)
         await running.handle.execute_update(Session.resume)
         status = await running.result()
     assert (False, SessionState.DONE) == (waiting.has_slot, status.state)
@@ -192,7 +182,7 @@ async def test_files_that_are_not_in_the_store_keep_their_slot(client: Client, t
     script = Script([digest_of("write_file"), quota, digest_of("finish")], archives=False)
     async with scripted_worker(client, script, task_id):
         running = await start(client, script, a_task(task_id))
-        status = await until(running, SessionState.WAITING)
+        status = await until_state(running, SessionState.WAITING)
         await running.handle.execute_update(Session.resume)
         await running.result()
     assert (True, [("h", 1)]) == (status.has_slot, script.slots)
@@ -226,7 +216,7 @@ async def test_a_workspace_that_cannot_be_made_again_waits_for_a_person(client: 
         await script.tool_started.wait()
         script.failures["hold_slot"] = [WorkspaceFailed("setup command 1 failed")]
         script.lost.add(1)
-        waiting = await until(running, SessionState.WAITING)
+        waiting = await until_state(running, SessionState.WAITING)
         assert script.hold_tools is not None
         script.hold_tools.set()
         await running.handle.execute_update(Session.resume)
@@ -254,7 +244,7 @@ async def test_another_priority_queues_the_session_anew(client: Client, task_id:
     script = Script([digest_of("finish")], hold={"hold_slot": asyncio.Event()})
     async with scripted_worker(client, script, task_id):
         running = await start(client, script, a_task(task_id, id=task_id))
-        await until(running, SessionState.PREPARING)
+        await until_state(running, SessionState.PREPARING)
         with pytest.raises(WorkflowUpdateFailedError):
             await running.handle.execute_update(Session.reprioritise, Reprioritise(priority=1))
         with pytest.raises(WorkflowUpdateFailedError):
@@ -300,7 +290,7 @@ async def test_a_session_that_takes_down_one_host_after_the_other_is_held_for_a_
     hosts = [Host(queue=ids.CONTROL_QUEUE, tells_who_prepares=tells_who_prepares)]
     async with scripted_worker(client, script, task_id, hosts=hosts):
         running = await start(client, script, a_task(task_id))
-        waiting = await until(running, SessionState.WAITING)
+        waiting = await until_state(running, SessionState.WAITING)
         assert waiting.attention is not None
         assert "the slot was lost 5 times in a row" in waiting.attention.text
         assert "on host h:" in waiting.attention.text
@@ -318,7 +308,7 @@ async def test_a_session_that_waits_without_a_slot_leaves_its_place_under_the_ca
     script = Script([digest_of("finish")], answers_of={waits: [wrong_key, digest_of("finish")]})
     async with scripted_worker(client, script, task_id):
         first = await start(client, script, a_task(waits), place=place)
-        await until(first, SessionState.WAITING)
+        await until_state(first, SessionState.WAITING)
         script.lost.add(1)
         await eventually(lambda: script.slots_ended == [1])
         script.lost.clear()

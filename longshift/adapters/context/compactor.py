@@ -19,6 +19,7 @@ from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import HandoffDigest, ModelOutcome, ModelProfile, Usage
 from longshift.contracts.transcript import EpochBase, EpochCause, HandoffRecord
 from longshift.policy import compaction, provider
+from longshift.policy.compaction import Round
 from longshift.policy.record_note import record_note
 
 _NO_NOTE_TO_HOPE_FOR = frozenset({ProviderFailure.OVERFLOW, ProviderFailure.TOO_LARGE, ProviderFailure.REFUSED})
@@ -43,7 +44,7 @@ class Compactor:
         """
         base = await self._epochs.find(request.agent, request.epoch + 1)
         if base is None:
-            base = await self._cleared(profile, request) or await self._handed_off(profile, request, report)
+            base = await self._begun(profile, request, report)
         view = await self._transcripts.view(request.agent, request.epoch + 1, request.step, profile.thinking_replay)
         record = base.handoff if base.cause is not EpochCause.CLEARING else None
         usage = record.usage if record else Usage()
@@ -70,7 +71,7 @@ class Compactor:
         if body is None:
             steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
             record = await self._record(profile, request, steps, report)
-            survives = {name: getattr(request, name) for name in ("plan", "changed_files", "changed_count")}
+            survives = request.model_dump(include={"plan", "changed_files", "changed_count"})
             record = record.model_copy(update=survives)
             body = await self._store.create(key, orjson.dumps(record.model_dump(mode="json")))
             await self._store.settled()
@@ -84,33 +85,36 @@ class Compactor:
             by_runner=record.by_runner,
         )
 
-    async def _cleared(self, profile: ModelProfile, request: WriteHandoffInput) -> EpochBase | None:
-        """The next epoch by clearing alone, or None where that would free too little."""
-        if not request.may_clear or request.foreign or not request.context_tokens:
-            return None
-        window_tokens = self._asker.fitted(profile).window_tokens
+    async def _begun(self, profile: ModelProfile, request: WriteHandoffInput, report: Report) -> EpochBase:
+        """The next epoch: by clearing alone where that frees enough, else out of a note."""
         steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
-        rounds = await rounds_of(steps, foreign=False)
-        total = sum(each.size_bytes for each in rounds)
+        rounds = await rounds_of(steps, foreign=request.foreign)
+        until = self._cleared_until(profile, request, rounds)
+        if until:
+            return await self._epochs.cleared(request, compaction.carried(rounds, cleared_until=until))
+        record = await self._record(profile, request, steps, report)
+        first = self._kept_from(profile, request, rounds)
+        return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
+
+    def _cleared_until(self, profile: ModelProfile, request: WriteHandoffInput, rounds: Sequence[Round]) -> int:
+        """How many rounds to clear; 0 where that is not wanted, or would free too little."""
+        if not request.may_clear or request.foreign or not request.context_tokens:
+            return 0
+        window_tokens = self._asker.fitted(profile).window_tokens
         free_tokens = compaction.tokens_to_free(request.limits, request.context_tokens, window_tokens)
         recent_tokens = compaction.recent_tokens(request.limits, window_tokens)
-        until = compaction.first_uncleared(
+        return compaction.first_uncleared(
             rounds,
-            free_bytes=compaction.room_bytes(total, request.context_tokens, free_tokens),
-            recent_bytes=compaction.room_bytes(total, request.context_tokens, recent_tokens),
+            free_bytes=compaction.room_bytes(rounds, request.context_tokens, free_tokens),
+            recent_bytes=compaction.room_bytes(rounds, request.context_tokens, recent_tokens),
         )
-        return await self._epochs.cleared(request, compaction.carried(rounds, cleared_until=until)) if until else None
 
-    async def _handed_off(self, profile: ModelProfile, request: WriteHandoffInput, report: Report) -> EpochBase:
-        steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
-        record = await self._record(profile, request, steps, report)
-        rounds = await rounds_of(steps, foreign=request.foreign)
-        total = sum(each.size_bytes for each in rounds)
+    def _kept_from(self, profile: ModelProfile, request: WriteHandoffInput, rounds: Sequence[Round]) -> int:
+        """The first round that goes on beside a note; what has been learnt while it was written counts."""
         window_tokens = self._asker.fitted(profile).window_tokens
         keep_tokens = compaction.kept_tokens(request.limits, window_tokens) if request.keep_rounds else 0
-        keep_bytes = compaction.room_bytes(total, request.context_tokens, keep_tokens)
-        first = compaction.first_kept(rounds, keep_bytes=keep_bytes)
-        return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
+        keep_bytes = compaction.room_bytes(rounds, request.context_tokens, keep_tokens)
+        return compaction.first_kept(rounds, keep_bytes=keep_bytes)
 
     async def _record(
         self, profile: ModelProfile, request: WriteHandoffInput, steps: Sequence[PlacedStep], report: Report

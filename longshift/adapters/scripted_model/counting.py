@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from longshift.adapters.scripted_model.chat import chat_tokens, find_chat_problem
 from longshift.adapters.scripted_model.connection import Connection, HangUp
+from longshift.adapters.scripted_model.endpoint import Endpoint
 from longshift.adapters.scripted_model.errors import ApiError, error_of
 from longshift.adapters.scripted_model.prompt import prompt_of
 from longshift.adapters.scripted_model.recording import Recorder, RequestRecord
@@ -22,7 +23,7 @@ _SILENCES = frozenset({FaultKind.SILENT, FaultKind.ENDLESS_PINGS})
 _BODIES = {FaultKind.EMPTY: b"{}", FaultKind.REFUSAL: b"null"}
 
 
-class CountingEndpoint:
+class CountingEndpoint(Endpoint):
     """`POST …/v1/messages/count_tokens` and `POST …/v1/tokenizers/estimate-token-count` as one ASGI application.
 
     Faults are ordered for it alone, and its requests are recorded apart: counts come and go beside the conversation,
@@ -30,15 +31,8 @@ class CountingEndpoint:
     """
 
     def __init__(self, rules: Rules, recorder: Recorder, closing: asyncio.Event, hang_up: HangUp) -> None:
-        self._rules = rules
-        self._recorder = recorder
-        self._closing = closing
-        self._hang_up = hang_up
+        super().__init__(rules, recorder, closing, hang_up)
         self._faults: deque[Fault] = deque()
-
-    def reopen(self, closing: asyncio.Event) -> None:
-        """Serve again after the port was closed."""
-        self._closing = closing
 
     def order(self, faults: tuple[Fault, ...]) -> None:
         """Let the next counts fail, in this order."""
@@ -46,12 +40,10 @@ class CountingEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        connection = Connection(scope, receive, send, self._closing, self._hang_up)
-        body_bytes = await connection.read_body(self._rules.body_limit_bytes)
-        record = self._recorder.receive(connection.path, connection.headers, body_bytes or b"")
+        connection, body_bytes, record = await self._received(scope, receive, send)
         counted = self._count(connection, body_bytes, record)
         if isinstance(counted, ApiError):
-            await self._refuse(connection, counted, record)
+            await self._refused(connection, counted, record)
             return
         fault = self._faults.popleft() if self._faults else None
         if fault is None:
@@ -59,7 +51,7 @@ class CountingEndpoint:
             return
         record.fault = fault.kind
         if error := error_of(fault, self._rules.window_tokens, record.prompt_tokens):
-            await self._refuse(connection, error, record)
+            await self._refused(connection, error, record)
         else:
             await self._fail(connection, fault, orjson.dumps(counted), record)
 
@@ -102,11 +94,6 @@ class CountingEndpoint:
     async def _send(self, connection: Connection, body: bytes, record: RequestRecord) -> None:
         record.status = 200
         await connection.respond(200, [(b"content-type", b"application/json")], body)
-        record.is_complete = True
-
-    async def _refuse(self, connection: Connection, error: ApiError, record: RequestRecord) -> None:
-        record.status, record.error = error.status, f"{error.type}: {error.message}"
-        await connection.respond(error.status, error.headers(), error.body(self._rules.error_style, ""))
         record.is_complete = True
 
 

@@ -9,6 +9,7 @@ from longshift.adapters.scripted_model.answer import ScriptedAnswer, answer_of
 from longshift.adapters.scripted_model.chaos import FaultPlan
 from longshift.adapters.scripted_model.connection import Connection, HangUp
 from longshift.adapters.scripted_model.conversation import RequestView, handoff_note, view_request
+from longshift.adapters.scripted_model.endpoint import Endpoint
 from longshift.adapters.scripted_model.errors import ApiError, error_of, too_long
 from longshift.adapters.scripted_model.prompt import PrefixCache, Prompt, prompt_of
 from longshift.adapters.scripted_model.recording import Recorder, RequestRecord
@@ -34,7 +35,7 @@ class _Reply:
     usage: dict[str, int]
 
 
-class MessagesEndpoint:
+class MessagesEndpoint(Endpoint):
     """`POST …/v1/messages` as an ASGI application."""
 
     def __init__(
@@ -46,23 +47,14 @@ class MessagesEndpoint:
         closing: asyncio.Event,
         hang_up: HangUp,
     ) -> None:
+        super().__init__(rules, recorder, closing, hang_up)
         self._policy = policy
-        self._rules = rules
         self._plan = plan
-        self._recorder = recorder
-        self._closing = closing
-        self._hang_up = hang_up
         self._cache = PrefixCache()
-
-    def reopen(self, closing: asyncio.Event) -> None:
-        """Serve again after the port was closed."""
-        self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        connection = Connection(scope, receive, send, self._closing, self._hang_up)
-        body_bytes = await connection.read_body(self._rules.body_limit_bytes)
-        record = self._recorder.receive(connection.path, connection.headers, body_bytes or b"")
+        connection, body_bytes, record = await self._received(scope, receive, send)
         prepared = self._check(connection, body_bytes, record)
         if isinstance(prepared, ApiError):
             await self._refuse(connection, prepared, record)
@@ -186,10 +178,7 @@ class MessagesEndpoint:
         record.is_complete = True
 
     async def _refuse(self, connection: Connection, error: ApiError, record: RequestRecord) -> None:
-        record.status, record.error = error.status, f"{error.type}: {error.message}"
-        body = error.body(self._rules.error_style, _request_id(record))
-        await connection.respond(error.status, [*error.headers(), *_id_headers(record)], body)
-        record.is_complete = True
+        await self._refused(connection, error, record, request_id=_request_id(record), headers=_id_headers(record))
 
 
 def _request_id(record: RequestRecord) -> str:
