@@ -192,7 +192,7 @@ class Agent(AgentInbox):
     async def _write_handoff(self, *, final: bool) -> None:
         self._start_checkpoint()
         await self._checkpointed()
-        jobs = await self._jobs()
+        jobs = () if final else await self._jobs()
         digest = await workflow.execute_activity_method(
             ModelActivities.write_handoff,
             requests.write_handoff(self._state, final=final, jobs=jobs),

@@ -22,7 +22,8 @@ def within_patience(state: AgentState, wait_seconds: float) -> float:
 def to_next_profile(state: AgentState, detail: str) -> AgentState:
     """The next profile takes over; the one that was down goes to the end of the line.
 
-    Where it comes back to the profile that wrote the current epoch, there is nothing to hand over.
+    Where it comes back to the profile that wrote the current epoch, there is nothing to hand over. The waits for a last
+    note go on counting, so that an agent whose providers are all down still ends.
     """
     profile, rest = state.fallback[0], (*state.fallback[1:], state.profile)
     author = state.epoch_profile or state.profile
@@ -40,7 +41,7 @@ def to_next_profile(state: AgentState, detail: str) -> AgentState:
             "learnt_window_tokens": 0,
             "body_limit_bytes": 0,
             "attention": None,
-            "waits": 0,
+            "waits": state.waits if phase is Phase.HANDOFF else 0,
             "waited_seconds": 0.0,
             "last_handover": f"step {state.step}: {state.profile} → {profile}, as it stayed down ({detail[:300]})",
         }

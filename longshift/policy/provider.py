@@ -19,6 +19,7 @@ OUTCOMES: dict[ProviderFailure, ModelOutcome] = {
 }
 
 DETAIL_LIMIT_CHARACTERS = 500
+REQUEST_ID_LIMIT_CHARACTERS = 100
 
 
 def outcome_of(error: ProviderError) -> ModelOutcome:
@@ -29,5 +30,5 @@ def outcome_of(error: ProviderError) -> ModelOutcome:
 def detail_of(error: ProviderError) -> str:
     """The failure in words for people: what kind, what the provider said, and its request id."""
     status = f" (HTTP {error.status})" if error.status else ""
-    request = f" [request {error.request_id}]" if error.request_id else ""
+    request = f" [request {error.request_id[:REQUEST_ID_LIMIT_CHARACTERS]}]" if error.request_id else ""
     return f"{error.failure.value}{status}: {error}"[:DETAIL_LIMIT_CHARACTERS] + request

@@ -54,6 +54,7 @@ class Rig:
 
     def __init__(self, *responses: Response, **profile: Any) -> None:
         self.sent: list[dict[str, Any]] = []
+        self.agent = AGENT
         self._responses = responses
         self.store = open_store("memory://")
         self.transcripts = Transcripts(self.store)
@@ -73,7 +74,9 @@ class Rig:
 
     async def begin(self, steps: int, *, result_characters: int = 1_000) -> None:
         await self.store.create(ids.task_key("t"), orjson.dumps(TASK.model_dump(mode="json")))
-        await self.transcripts.put_base(AGENT, 1, EpochBase(system="s", tools=(), messages=(OPENING,), first_step=1))
+        await self.transcripts.put_base(
+            self.agent, 1, EpochBase(system="s", tools=(), messages=(OPENING,), first_step=1)
+        )
         for step in range(1, steps + 1):
             await self.close(1, step, result_characters)
 
@@ -92,16 +95,18 @@ class Rig:
         answer = AnswerRecord(
             content=(thinking, use), stop_reason="tool_use", calls=(call,), usage=Usage(), model="m", notes=said
         )
-        await self.transcripts.put_answer(AGENT, epoch, step, answer)
+        await self.transcripts.put_answer(self.agent, epoch, step, answer)
         await self.transcripts.put_result(
-            AGENT, epoch, step, 0, ResultRecord(text=f"output {step} ".ljust(result_characters, "."))
+            self.agent, epoch, step, 0, ResultRecord(text=f"output {step} ".ljust(result_characters, "."))
         )
-        seal = SealInput(agent=AGENT, epoch=epoch, step=step, results=(SealedResult(call_id=call.call_id, index=0),))
+        seal = SealInput(
+            agent=self.agent, epoch=epoch, step=step, results=(SealedResult(call_id=call.call_id, index=0),)
+        )
         await self.transcripts.put_seal(seal)
 
     async def compact(self, step: int, *, epoch: int = 1, models: Models | None = None, **fields: Any) -> HandoffDigest:
         given: dict[str, Any] = {
-            "agent": AGENT,
+            "agent": self.agent,
             "task_id": "t",
             "profile": "test",
             "epoch": epoch,
@@ -120,12 +125,23 @@ class Rig:
         return await ActivityEnvironment().run(activity, WriteHandoffInput.model_validate(given))
 
     async def call(self, step: int = 2, *, models: Models | None = None, **fields: Any) -> ModelDigest:
-        given = {"agent": AGENT, "task_id": "t", "profile": "test", "epoch": 1, "epoch_first_step": 1, "step": step}
+        given = {
+            "agent": self.agent,
+            "task_id": "t",
+            "profile": "test",
+            "epoch": 1,
+            "epoch_first_step": 1,
+            "step": step,
+        }
         activity = (models or self.models).call_model
-        return await ActivityEnvironment().run(activity, CallModelInput.model_validate({**given, **fields}))
+        return await ActivityEnvironment().run(
+            activity, CallModelInput.model_validate({**given, "step": step, **fields})
+        )
 
     async def conversation(self, epoch: int, step: int) -> list[dict[str, Any]]:
-        return [json.loads(message) for message in (await Transcripts(self.store).view(AGENT, epoch, step)).messages]
+        return [
+            json.loads(message) for message in (await Transcripts(self.store).view(self.agent, epoch, step)).messages
+        ]
 
 
 def window(tokens: int) -> dict[str, int]:
@@ -189,6 +205,16 @@ async def test_what_must_survive_stands_verbatim_in_the_next_epoch() -> None:
         "<background-jobs>\n- job-2-0 (running): make watch\n</background-jobs>",
     ] == texts_of(messages[-1])[-4:-1]
     assert "Half is done." in texts_of(messages[-1])[-1]
+
+
+async def test_a_sub_agents_conversation_is_compacted_as_the_leads_is() -> None:
+    lead, sub_agent = Rig(NOTE, **window(8_000)), Rig(NOTE, **window(8_000))
+    sub_agent.agent = "t/survey-3"
+    for rig in (lead, sub_agent):
+        await rig.begin(12)
+        await rig.compact(13)
+    assert await lead.conversation(2, 13) == await sub_agent.conversation(2, 13)
+    assert await sub_agent.store.find(ids.base_key(AGENT, 2)) is None
 
 
 async def test_the_latest_rounds_go_on_verbatim_before_the_note() -> None:

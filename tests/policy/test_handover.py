@@ -106,3 +106,16 @@ def test_a_last_note_that_no_model_writes_is_made_of_the_record() -> None:
         (ended := loop.after_handoff(failed, written)).handoff_note,
         ended.phase,
     )
+
+
+def test_an_agent_whose_providers_are_all_down_ends_with_a_note_made_of_the_record() -> None:
+    """Each is waited for so briefly that its turn is over before the waits for a note are."""
+    hasty = AgentLimits(fallback_after_seconds=50)
+    state = START.model_copy(update={"phase": Phase.HANDOFF, "ending": "time", "limits": hasty})
+    down = HandoffDigest(outcome=ModelOutcome.UNAVAILABLE, detail="down")
+    answers = 0
+    while not state.note_by_runner:
+        answers += 1
+        assert answers < 20
+        state = loop.after_handoff(loop.resume(state), down)
+    assert (Phase.HANDOFF, "down") == (state.phase, requests.write_handoff(state, final=True).by_runner)

@@ -19,7 +19,7 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import SessionInput, Steer
-from longshift.contracts.tools import ToolStatus
+from longshift.contracts.tools import Job, ToolStatus
 from longshift.schedule_wishes import Wishes
 from longshift.schedules import add_schedule
 from tests.workflows.conftest import Running, a_task, dev_server, eventually, scripted_worker, start
@@ -142,6 +142,12 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             {},
             plain,
             slot_given_back,
+        ),
+        "handed-over": (
+            Script([digest_of("bash"), quota, quota, finish], jobs=(Job(job="job-1-0", command="w", state="running"),)),
+            {"fallback_models": ["second"]},
+            AgentLimits(fallback_after_seconds=1),
+            untouched,
         ),
         "rolled-back": (
             Script(

@@ -212,6 +212,7 @@ async def start(
     request = SessionInput(
         task=task,
         profile="scripted",
+        fallback=task.fallback_models or (),
         limits=limits or AgentLimits(),
         wrap_up_seconds=wrap_up_seconds,
         place=place or QueuePlace(),
