@@ -11,11 +11,6 @@ import orjson
 from bench import planted
 from longshift.adapters.scripted_model import RequestView, ScriptedCall, Turn
 
-JOBS_ARE_LISTED = True
-"""Whether running background jobs survive a compaction."""
-RESULTS_ARE_CLEARED = True
-"""Whether old tool results are cleared before a hand-off note is asked for."""
-
 _PLAYED = re.compile(r"Turns played: (\d+)\.")
 _CALL_ID = re.compile(r"turn-(\d+)")
 _NOTED = "<handoff-note>"
@@ -75,7 +70,7 @@ class RecallModel:
             missing.append("the first message as it was")
         if any(_NOTED in text for text in texts):
             missing += [f"{tag} with {text}" for tag, text in listed(self.seen) if not holds(texts, tag, text)]
-        self.lost += [f"turn {turn}: {name}" for name in missing if JOBS_ARE_LISTED or name != "background job"]
+        self.lost += [f"turn {turn}: {name}" for name in missing]
 
 
 def listed(seen: set[str]) -> Iterator[tuple[str, str]]:
@@ -87,8 +82,7 @@ def listed(seen: set[str]) -> Iterator[tuple[str, str]]:
     yield "message-from-person", planted.EARLY_WORD
     if "late word" in seen:
         yield "message-from-person", planted.LATE_WORD
-    if JOBS_ARE_LISTED:
-        yield "background-jobs", planted.JOB
+    yield "background-jobs", planted.JOB
 
 
 def holds(texts: list[str], tag: str, text: str) -> bool:

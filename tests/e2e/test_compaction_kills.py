@@ -25,7 +25,6 @@ from tests.e2e.compaction_scene import (
     stored,
     until,
 )
-from tests.e2e.recall_model import RESULTS_ARE_CLEARED
 from tests.e2e.rig import rig
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -182,7 +181,6 @@ async def test_the_worker_dies_around_a_hand_off(tmp_path: Path, strike: Strike)
     await die_and_go_on(tmp_path, "handoff", strike)
 
 
-@pytest.mark.skipif(not RESULTS_ARE_CLEARED, reason="nothing is cleared yet")
 @pytest.mark.parametrize("strike", AROUND_A_CLEARING, ids=lambda strike: strike.__name__)
 async def test_the_worker_dies_around_a_clearing(tmp_path: Path, strike: Strike) -> None:
     await die_and_go_on(tmp_path, "clearing", strike)
