@@ -85,6 +85,9 @@ async def _connected(address: Address) -> Client:
             reconnect_time_wait=0,
             connect_timeout=ANSWER_SECONDS,
             ping_interval=PING_SECONDS,
+            # A refusal is read before anything else is sent: what follows it would meet a closed socket, and the reset
+            # would take the server's reason with it.
+            verbose=True,
             error_cb=note,
             **options,
         )
