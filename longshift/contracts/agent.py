@@ -4,7 +4,9 @@ from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Usage
+from longshift.contracts.reviews import Ask, Autonomy
 from longshift.contracts.rollback import Rollback
+from longshift.contracts.stuck import StuckState, StuckThresholds
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -29,6 +31,8 @@ class AgentLimits(Wire):
     """The newest rounds, which go on verbatim beside a hand-off note; at most 8 % of the window."""
     fallback_after_seconds: float = 1_800
     """How long a provider is waited for before the next of the fall-back profiles takes over."""
+    stuck: StuckThresholds = StuckThresholds()
+    """When the agent counts as stuck."""
     history_events: int = 1_000
     """Continue as new at about this many events, so that a cold worker replays in about a second."""
 
@@ -68,6 +72,15 @@ class Attention(Wire):
     """`configuration`, `quota`, `provider`, `refused`, `overflow`, `host`."""
     text: str
     since_step: int = 0
+
+
+class News(Wire):
+    """A line for people about something that happened to an agent: it becomes a message in the session's thread."""
+
+    number: int
+    """Counts from 1 within the agent."""
+    text: str
+    """At most 500 characters."""
 
 
 class Recall(Wire):
@@ -176,6 +189,13 @@ class AgentState(Wire):
     clearings: int = 0
     """Epochs that were begun by clearing old results alone."""
     recall: Recall = Recall()
+    stuck: StuckState = StuckState()
+    autonomy: Autonomy = Autonomy.FULL
+    """When the agent has to ask; agents of earlier releases never do."""
+    ask: Ask | None = None
+    """What a person has to decide before the agent goes on; it is parked meanwhile."""
+    news: tuple[News, ...] = ()
+    """The latest 20 lines for people."""
     last_handover: str = ""
     """When and why another profile took over last, in words for people."""
     rollbacks: int = 0

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from longshift.contracts.reviews import Risk
 from longshift.contracts.wire import UserInput, Wire
 
 BYTES_PER_TOKEN = 4.0
@@ -69,6 +70,12 @@ class CallDigest(Wire):
     """The arguments were unambiguously damaged and were repaired."""
     reads: str = ""
     """What the call looks at, as a short hash of the tool and its subject; empty for calls that are no reads."""
+    risk: Risk = Risk.NONE
+    """What the call may do beyond the workspace."""
+    risk_reason: str = ""
+    """Why, in a few words; empty without a risk."""
+    shown: str = ""
+    """What a person who has to approve the call is shown of it, at most 2,000 characters; empty without a risk."""
 
 
 class ModelOutcome(StrEnum):

@@ -2,8 +2,11 @@
 
 from enum import StrEnum
 
-from longshift.contracts.agent import AgentLimits, AgentReport, Attention
+from longshift.contracts.agent import AgentLimits, AgentReport, Attention, News
+from longshift.contracts.reviews import Ask, Review
+from longshift.contracts.stuck import Rung
 from longshift.contracts.task import MESSAGE_MAX_CHARACTERS, TaskSpec
+from longshift.contracts.tools import PlanItem
 from longshift.contracts.transcript import Note
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import DeliveryDigest, Workspace
@@ -99,6 +102,15 @@ class AgentStatus(Wire):
     """Share of the window in use, 0 to 1."""
     profile: str = ""
     """The model profile in use; empty from an agent of an earlier release."""
+    ask: Ask | None = None
+    """What it asks of a person; it is parked until that is decided."""
+    plan: tuple[PlanItem, ...] = ()
+    rung: Rung = Rung.NONE
+    """How far the ladder of a stuck agent was climbed."""
+    news: tuple[News, ...] = ()
+    """Its latest lines for people."""
+    last_text: str = ""
+    changed_files: int = 0
 
 
 class SessionStatus(Wire):
@@ -124,5 +136,7 @@ class SessionStatus(Wire):
     agents: tuple[AgentReport, ...] = ()
     """Reports of agents that ended."""
     delivery: DeliveryDigest | None = None
+    reviews: tuple[Review, ...] = ()
+    """What was asked of people: the open ones, then the latest 20 that are not open any more."""
     unheard: tuple[Note, ...] = ()
     """In the delivered report: people's messages that no agent was given any more."""

@@ -6,6 +6,8 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
+from longshift.contracts.reviews import Autonomy
+from longshift.contracts.stuck import StuckThresholds
 from longshift.contracts.wire import UserInput
 
 INSTRUCTIONS_MAX_CHARACTERS = 200_000
@@ -158,6 +160,10 @@ class TaskSpec(UserInput):
     """Model profiles that take over, in this order, when the provider stays down; the worker's own when left out."""
     budget: Budget = Budget()
     on_deadline: OnDeadline = OnDeadline.STOP
+    autonomy: Autonomy = Autonomy.BALANCED
+    """When the agent has to ask a person."""
+    stuck: StuckThresholds = StuckThresholds()
+    """When the agent counts as stuck."""
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
     priority: int = Field(default=3, ge=1, le=5)
     """Place in the queue: 1 goes before 2, and so on; within one priority the fairness keys take turns."""

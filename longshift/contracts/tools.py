@@ -217,3 +217,5 @@ class ToolDigest(Wire):
     """The slot under which the result was stored."""
     lost_with_host: bool = False
     """The host went away with the call: there is no stored result."""
+    waits: bool = False
+    """The call looked at a job that still runs."""

@@ -39,6 +39,8 @@ CHOSEN: dict[str, Any] = {
     "Goal.at_most": None,
     "Goal.at_least_times_baseline": None,
     "Limits.share": 0.5,
+    "StuckThresholds.idle_steps": 70,
+    "StuckThresholds.repeated_reads_share": 0.5,
     "ModelProfile.extra_body": {"thinking": {"type": "enabled"}},
     "ModelProfile.sampling": {"temperature": 0.6},
     "TaskSpec.not_before": "2026-12-24T18:00:00+01:00",
