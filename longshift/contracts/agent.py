@@ -83,6 +83,17 @@ class News(Wire):
     """At most 500 characters."""
 
 
+class PersonAnswer(Wire):
+    """What a person said of one call of an answer: a reply to `ask_human`, or that a call may run or not."""
+
+    index: int
+    """The call's."""
+    allowed: bool = True
+    """The call may run; of `ask_human`: always."""
+    text: str = ""
+    """For the model, whole: it becomes the result of a call that does not run."""
+
+
 class Recall(Wire):
     """Evidence of whether compaction loses what is needed: how often it happens, and what is read again after it."""
 
@@ -194,6 +205,16 @@ class AgentState(Wire):
     """When the agent has to ask; agents of earlier releases never do."""
     ask: Ask | None = None
     """What a person has to decide before the agent goes on; it is parked meanwhile."""
+    asks: int = 0
+    """How often it has asked; makes the ids of its questions."""
+    answers: tuple[PersonAnswer, ...] = ()
+    """What people said of calls of the current answer."""
+    plan_is_shown: bool = False
+    """A person has decided about the plan that the current answer brings."""
+    checked_step: int = 0
+    """The step in which the checks were run last."""
+    approved_plan: str = ""
+    """Hash of the plan that a person approved last; empty: none."""
     news: tuple[News, ...] = ()
     """The latest 20 lines for people."""
     last_handover: str = ""

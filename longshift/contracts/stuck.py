@@ -163,6 +163,8 @@ class StuckState(Wire):
     """The latest ones, oldest first."""
     seen: tuple[str, ...] = ()
     """Results (signature and result hash, shortened) seen before those steps; bounded."""
+    spent_tokens: int = 0
+    """The agent's tokens when the last step was closed."""
     progress_step: int = 0
     """The last step in which files took a new state, a check turned green or a line of the plan was done."""
     signals: tuple[Signal, ...] = ()
