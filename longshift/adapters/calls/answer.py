@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from longshift.adapters.calls.arguments import FittedArguments, fit_arguments
-from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, text_hash
+from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, seen_of, text_hash
 from longshift.adapters.calls.json_text import CUT, parse_json_text
 from longshift.adapters.calls.names import LEAKED_TOKEN, stored_name
 from longshift.adapters.calls.storable import storable, storage_problem
@@ -112,7 +112,7 @@ def _check_call(
     name = stored_name(block.get("name"), offered)
     call_id = ids.unique(block.get("id"), index)
     value, repaired, problem = _read_input(block, raw)
-    fitted, reads = FittedArguments(problem=problem), ""
+    fitted, reads, seen = FittedArguments(problem=problem), "", dict[str, Any]()
     if name not in offered:
         fitted = FittedArguments(problem=_unknown_tool(name, offered))
     elif not problem:
@@ -125,7 +125,7 @@ def _check_call(
         canonical = fitted.arguments.model_dump(mode="json")
         rejection, stored = "", fitted.stored
         summary, hashed = call_summary(name, canonical), arguments_hash(canonical)
-        reads = reads_of(name, canonical)
+        reads, seen = reads_of(name, canonical), seen_of(fitted.arguments)
     renamed = name != block.get("name")
     digest = CallDigest(
         index=index,
@@ -137,6 +137,7 @@ def _check_call(
         rejected=bool(rejection),
         reads=reads,
         repaired=not rejection and (renamed or repaired or fitted.repaired),
+        **seen,
     )
     return _CheckedCall(_stored_block(block, call_id, name, stored), digest, rejection)
 
