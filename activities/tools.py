@@ -124,5 +124,6 @@ def _digest(request: RunToolInput, outcome: ToolOutcome, stored: ResultRecord, d
         ended_job=outcome.ended_job,
         ended_ok=outcome.ended_ok,
         summary=outcome.summary,
+        waits=outcome.waits,
         generation=request.workspace.generation,
     )

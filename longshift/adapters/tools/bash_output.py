@@ -59,6 +59,7 @@ def job_outcome(job: str, key: str, spec: CommandSpec, state: RunState, runner: 
         f"{shown_output(output)}\n[{job} {line}]",
         True,
         summary=f"{job} {line}"[:120],
+        waits=isinstance(state, Running),
         ended_job=job if ended else "",
         ended_ok=isinstance(state, Finished) and is_success(state),
     )

@@ -51,6 +51,8 @@ class ToolOutcome:
     ended_job: str = ""
     """A background job that was seen to have ended."""
     ended_ok: bool = False
+    waits: bool = False
+    """It looked at a job that still runs."""
 
 
 class ToolRefused(Exception):
