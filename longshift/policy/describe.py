@@ -3,7 +3,7 @@
 import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
-from longshift.contracts.completion import ProposedCheck
+from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, ProposedCheck
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
@@ -20,7 +20,7 @@ _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItem
 _ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY})
 _PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
 _CHECKS_OF_PLAN = "\n\nChecks of this plan, which the runner runs at finish (exit code 0 is green):\n"
-_CHECK_LINE = re.compile(r"- ([\w .-]{1,60}|[\w .:-]{1,60}?): (.+)")
+_CHECK_LINE = re.compile(r"- ([^\n`]{1,60}): `(.*)")
 
 
 def model_summary(state: AgentState) -> str:
@@ -63,7 +63,7 @@ def next_action(state: AgentState) -> str:
 def plan_text(plan: tuple[PlanItem, ...], checks: tuple[ProposedCheck, ...] = ()) -> str:
     """The plan as a list with marks (done, in progress, pending), then the checks that it proposes."""
     items = "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
-    lines = "\n".join(f"- {check.name}: {check.run}" for check in checks)
+    lines = "\n".join(f"- {check.name}: `{check.run}`" for check in checks)
     return f"{items}{_CHECKS_OF_PLAN}{lines}" if checks else items
 
 
@@ -72,11 +72,17 @@ def checks_of_text(text: str) -> tuple[ProposedCheck, ...]:
     rows: list[tuple[str, str]] = []
     for line in text.partition(_CHECKS_OF_PLAN)[2].split("\n"):
         found = _CHECK_LINE.fullmatch(line)
-        if found is not None:
+        if found is not None and is_check_name(found[1]):
             rows.append((found[1], found[2]))
         elif rows:
             rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line}")
-    return tuple(ProposedCheck(name=name, run=run) for name, run in rows)
+    whole = [(name, run.removesuffix("`").strip()[:PROPOSED_RUN_CHARACTERS]) for name, run in rows]
+    return tuple(ProposedCheck(name=name, run=run) for name, run in whole if run)
+
+
+def is_check_name(text: str) -> bool:
+    """Whether a text can name a check, whatever rules for words a library of regular expressions has."""
+    return 0 < len(text) <= 60 and all(letter.isalpha() or letter.isdecimal() or letter in "_ .:-" for letter in text)
 
 
 def plan_of_text(text: str) -> tuple[PlanItem, ...]:

@@ -3,7 +3,6 @@
 Only rules with one reading are here. Names of tools are in `names`, the JSON text in `json_text`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +14,7 @@ from longshift.adapters.calls.definitions import flat_schema, short_schema
 from longshift.adapters.calls.json_text import parse_json_text
 from longshift.adapters.calls.names import snake_case
 from longshift.contracts.tools import ToolArguments
+from longshift.policy.describe import is_check_name
 
 _ALIASES = {
     "path": "file_path filepath filename file target_file file_name directory dir folder search_path",
@@ -61,7 +61,6 @@ _ITEM_STATUS = {
 }
 _CLAIM_KEYS = {"cmd": "command", "run": "command", "result": "outcome", "output": "outcome"}
 _CHECK_KEYS = {"cmd": "run", "command": "run"}
-_NOT_IN_NAMES = re.compile(r"[^\w .:-]+")
 _MAX_ERRORS = 8
 _FREE_TEXT = frozenset({"content", "old", "new"})
 """File contents; everywhere else a NUL character makes the system call fail."""
@@ -183,7 +182,8 @@ def _proposed_check(check: object) -> object:
         return check
     members = cast(dict[str, object], check)
     name = members.get("name") or members.get("title") or members.get("run")
-    plain = _NOT_IN_NAMES.sub(" ", str(name)).strip()[:60] or "check"
+    plain = "".join(letter if is_check_name(letter) else " " for letter in str(name)[:200])
+    plain = " ".join(plain.split())[:60].strip() or "check"
     return {"name": plain, **{key: member for key, member in members.items() if key == "run"}}
 
 
