@@ -88,12 +88,14 @@ def tests_first(r: Recorder) -> None:
     test, module = r.fresh("tests/test") + ".py", r.fresh("src/mod") + ".py"
     names = tuple(r.fresh("test") for _ in range(15))
     r.step(r.write(test))
+    same = 0
     while names:
         r.step(r.edit(module))
         if r.rng.random() < 0.3:
             r.step(r.read(module))
         r.step(r.pytest(test, names))
-        if r.rng.random() < 0.75:
+        same = 0 if r.rng.random() < 0.75 or same == 3 else same + 1
+        if same == 0:
             names = names[1:]
     r.step(r.pytest(test))
     r.step(r.plan())

@@ -1,4 +1,4 @@
-"""Agents that are stuck, in every way that there is a signal for. Each writes on, and says what has to be found by when.
+"""Agents that are stuck, in every way that there is a signal for. Each says what has to be found by when.
 
 Thresholds are the defaults. A loop goes on for longer than it takes to be found.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from longshift.contracts.stuck import SignalKind
-from tests.corpus.recorder import Act, Recorder, lines
+from tests.corpus.recorder import Recorder, lines
 
 GLANCES = ("ls -la", "git status", "git diff --stat", "cat Makefile", "env", "git log -3")
 
@@ -34,9 +34,8 @@ def cycle_of(length: int, *, noise_every: int = 0, fails: bool = False, rejects:
     def loop(r: Recorder) -> Label:
         paths = [r.fresh("src/loop") + ".py" for _ in range(length)]
         needed = 4 if length == 1 else 3
-        found = label(
-            r, SignalKind.REPETITION, length * (needed + (2 if noise_every else 0)) + (4 if noise_every else 0)
-        )
+        slack = 2 * length + 4 if noise_every else 0
+        found = label(r, SignalKind.REPETITION, length * needed + slack)
         for turn in range(needed + 5):
             for path in paths:
                 if rejects:
@@ -197,9 +196,8 @@ def known_files(noise: float) -> Loop:
                 r.step(r.read(r.fresh("src/new") + ".py"))
                 continue
             path = r.rng.choice(paths)
-            again = r.bash(
-                f"{r.rng.choice(('head -99', 'tac | tac', 'sed p'))} {path} # {r.fresh('word')}", lines(path, 20)
-            )
+            command = r.rng.choice(("head -99", "less", "sed -n p"))
+            again = r.bash(f"{command} {path} # {r.fresh('word')}", lines(path, 20))
             r.step(r.read(path) if r.rng.random() < 0.5 else again)
         return found
 
@@ -307,11 +305,6 @@ def glances(r: Recorder) -> Label:
         glance = r.rng.choice(GLANCES)
         r.step(r.bash(glance, texts[glance]))
     return found
-
-
-def act(r: Recorder) -> Act:
-    """A read of something known, to stand for any call."""
-    return r.read("README.md")
 
 
 LOOPS: dict[str, Loop] = {

@@ -1,4 +1,4 @@
-"""A workspace and an agent in it, as far as evidence goes: scenes act on it, and it records steps as the runner would."""
+"""A workspace and an agent in it, as far as evidence goes: scenes act on it, and it records the steps."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ class Recorder:
     rng: random.Random
     files: dict[str, str] = field(default_factory=lambda: {"README.md": "0", "pyproject.toml": "0"})
     events: list[Event] = field(default_factory=list[Event])
-    recall: Recall = Recall()
+    recall: Recall = field(default_factory=Recall)
     plan_done: int = 0
     number: int = 0
     seconds: int = 0
@@ -69,7 +69,7 @@ class Recorder:
 
     def read(self, path: str, offset: int = 1) -> Act:
         """A file that is read."""
-        text = lines(f"{path} {self.files.setdefault(path, '0')} {offset}", 30)
+        text = lines(f"{path} {self.files.get(path, '0')} {offset}", 30)
         return self._act("read_file", {"path": path, "offset": offset}, text, reads=f"{path} {offset}")
 
     def grep(self, pattern: str, hits: int = 6) -> Act:

@@ -84,6 +84,8 @@ ROWS: dict[str, tuple[SignalKind, Grow, int, int]] = {
     "idle_steps": (SignalKind.NO_PROGRESS, _idle, 150, 60),
 }
 """Threshold → its signal, what counts for it, the default, another value."""
+OTHERS = {"malformed": {"errors": 60}, "refused_finishes": {"plateau": 50}}
+"""Threshold → others that the same steps would meet first."""
 
 
 def traces() -> Iterator[Trace]:
@@ -101,5 +103,5 @@ def traces() -> Iterator[Trace]:
                     frozenset({kind}) if is_stuck else frozenset(),
                     1 if is_stuck else 0,
                     r.number if is_stuck else 0,
-                    StuckThresholds.model_validate({name: value}),
+                    StuckThresholds.model_validate({name: value, **OTHERS.get(name, {})}),
                 )

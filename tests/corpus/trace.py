@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from longshift.contracts.agent import Recall
 from longshift.contracts.stuck import Signal, SignalKind, StepEvidence, StuckState, StuckThresholds
@@ -17,7 +17,7 @@ class Event:
     """Without the files' hash, which comes later."""
     tree: str = ""
     """What the checkpoint after the step tells, one step later."""
-    recall: Recall = Recall()
+    recall: Recall = field(default_factory=Recall)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Trace:
     """The first step of being stuck; no signal before it is right. 0 in a healthy trace."""
     found_by: int = 0
     """The step by which all that is expected has been found; 0 in a healthy trace."""
-    thresholds: StuckThresholds = StuckThresholds()
+    thresholds: StuckThresholds = field(default_factory=StuckThresholds)
 
     @property
     def is_held_out(self) -> bool:

@@ -73,8 +73,9 @@ def _stuck(name: str, loop: Loop, scenes: Sequence[Scene], most_steps: int) -> T
 
 def _fill(r: Recorder, scenes: Sequence[Scene], steps: int) -> None:
     while r.number < steps:
+        before, files = r.plan_done, dict(r.files)
         r.rng.choice(scenes)(r)
-        if r.rng.random() < 0.4:
+        if (before, files) == (r.plan_done, r.files) or r.rng.random() < 0.4:  # work that leaves no trace ends a line
             r.step(r.plan())
         elif r.rng.random() < 0.3:
             r.compact()
