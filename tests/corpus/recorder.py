@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from longshift.contracts.agent import Recall
@@ -145,7 +146,7 @@ class Recorder:
     def _act(
         self,
         name: str,
-        args: dict[str, object],
+        args: Mapping[str, object],
         text: str,
         *,
         failed: bool = False,

@@ -113,7 +113,57 @@ def waiting_for_the_lock(r: Recorder) -> None:
     r.step(r.bash("apt-get install libfoo", lines(r.fresh("installed"), 5)))
 
 
+def stubborn(r: Recorder) -> None:
+    """Five different attempts at one failure, which stays the same, and the sixth works."""
+    path = r.fresh("src/stubborn") + ".py"
+    for _ in range(5):
+        r.step(r.edit(path))
+        r.step(r.pytest(path, ("test_stubborn",)))
+    r.step(r.edit(path))
+    r.step(r.pytest(path))
+
+
+def three_times_is_proof(r: Recorder) -> None:
+    """A test that was flaky is run three times in a row before and after a stress run, and passes."""
+    test = r.fresh("tests/test_calm") + ".py"
+    for _ in range(3):
+        r.step(r.pytest(test))
+    r.step(r.bash(f"stress-ng & pytest --count 50 {test}", lines(r.fresh("stress"), 20)))
+    for _ in range(3):
+        r.step(r.pytest(test))
+
+
+def remote_setting(r: Recorder) -> None:
+    """Something outside is set and looked at, one setting after the other; nothing is in the workspace."""
+    for _ in range(20):
+        name = r.fresh("setting")
+        r.step(r.bash(f"gh variable set {name}", ""))
+        r.step(r.bash("gh variable list", lines(name, 12)))
+
+
+def careful_reader(r: Recorder) -> None:
+    """Ten files are read, then each again beside its test, before the first edit."""
+    paths = [r.fresh("src/careful") + ".py" for _ in range(10)]
+    for path in paths:
+        r.step(r.read(path))
+    for path in paths:
+        r.step(r.read(path), r.read(f"tests/{path}"))
+    r.step(r.edit(paths[0]))
+
+
+def watcher(r: Recorder) -> None:
+    """Two jobs run; one is asked, then the other, for long."""
+    jobs = (r.fresh("job"), r.fresh("job"))
+    for _ in range(25):
+        r.step(*(r.poll(job, "") for job in jobs))
+
+
 SCENES: tuple[Scene, ...] = (
+    stubborn,
+    three_times_is_proof,
+    remote_setting,
+    careful_reader,
+    watcher,
     cluster,
     web_page,
     translating,

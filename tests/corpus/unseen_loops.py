@@ -146,7 +146,86 @@ def mended_and_broken(r: Recorder) -> Label:
     return found
 
 
+def loop_with_report(r: Recorder) -> Label:
+    """A failing test again and again, which writes a report with a time into the workspace each time."""
+    found = label(r, SignalKind.CHECK_PLATEAU, 8)
+    for _ in range(12):
+        r.change("report.xml")
+        r.step(r.pytest("tests/test_report.py", ("test_same",)))
+    return found
+
+
+def toggling_slowly(r: Recorder) -> Label:
+    """The same setting goes in and out, with a dozen looks in between each time."""
+    states = (r.fresh("in"), r.fresh("out"))
+    r.step(r.edit("config.toml", states[1]))
+    found = label(r, SignalKind.OSCILLATION, 13 * 5)
+    for turn in range(8):
+        r.step(r.edit("config.toml", states[turn % 2]))
+        for _ in range(12):
+            r.step(r.read(r.fresh("docs/setting") + ".md"))
+    return found
+
+
+def pair_with_much_noise(r: Recorder) -> Label:
+    """Two calls over and over, and every third step something new."""
+    paths = [r.fresh("src/pair") + ".py" for _ in range(2)]
+    found = label(r, SignalKind.REPETITION, 18)
+    for _ in range(12):
+        r.step(r.read(paths[0]))
+        r.step(r.read(paths[1]))
+        r.step(r.grep(r.fresh("noise")))
+    return found
+
+
+def almost_all_errors(r: Recorder) -> Label:
+    """Commands fail, each in another way; a glance that succeeds comes after every fifth."""
+    found = label(r, SignalKind.ERROR_STREAK, 18)
+    for index in range(24):
+        if index % 6 == 5:
+            r.step(r.bash("pwd", f"/src/{index}"))
+        else:
+            r.step(r.bash(r.fresh("./run"), lines(r.fresh("error"), 5), failed=True))
+    return found
+
+
+def two_walls(r: Recorder) -> Label:
+    """Two tests fail as before after every edit, one after the other."""
+    found = label(r, SignalKind.CHECK_PLATEAU, 3 * 6 + 1)
+    for _ in range(9):
+        r.step(r.edit("src/walls.py"))
+        r.step(r.pytest("tests/test_one.py", ("test_one",)))
+        r.step(r.pytest("tests/test_two.py", ("test_two",)))
+    return found
+
+
+def other_words_for_nothing(r: Recorder) -> Label:
+    """Echoes and lists of an empty folder in ever new words: it is only found as a lack of progress."""
+    found = label(r, SignalKind.NO_PROGRESS, 152)
+    for _ in range(160):
+        r.step(r.bash(f"echo {r.fresh('thinking')}; ls empty", ""))
+    return found
+
+
+def shuffled_glances(r: Recorder) -> Label:
+    """Four commands in an order that never repeats."""
+    names = [r.fresh("./status") for _ in range(4)]
+    found = label(r, SignalKind.NO_NEW_INFORMATION, 4 + 4 + 15)
+    for _ in range(12):
+        r.rng.shuffle(names)
+        for name in names:
+            r.step(r.bash(name, lines(name, 10)))
+    return found
+
+
 LOOPS: dict[str, Loop] = {
+    "loop with report": loop_with_report,
+    "toggling slowly": toggling_slowly,
+    "pair with much noise": pair_with_much_noise,
+    "almost all errors": almost_all_errors,
+    "two walls": two_walls,
+    "other words for nothing": other_words_for_nothing,
+    "shuffled glances": shuffled_glances,
     "pods that never come": pods_that_never_come,
     "build break fix": build_break_fix,
     "package hunt": package_hunt,
