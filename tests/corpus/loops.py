@@ -172,7 +172,7 @@ def undone_attempts(r: Recorder) -> Label:
     path = r.fresh("src/attempt") + ".py"
     r.step(r.edit(path))
     good = r.files[path]
-    found = label(r, SignalKind.OSCILLATION, 4 * 3 + 1)
+    found = label(r, SignalKind.OSCILLATION, 4 * 4 + 1)
     for _ in range(7):
         r.step(r.edit(path))
         r.step(r.pytest(path, (r.fresh("test"),)))

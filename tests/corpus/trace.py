@@ -37,7 +37,7 @@ class Trace:
     @property
     def is_held_out(self) -> bool:
         """Whether no threshold and no rule may be chosen by it: half of the traces, by their names."""
-        return self.name.startswith("unseen") or hashlib.sha256(f"b {self.name}".encode()).digest()[0] % 2 == 0
+        return self.name.startswith("unseen") or hashlib.sha256(f"c {self.name}".encode()).digest()[0] % 2 == 0
 
 
 @dataclass(frozen=True)

@@ -1,180 +1,120 @@
-"""More scenes of work and of being stuck, written before any rule was tuned and used for measuring alone."""
+"""Scenes of work that no rule was tuned by: they are for measuring alone."""
 
 from tests.corpus.healthy import Scene
 from tests.corpus.recorder import Recorder, lines
 
 
-def cluster(r: Recorder) -> None:
-    """A deployment is applied and watched; pods come up one after the other."""
-    name = r.fresh("deploy")
-    r.step(r.write(f"deploy/{name}.yaml"))
-    r.step(r.bash(f"kubectl apply -f deploy/{name}.yaml", f"{name} configured"))
-    for ready in (0, 0, 0, 1, 1, 2, 3):
-        r.step(r.bash(f"kubectl get pods -l app={name}", f"NAME READY AGE\n{name} {ready}/3 {r.rng.randint(1, 99)}s"))
-    r.step(r.bash(f"kubectl logs deploy/{name}", lines(r.fresh("log"), 40)))
+def upgrade(r: Recorder) -> None:
+    """Dependencies are raised one by one: install, test, mend, commit."""
+    for _ in range(8):
+        package = r.fresh("package")
+        r.step(r.edit("pyproject.toml"))
+        r.step(r.bash("uv sync", lines(package, 6)))
+        broken = r.rng.random() < 0.5
+        r.step(r.pytest("tests", (r.fresh("test"),) if broken else (), passed=300))
+        if broken:
+            r.step(r.read(r.fresh("src/user") + ".py"))
+            r.step(r.edit(r.fresh("src/user") + ".py"))
+            r.step(r.pytest("tests", passed=300))
+        r.step(r.bash(f"git commit -am 'Raise {package}'", lines(r.fresh("commit"), 2)))
 
 
-def web_page(r: Recorder) -> None:
-    """Pictures are taken and looked at after each change."""
+def memory_leak(r: Recorder) -> None:
+    """A long program is started in the background and its memory is read every while; the figures move."""
+    job = r.fresh("job")
+    r.step(r.bash(f"./soak & # {job}", f"started {job}"))
+    for index in range(18):
+        r.step(r.bash("ps -o rss= -C soak", f"{100_000 + 37 * index}"))
+        if index % 6 == 5:
+            r.step(r.poll(job, "running"))
+    r.step(r.edit(r.fresh("src/pool") + ".c"))
+
+
+def documentation(r: Recorder) -> None:
+    """For each of many modules: read it, write a page, build the pages, which says the same each time."""
+    for _ in range(14):
+        name = r.fresh("module")
+        r.step(r.read(f"src/{name}.py"), r.grep(name, r.rng.choice((0, 3))))
+        r.step(r.write(f"docs/{name}.md"))
+        r.step(r.bash("mkdocs build -q", ""))
+
+
+def shell_exploration(r: Recorder) -> None:
+    """An unknown machine: versions, services, disks; some commands are not there."""
     for _ in range(9):
-        r.step(r.edit("web/style.css"))
-        r.step(r.bash("node shot.js", "saved shot.png"))
-        r.step(r.read("web/shot.png", offset=r.names))
+        r.step(r.bash(f"systemctl status {r.fresh('service')}", lines(r.fresh("unit"), 7), failed=r.rng.random() < 0.3))
+        r.step(r.bash(f"{r.fresh('tool')} --version", "command not found", failed=True))
+        r.step(r.bash(f"df -h /{r.fresh('mnt')}", lines(r.fresh("disk"), 2)))
 
 
-def translating(r: Recorder) -> None:
-    """One file after the other is read and written in another language, several at once."""
-    for _ in range(12):
-        names = [r.fresh("locale/text") for _ in range(4)]
-        r.step(*(r.read(f"{name}.en") for name in names))
-        r.step(*(r.write(f"{name}.de") for name in names))
+def property_search(r: Recorder) -> None:
+    """A random test is run again and again: each run finds another counterexample, or none."""
+    for _ in range(9):
+        found = r.rng.random() < 0.6
+        text = lines(r.fresh("Falsifying example"), 7) if found else f"{r.rng.randint(900, 999)} examples, no failure"
+        r.step(r.bash("pytest tests/test_properties.py", text, failed=found))
 
 
-def c_build(r: Recorder) -> None:
-    """Errors of a compiler, one after the other; what is built lies in the tree as well."""
-    for error in range(14):
-        r.step(r.edit("src/main.c"))
-        r.change("build/main.o")
-        r.step(r.bash("make", lines(f"error {error} {r.names}", 5), failed=error < 13))
-    r.step(r.bash("make clean && make", lines("cc", 8)))
+def paging(r: Recorder) -> None:
+    """A long file is read page by page, some pages twice, and then a second one."""
+    for path in (r.fresh("logs/long") + ".log", r.fresh("logs/long") + ".log"):
+        for page in range(16):
+            r.step(r.read(path, offset=1 + 2_000 * page))
+            if page % 5 == 4:
+                r.step(r.read(path, offset=1 + 2_000 * (page - 1)))
 
 
-def notebook(r: Recorder) -> None:
-    """Questions to a database, all different, short answers."""
-    for index in range(30):
-        r.step(r.bash(f"psql -c 'select count(*) from t where k={r.names + index}'", f"{r.rng.randint(0, 3)}"))
-
-
-def pipeline(r: Recorder) -> None:
-    """A pipeline elsewhere is asked for its state, which is the same twice or thrice at a time."""
-    run = r.fresh("run")
-    for state in ("queued", "queued", "building", "building", "building", "testing", "testing", "testing", "passed"):
-        r.step(r.bash(f"gh run view {run}", f"{run}: {state}"))
-
-
-def dead_ends(r: Recorder) -> None:
-    """Searches without a hit and commands that are not there, mixed with what is found."""
-    for _ in range(5):
-        r.step(r.grep(r.fresh("nothing"), 0))
-        r.step(r.bash(f"which {r.fresh('tool')}", "", failed=True))
-        r.step(r.bash(f"cat {r.fresh('file')}", f"No such file {r.names}", failed=True))
-        r.step(r.grep(r.fresh("something")))
-
-
-def several_suites(r: Recorder) -> None:
-    """Packages of one repository are tested one after the other and print the same."""
-    for _ in range(18):
-        r.step(r.bash(f"cd {r.fresh('packages/p')} && npm test", "1 passing"))
-
-
-def merge(r: Recorder) -> None:
-    """Conflicts, file after file."""
-    r.step(r.bash("git merge feature", lines(r.fresh("CONFLICT"), 10), failed=True))
-    for _ in range(10):
-        path = r.fresh("src/both") + ".py"
-        r.step(r.read(path))
-        r.step(r.edit(path), r.bash(f"git add {path}"))
-    r.step(r.bash("git commit --no-edit", lines(r.fresh("merged"), 2)))
-
-
-def long_text(r: Recorder) -> None:
-    """One document is written in many edits and read from time to time."""
-    for index in range(25):
-        r.step(r.edit("docs/manual.md"))
-        if index % 4 == 3:
-            r.step(r.read("docs/manual.md"))
-    r.step(r.plan())
-
-
-def debugger(r: Recorder) -> None:
-    """The same program with more and more prints; the error stays until its cause is found."""
-    error = lines(r.fresh("Traceback"), 10)
-    for _ in range(4):
-        r.step(r.edit("src/app.py"))
-        r.step(r.bash("python -m app", lines(r.fresh("debug"), 3) + error, failed=True))
-    r.step(r.edit("src/app.py"))
-    r.step(r.bash("python -m app", "done"))
-
-
-def release(r: Recorder) -> None:
-    """Version, changelog, tag: commands that say nothing or next to nothing."""
-    version = r.fresh("v1")
-    r.step(r.edit("pyproject.toml"), r.edit("CHANGELOG.md"))
-    for command in ("git add -A", f"git commit -m {version}", f"git tag {version}", "git log -1"):
-        r.step(r.bash(command, "" if command.endswith("-A") else version))
-    r.step(r.plan())
-
-
-def waiting_for_the_lock(r: Recorder) -> None:
-    """Three tries, then something else is done, then it works."""
-    for _ in range(3):
-        r.step(r.bash("apt-get install libfoo", "Could not get lock", failed=True))
-    r.step(r.bash("ps aux", lines(r.fresh("processes"), 20)))
-    r.step(r.bash("apt-get install libfoo", lines(r.fresh("installed"), 5)))
-
-
-def stubborn(r: Recorder) -> None:
-    """Five different attempts at one failure, which stays the same, and the sixth works."""
-    path = r.fresh("src/stubborn") + ".py"
-    for _ in range(5):
-        r.step(r.edit(path))
-        r.step(r.pytest(path, ("test_stubborn",)))
-    r.step(r.edit(path))
-    r.step(r.pytest(path))
-
-
-def three_times_is_proof(r: Recorder) -> None:
-    """A test that was flaky is run three times in a row before and after a stress run, and passes."""
-    test = r.fresh("tests/test_calm") + ".py"
-    for _ in range(3):
-        r.step(r.pytest(test))
-    r.step(r.bash(f"stress-ng & pytest --count 50 {test}", lines(r.fresh("stress"), 20)))
-    for _ in range(3):
-        r.step(r.pytest(test))
-
-
-def remote_setting(r: Recorder) -> None:
-    """Something outside is set and looked at, one setting after the other; nothing is in the workspace."""
+def ticket_by_ticket(r: Recorder) -> None:
+    """Twenty tickets are labelled through an interface that always answers the same."""
     for _ in range(20):
-        name = r.fresh("setting")
-        r.step(r.bash(f"gh variable set {name}", ""))
-        r.step(r.bash("gh variable list", lines(name, 12)))
+        ticket = r.fresh("ticket")
+        r.step(r.bash(f"gh issue view {ticket}", lines(ticket, 15)))
+        r.step(r.bash(f"gh issue edit {ticket} --add-label triaged", "https://example.org/ok"))
 
 
-def careful_reader(r: Recorder) -> None:
-    """Ten files are read, then each again beside its test, before the first edit."""
-    paths = [r.fresh("src/careful") + ".py" for _ in range(10)]
-    for path in paths:
-        r.step(r.read(path))
-    for path in paths:
-        r.step(r.read(path), r.read(f"tests/{path}"))
-    r.step(r.edit(paths[0]))
+def patient_check(r: Recorder) -> None:
+    """Something far away takes its time; it is looked at three times, then other work is done, then three times."""
+    page = r.fresh("page")
+    for state in ("building", "live"):
+        for _ in range(3):
+            r.step(r.bash(f"curl -s https://example.org/{page}/state", f"{state}: {lines(page + state, 8)}"))
+        r.step(r.edit(r.fresh("docs/meanwhile") + ".md"))
+        r.step(r.read(r.fresh("docs/meanwhile") + ".md"))
 
 
-def watcher(r: Recorder) -> None:
-    """Two jobs run; one is asked, then the other, for long."""
-    jobs = (r.fresh("job"), r.fresh("job"))
-    for _ in range(25):
-        r.step(*(r.poll(job, "") for job in jobs))
+def formatter(r: Recorder) -> None:
+    """Edits that the formatter changes at once; the check of formatting complains, then does not."""
+    for _ in range(8):
+        path = r.fresh("src/format") + ".py"
+        r.step(r.edit(path))
+        r.step(r.bash("ruff format --check .", f"Would reformat: {path}", failed=True))
+        r.change(path)
+        r.step(r.bash("ruff format .", "1 file reformatted"))
+
+
+def two_branches(r: Recorder) -> None:
+    """Work on one branch, a glance at the other, back again; both go on."""
+    here, there = dict(r.files), dict(r.files)
+    for _ in range(3):
+        r.step(r.edit("src/feature.py"))
+        here = dict(r.files)
+        r.files = {**there, r.fresh("only_there"): "1"}
+        there = dict(r.files)
+        r.step(r.bash("git checkout main && git pull", lines(r.fresh("pull"), 3)))
+        r.step(r.read("src/feature.py"))
+        r.files = here
+        r.step(r.bash("git checkout feature", "Switched to branch 'feature'"))
 
 
 SCENES: tuple[Scene, ...] = (
-    stubborn,
-    three_times_is_proof,
-    remote_setting,
-    careful_reader,
-    watcher,
-    cluster,
-    web_page,
-    translating,
-    c_build,
-    notebook,
-    pipeline,
-    dead_ends,
-    several_suites,
-    merge,
-    long_text,
-    debugger,
-    release,
-    waiting_for_the_lock,
+    upgrade,
+    memory_leak,
+    documentation,
+    shell_exploration,
+    property_search,
+    paging,
+    ticket_by_ticket,
+    patient_check,
+    formatter,
+    two_branches,
 )

@@ -1,242 +1,168 @@
-"""More ways of being stuck, written before any rule was tuned and used for measuring alone."""
+"""Ways of being stuck that no rule was tuned by: they are for measuring alone."""
 
 from longshift.contracts.stuck import SignalKind
 from tests.corpus.loops import Label, Loop, label
 from tests.corpus.recorder import Recorder, lines
 
 
-def pods_that_never_come(r: Recorder) -> Label:
-    """A cluster that does not move is looked at from two sides; the age of things counts up."""
-    name = r.fresh("deploy")
-    found = label(r, SignalKind.REPETITION, 8)
-    for turn in range(9):
-        r.step(r.bash(f"kubectl get pods -l app={name}", f"{name} 0/3 CrashLoopBackOff {turn + 3}m{turn}s"))
-        r.step(r.bash(f"kubectl describe pod {name}", f"Started: {r.clock()}\n{lines(name, 20)}"))
+def login_that_fails(r: Recorder) -> Label:
+    """The same request with a refusal that has another request number and time in it each time."""
+    body = lines(r.fresh("Unauthorized"), 4)
+    found = label(r, SignalKind.REPETITION, 5)
+    for _ in range(10):
+        number = f"{r.rng.randrange(16**8):08x}-{r.rng.randrange(16**4):04x}-4a5b-8c9d-{r.rng.randrange(16**12):012x}"
+        r.step(r.bash("curl -i https://example.org/login", f"{r.clock()} request {number}\n{body}", failed=True))
     return found
 
 
-def build_break_fix(r: Recorder) -> Label:
-    """An include goes in and out again, with a build each time that fails in one way or the other."""
-    path = r.fresh("src/main") + ".c"
-    states = (r.fresh("with"), r.fresh("without"))
-    found = label(r, SignalKind.OSCILLATION, 12)
-    for turn in range(12):
-        r.step(r.edit(path, states[turn % 2]))
-        r.step(r.bash("make", f"{r.clock()}\n{lines(states[turn % 2], 6)}", failed=True))
-    return found
-
-
-def package_hunt(r: Recorder) -> Label:
-    """Names of packages are guessed, and none of them is there."""
-    found = label(r, SignalKind.ERROR_STREAK, 6)
-    for _ in range(15):
-        name = r.fresh("libguess")
-        r.step(r.bash(f"pip install {name}", f"ERROR: No matching distribution found for {name}", failed=True))
-    return found
-
-
-def wrong_tool(r: Recorder) -> Label:
-    """A tool that does not exist, called with other arguments each time, two at once."""
-    found = label(r, SignalKind.MALFORMED_CALLS, 4)
-    for _ in range(8):
-        r.step(r.rejected("search_web", r.fresh("query")), r.rejected("open_url", r.fresh("url")))
-    return found
-
-
-def report_for_ever(r: Recorder) -> Label:
-    """A final report in prose, again and again, instead of `finish`; one glance in between does not help."""
-    found = label(r, SignalKind.MONOLOGUE, 5)
-    for turn in range(10):
-        if turn == 1:
-            r.step(r.bash("git status", lines(r.fresh("status"), 5)))
-        else:
-            r.step()
-    return found
-
-
-def snapshot_chase(r: Recorder) -> Label:
-    """Snapshots are made anew, the suite fails as before, something is read, and again."""
-    found = label(r, SignalKind.CHECK_PLATEAU, 4 * 7)
-    for _ in range(9):
-        r.change("tests/snapshots.json")
-        r.step(r.bash("pytest --snapshot-update -q", f"{r.fresh('snapshots')} updated"))
-        r.step(r.read(r.fresh("src/view") + ".py"))
-        r.step(r.read("tests/snapshots.json"))
-        r.step(r.pytest("tests/test_view.py", ("test_page", "test_list")))
-    return found
-
-
-def tour(r: Recorder) -> Label:
-    """The same tour of eleven stations, three or four of them in one answer, cut elsewhere each time."""
-    stations = [r.fresh("src/station") + ".py" for _ in range(11)]
-    found = label(r, SignalKind.REPETITION, 26)
-    for _ in range(6):
-        rest = list(stations)
-        while rest:
-            size = r.rng.randint(1, 4)
-            r.step(*(r.read(path) for path in rest[:size]))
-            rest = rest[size:]
-    return found
-
-
-def same_answer_to_other_questions(r: Recorder) -> Label:
-    """A search tool says the same long thing whatever is asked."""
-    text = lines(r.fresh("usage"), 20)
-    found = label(r, SignalKind.NO_NEW_INFORMATION, 16)
-    for _ in range(25):
-        r.step(r.bash(f"./search --for {r.fresh('term')}", text))
-    return found
-
-
-def early_victory(r: Recorder) -> Label:
-    """`finish`, a cosmetic edit, a test that passes, `finish`, while the runner's check stays red."""
-    red = r.fresh("speed check")
-    found = label(r, SignalKind.FALSE_COMPLETION, 3 * 3 + 1)
+def three_voices(r: Recorder) -> Label:
+    """A cycle of three, of which one step has two calls and one has a text before it that counts as a step."""
+    paths = [r.fresh("src/voice") + ".py" for _ in range(4)]
+    found = label(r, SignalKind.REPETITION, 4 * 4)
     for _ in range(7):
-        r.finish(red, 1)
-        r.step(r.edit(r.fresh("docs/cosmetic") + ".md"))
-        r.step(r.pytest("tests"))
+        r.step(r.read(paths[0]), r.read(paths[1]))
+        r.step()
+        r.step(r.read(paths[2]))
+        r.step(r.read(paths[3]))
     return found
 
 
-def walk_without_end(r: Recorder) -> Label:
-    """Folders of a dependency are walked through, some at once; not a line is written."""
-    found = label(r, SignalKind.NO_PROGRESS, 152)
-    for _ in range(170):
-        r.step(*(r.bash(f"ls {r.fresh('vendor/folder')}", lines(r.fresh("ls"), 8)) for _ in range(r.rng.randint(1, 3))))
+def long_way_round(r: Recorder) -> Label:
+    """A cycle of fifteen with a plan that is written anew in each but never moves."""
+    paths = [r.fresh("src/round") + ".py" for _ in range(14)]
+    found = label(r, SignalKind.REPETITION, 45)
+    for _ in range(5):
+        for path in paths:
+            r.step(r.read(path))
+        r.step(r.plan(0))
     return found
 
 
-def swallowed_window(r: Recorder) -> Label:
-    """A huge log fills the window every other step."""
-    found = label(r, SignalKind.COMPACTION_THRASH, 9)
-    for _ in range(8):
-        r.step(r.read(r.fresh("huge") + ".log"))
-        r.step(r.edit("notes.md"))
-        r.compact()
-    r.step(r.edit("notes.md"))
+def reinstall(r: Recorder) -> Label:
+    """Uninstall, install, import error, and again; nothing of it is in the workspace."""
+    error = lines(r.fresh("ImportError"), 8)
+    found = label(r, SignalKind.REPETITION, 9)
+    for _ in range(7):
+        r.step(r.bash("pip uninstall -y thing", "Successfully uninstalled thing-1.2"))
+        r.step(r.bash("pip install thing", f"Collecting thing\n{lines('thing', 3)}took {r.rng.random():.2f}s"))
+        r.step(r.bash("python -c 'import thing'", error, failed=True))
     return found
 
 
-def cycle_with_glances(r: Recorder) -> Label:
-    """A failing cycle of three, with a glance that is always the same one at odd places."""
-    paths = [r.fresh("src/odd") + ".py" for _ in range(2)]
-    failing = r.fresh("src/failing") + ".py"
-    glance = lines(r.fresh("status"), 9)
-    found = label(r, SignalKind.REPETITION, 20)
-    for turn in range(10):
-        r.step(r.read(paths[0]))
-        r.step(r.read(paths[1]))
-        r.step(r.pytest(failing, ("test_same",)))
-        if turn in (1, 4, 8):
-            r.step(r.bash("git status", glance))
-    return found
-
-
-def mended_and_broken(r: Recorder) -> Label:
-    """Two tests, of which an edit mends one and breaks the other, back and forth, with looks in between."""
-    path = r.fresh("src/either") + ".py"
-    states = (r.fresh("one"), r.fresh("other"))
-    found = label(r, SignalKind.OSCILLATION, 18)
-    for turn in range(10):
-        r.step(r.edit(path, states[turn % 2]))
-        r.step(r.pytest("tests", (f"test_{turn % 2}",)))
-        r.step(r.read(path))
-        r.step(r.read("tests/test_both.py"))
-    return found
-
-
-def loop_with_report(r: Recorder) -> Label:
-    """A failing test again and again, which writes a report with a time into the workspace each time."""
-    found = label(r, SignalKind.CHECK_PLATEAU, 8)
-    for _ in range(12):
-        r.change("report.xml")
-        r.step(r.pytest("tests/test_report.py", ("test_same",)))
-    return found
-
-
-def toggling_slowly(r: Recorder) -> Label:
-    """The same setting goes in and out, with a dozen looks in between each time."""
-    states = (r.fresh("in"), r.fresh("out"))
-    r.step(r.edit("config.toml", states[1]))
-    found = label(r, SignalKind.OSCILLATION, 13 * 5)
-    for turn in range(8):
-        r.step(r.edit("config.toml", states[turn % 2]))
-        for _ in range(12):
-            r.step(r.read(r.fresh("docs/setting") + ".md"))
-    return found
-
-
-def pair_with_much_noise(r: Recorder) -> Label:
-    """Two calls over and over, and every third step something new."""
-    paths = [r.fresh("src/pair") + ".py" for _ in range(2)]
-    found = label(r, SignalKind.REPETITION, 18)
-    for _ in range(12):
-        r.step(r.read(paths[0]))
-        r.step(r.read(paths[1]))
-        r.step(r.grep(r.fresh("noise")))
-    return found
-
-
-def almost_all_errors(r: Recorder) -> Label:
-    """Commands fail, each in another way; a glance that succeeds comes after every fifth."""
-    found = label(r, SignalKind.ERROR_STREAK, 18)
-    for index in range(24):
-        if index % 6 == 5:
-            r.step(r.bash("pwd", f"/src/{index}"))
+def commands_that_do_not_exist(r: Recorder) -> Label:
+    """One unknown command after the other, and now and then a file that is not there."""
+    found = label(r, SignalKind.ERROR_STREAK, 6)
+    for index in range(12):
+        name = r.fresh("tool")
+        if index % 3:
+            r.step(r.bash(f"{name} --help", f"{name}: command not found", failed=True))
         else:
-            r.step(r.bash(r.fresh("./run"), lines(r.fresh("error"), 5), failed=True))
+            r.step(r.bash(f"cat {name}.cfg", f"cat: {name}.cfg: No such file", failed=True))
     return found
 
 
-def two_walls(r: Recorder) -> Label:
-    """Two tests fail as before after every edit, one after the other."""
-    found = label(r, SignalKind.CHECK_PLATEAU, 3 * 6 + 1)
+def broken_json(r: Recorder) -> Label:
+    """Arguments that are no JSON, each time cut elsewhere, with apologies in between."""
+    found = label(r, SignalKind.MALFORMED_CALLS, 8)
+    for _ in range(8):
+        r.step(r.rejected("write_file", r.fresh("{'path': ")))
+        r.step()
+    return found
+
+
+def asking_nobody(r: Recorder) -> Label:
+    """Questions in prose, one after the other, to nobody who reads them."""
+    found = label(r, SignalKind.MONOLOGUE, 3)
+    for _ in range(6):
+        r.step()
+    return found
+
+
+def revert_of_the_revert(r: Recorder) -> Label:
+    """`git revert` of the last commit, test, and again, with reading in between."""
+    states = (r.fresh("with"), r.fresh("without"))
+    r.step(r.edit("src/disputed.py", states[0]))
+    found = label(r, SignalKind.OSCILLATION, 4 * 4 + 2)
+    for turn in range(9):
+        r.change("src/disputed.py", states[(turn + 1) % 2])
+        r.step(r.bash("git revert --no-edit HEAD", lines(r.fresh("commit"), 2)))
+        r.step(r.pytest("tests", (f"test_{turn % 2}",)))
+        r.step(r.read("src/disputed.py"))
+        r.step(r.read(r.fresh("docs/reason") + ".md"))
+    return found
+
+
+def parameters_by_guess(r: Recorder) -> Label:
+    """One number is changed, the program gives the same wrong answer, and again."""
+    answer = lines(r.fresh("wrong answer"), 10)
+    found = label(r, SignalKind.CHECK_PLATEAU, 3 * 7)
     for _ in range(9):
-        r.step(r.edit("src/walls.py"))
-        r.step(r.pytest("tests/test_one.py", ("test_one",)))
-        r.step(r.pytest("tests/test_two.py", ("test_two",)))
+        r.step(r.edit("config.yaml"))
+        r.step(r.bash("make -s", ""))
+        r.step(r.bash("./verify", f"{r.clock()} {answer}", failed=True))
     return found
 
 
-def other_words_for_nothing(r: Recorder) -> Label:
-    """Echoes and lists of an empty folder in ever new words: it is only found as a lack of progress."""
-    found = label(r, SignalKind.NO_PROGRESS, 152)
-    for _ in range(160):
-        r.step(r.bash(f"echo {r.fresh('thinking')}; ls empty", ""))
+def checks_by_themselves(r: Recorder) -> Label:
+    """`finish` after much work each time, of which nothing helps: the same two checks are red."""
+    red = r.fresh("lint and suite")
+    found = label(r, SignalKind.FALSE_COMPLETION, 3 * 18 + 4)
+    for _ in range(6):
+        r.finish(red, 2)
+        for _ in range(8):
+            r.step(r.edit(r.fresh("src/work") + ".py"))
+            r.step(r.pytest(r.fresh("tests/test") + ".py"))
+        r.step(r.plan(0))
     return found
 
 
-def shuffled_glances(r: Recorder) -> Label:
-    """Four commands in an order that never repeats."""
-    names = [r.fresh("./status") for _ in range(4)]
-    found = label(r, SignalKind.NO_NEW_INFORMATION, 4 + 4 + 15)
-    for _ in range(12):
-        r.rng.shuffle(names)
-        for name in names:
-            r.step(r.bash(name, lines(name, 10)))
+def lost_in_documents(r: Recorder) -> Label:
+    """Two dozen pages are read again and again in no order, several at once, with the odd new one."""
+    pages = [r.fresh("docs/page") + ".md" for _ in range(24)]
+    for page in pages:
+        r.step(r.read(page))
+    found = label(r, SignalKind.NO_NEW_INFORMATION, 24)
+    for index in range(40):
+        some = r.rng.sample(pages, 3)
+        r.step(*(r.read(page) for page in some), *([r.read(r.fresh("docs/new"))] if index % 12 == 11 else []))
+    return found
+
+
+def window_full_of_pictures(r: Recorder) -> Label:
+    """Pictures fill the window every five steps; a little is drawn in between."""
+    found = label(r, SignalKind.COMPACTION_THRASH, 5 * 4 + 1)
+    for _ in range(7):
+        for _ in range(4):
+            r.step(r.read(r.fresh("web/shot") + ".png"))
+        r.step(r.edit("web/draw.svg"))
+        r.compact()
+    r.step(r.edit("web/draw.svg"))
+    return found
+
+
+def collecting(r: Recorder) -> Label:
+    """Searches without end, with texts in between; the plan is written and never moves."""
+    found = label(r, SignalKind.NO_PROGRESS, 153)
+    for index in range(165):
+        if index % 10 == 9:
+            r.step()
+        else:
+            r.step(r.grep(r.fresh("term"), r.rng.choice((0, 5, 9))))
     return found
 
 
 LOOPS: dict[str, Loop] = {
-    "loop with report": loop_with_report,
-    "toggling slowly": toggling_slowly,
-    "pair with much noise": pair_with_much_noise,
-    "almost all errors": almost_all_errors,
-    "two walls": two_walls,
-    "other words for nothing": other_words_for_nothing,
-    "shuffled glances": shuffled_glances,
-    "pods that never come": pods_that_never_come,
-    "build break fix": build_break_fix,
-    "package hunt": package_hunt,
-    "wrong tool": wrong_tool,
-    "report for ever": report_for_ever,
-    "snapshot chase": snapshot_chase,
-    "tour": tour,
-    "same answer to other questions": same_answer_to_other_questions,
-    "early victory": early_victory,
-    "walk without end": walk_without_end,
-    "swallowed window": swallowed_window,
-    "cycle with glances": cycle_with_glances,
-    "mended and broken": mended_and_broken,
+    "login that fails": login_that_fails,
+    "three voices": three_voices,
+    "long way round": long_way_round,
+    "reinstall": reinstall,
+    "commands that do not exist": commands_that_do_not_exist,
+    "broken json": broken_json,
+    "asking nobody": asking_nobody,
+    "revert of the revert": revert_of_the_revert,
+    "parameters by guess": parameters_by_guess,
+    "checks by themselves": checks_by_themselves,
+    "lost in documents": lost_in_documents,
+    "window full of pictures": window_full_of_pictures,
+    "collecting": collecting,
 }

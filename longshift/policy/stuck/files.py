@@ -14,7 +14,7 @@ def oscillation(window: Window) -> Signal | None:
     """Changes that are undone and made again, or attempts that all end where they began.
 
     Coming back counts where no new state lies between; or else where it is the same state each time and what was left
-    is given up, which may be honest experiments and is worth a nudge only.
+    is given up: these may be honest experiments, so it takes one more, and is worth a nudge only.
     """
     returns, first_known = _returns(window)
     if not returns or returns[-1][0] < len(window.steps) - LATE_STEPS:
@@ -23,20 +23,21 @@ def oscillation(window: Window) -> Signal | None:
     threshold = window.thresholds.returns
     toggled = [index for index, _ in returns if index > newest]
     same = _given_up(window, returns)
-    places = toggled if len(toggled) >= threshold else same
-    if len(places) < threshold:
+    is_undone = len(toggled) < threshold
+    if is_undone and len(same) <= threshold:
         return None
+    places = same if is_undone else toggled
     steps = [window.steps[index].step for index in places]
     tree = returns[-1][1]
     counted = Counter(tree for _, tree in returns)
-    severity = Severity.LOW if places is same else Severity.HIGH if len(places) >= 2 * threshold else Severity.MEDIUM
+    severity = Severity.LOW if is_undone else Severity.HIGH if len(places) >= 2 * threshold else Severity.MEDIUM
     return wording.signal(
         SignalKind.OSCILLATION,
         severity,
         (min(first_known[tree], steps[0]), window.last.step),
         f"After {wording.steps_named(steps)} the files were as they had been before ({len(steps)} times).",
         f"They came back {counted[tree]} times to how they were after step {first_known[tree]}.",
-        "What was changed in between was undone." if places is same else "No state in between was new.",
+        "What was changed in between was undone." if is_undone else "No state in between was new.",
     )
 
 
