@@ -7,6 +7,7 @@ from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionRe
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
+from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.policy import review_list, reviews, rollback
 
@@ -108,6 +109,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
         ("compactions", compactions(progress)),
         ("rolled back", progress.last_rollback or "never"),
+        ("stuck", stuck(progress) or "no"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
@@ -188,6 +190,16 @@ def compactions(progress: AgentProgress) -> str:
         f"; {progress.repeated_reads_share:.0%} of the reads since then repeat" if progress.repeated_reads_share else ""
     )
     return f"{counts}{rate}{again}"
+
+
+def stuck(progress: AgentProgress) -> str:
+    """How far the ladder was climbed, why, and how often before; empty for an agent that never was."""
+    if not progress.rungs and not progress.signals:
+        return ""
+    why = "; ".join(f"{signal.kind.value.replace('_', ' ')} ({signal.severity.value})" for signal in progress.signals)
+    taken = ", ".join(f"{count} {rung}" for rung, count in progress.rungs.items())
+    now = f"{progress.rung.value} now" if progress.rung is not Rung.NONE else "not now"
+    return "; ".join(filter(None, (now, why, f"so far {taken}" if taken else "")))
 
 
 def _fill(progress: AgentProgress) -> str:
