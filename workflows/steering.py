@@ -21,13 +21,14 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import describe, slots
+from longshift.policy import cards, describe, slots
 from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.slot import Slot, SlotPhase
+from workflows.telling import Telling
 
 
 class Steering:
@@ -51,6 +52,7 @@ class Steering:
         self._cancel_reason = ""
         self._wrapped_up = False
         self._time_is_up = False
+        self._telling = Telling(task.id, task.title, request.people)
         self._slot = Slot(
             task.id,
             request.place,
@@ -97,6 +99,12 @@ class Steering:
         if (old.state, old.attention) != (state, attention):
             attributes.upsert_state(state, attention)
         workflow.set_current_details(describe.session_details(self.status()))
+        self._tell_people()
+
+    def _tell_people(self, *, final: bool = False) -> None:
+        """Show those who are told outside of the engine what has changed."""
+        if self._telling.is_wanted:
+            self._telling.tell(cards.card_of(self._request, self.status(), self._agent_status, final=final))
 
     def _hear(self, signal: SlotTaken | SlotGranted | SlotDraining) -> None:
         self._slot.take_signal(signal)
@@ -130,6 +138,7 @@ class Steering:
         self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})
         attributes.upsert_progress(policy.progress(self._status.agents, status))
         workflow.set_current_details(describe.session_details(self.status()))
+        self._tell_people()
 
     @workflow.update
     async def steer(self, message: Steer) -> str:
