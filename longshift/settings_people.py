@@ -11,7 +11,7 @@ USER_PATTERN = r"^[UW][A-Z0-9]{5,}$"
 
 
 class PeopleSettings(BaseSettings):
-    """Slack, the plain webhook, and reminders."""
+    """Slack and the plain webhook."""
 
     slack_bot_token: SecretStr | None = None
     """`xoxb-…`, for those who post: workers that run workflows, and the gateway."""
@@ -24,8 +24,6 @@ class PeopleSettings(BaseSettings):
     slack_api_url: str = Field(default="https://slack.com/api/", pattern=r"^https?://\S+$")
     webhook_url: SecretStr | None = None
     """An incoming webhook that is told, where Slack's app is too much."""
-    remind_after_seconds: float = Field(default=14_400, ge=0, le=604_800)
-    """How long a question waits until people are reminded, then twice as long each time; 0: never."""
     ui_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """The Web UI with its namespace, for links in messages, such as `https://temporal.example/namespaces/default`."""
 

@@ -83,7 +83,6 @@ def channels_of(settings: Settings) -> PeopleChannels:
         slack_channel=settings.slack_channel,
         webhook=settings.webhook_url is not None,
         ui_url=settings.ui_url or "",
-        remind_after_seconds=settings.remind_after_seconds,
     )
 
 

@@ -6,6 +6,7 @@ Handlers only note; what a word means for the loop is decided in `policy.loop`. 
 from temporalio import workflow
 
 from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.transcript import Note
@@ -18,6 +19,7 @@ class AgentInbox:
     def __init__(self, request: AgentInput) -> None:
         self._state = request.state
         self._woken = False
+        self._decision: Decision | None = None
 
     @workflow.signal
     def deliver_note(self, note: Note) -> None:
@@ -54,6 +56,12 @@ class AgentInbox:
     @workflow.signal
     def wake(self) -> None:
         """Go on from a wait or from a place where a person was needed."""
+        self._woken = True
+
+    @workflow.signal
+    def decide(self, decision: Decision) -> None:
+        """A person has decided what the agent asked."""
+        self._decision = decision
         self._woken = True
 
     @workflow.signal

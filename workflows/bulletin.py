@@ -65,9 +65,7 @@ class Bulletin:
     async def _keep(self, face: Face) -> None:
         """Post what is to be said, until all is, or this run has grown."""
         while not self._is_grown() and not self._is_over(face):
-            message, seconds = policy.next_message(
-                face, self._newest(), self._posted[face], self._request.channels, workflow.time()
-            )
+            message, seconds = policy.next_message(face, self._newest(), self._posted[face], workflow.time())
             if message is not None:
                 await self._post(face, message)
             else:

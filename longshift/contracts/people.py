@@ -21,8 +21,6 @@ class PeopleChannels(Wire):
     """Whether an incoming webhook is told; its URL is a secret of those who post."""
     ui_url: str = ""
     """Base URL of the Web UI with its namespace, for links."""
-    remind_after_seconds: float = 0.0
-    """How long a question waits until people are reminded, twice as long each time; 0: never."""
 
     @property
     def faces(self) -> tuple[Face, ...]:

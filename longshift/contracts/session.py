@@ -67,6 +67,8 @@ class SessionInput(Wire):
     """How long the host that had the slot is waited for before another one may take the session."""
     people: PeopleChannels = PeopleChannels()
     """Where people are told of the session."""
+    remind_after_seconds: float = 14_400
+    """How long after a question people are reminded of it first; 0: never."""
 
 
 class Steer(Wire):

@@ -1,9 +1,10 @@
 """What people are told next on one face, when, and what is remembered of it. The words are the adapters'."""
 
 from longshift.contracts.cards import Message, MessageKind, NewsLine, Posted, PostedReview, PostResult, SessionCard
-from longshift.contracts.people import Face, PeopleChannels
+from longshift.contracts.people import Face
 from longshift.contracts.reviews import Review, ReviewState
 from longshift.policy import cards
+from longshift.policy.reviews import REMIND_AGAIN_SECONDS
 
 URGENT_EDIT_SECONDS = 3.0
 """Between two edits of the root message, where the session is something else now."""
@@ -12,8 +13,6 @@ PROGRESS_EDIT_SECONDS = 30.0
 NEWS_SECONDS = 15.0
 """Between two messages with lines; all that came meanwhile go into one."""
 NEWS_LINES = 25
-REMINDER_LIMIT_SECONDS = 86_400.0
-"""The longest time between two reminders."""
 MESSAGES_PER_REVIEW = 10
 SETTLED_REVIEWS = 60
 AGENTS = 20
@@ -21,9 +20,7 @@ GIVE_UP_SECONDS = 30 * 86_400.0
 """So long after the end of a session it is tried to tell people of it."""
 
 
-def next_message(
-    face: Face, card: SessionCard, posted: Posted, channels: PeopleChannels, now: float
-) -> tuple[Message | None, float | None]:
+def next_message(face: Face, card: SessionCard, posted: Posted, now: float) -> tuple[Message | None, float | None]:
     """What to post now; or after how many seconds to look again, None: not before something changes."""
     if posted.unsure is not None:
         return posted.unsure, None
@@ -33,7 +30,7 @@ def next_message(
     if at_once is not None:
         return at_once, None
     waits: list[float] = []
-    for message, due in (*_reminders(card, posted, channels), _news(card, posted), _edit(face, card, posted)):
+    for message, due in (*_reminders(card, posted), _news(card, posted), _edit(face, card, posted)):
         if message is None:
             continue
         if due <= now or card.final:
@@ -66,18 +63,18 @@ def _asked(face: Face, card: SessionCard, posted: Posted) -> Message | None:
             return Message(
                 kind=MessageKind.QUESTION, key=f"question:{id_}:{review.shown_hash[:12]}", ts=ts, review=review
             )
-        if stands is not None or id_ in posted.settled:
+        if stands is not None:
             continue
-        if cards.is_open(card, review) or review.state is ReviewState.DECIDED:
-            return Message(kind=MessageKind.QUESTION, key=f"question:{id_}", review=review)
+        if cards.is_open(card, review) or (review.state is ReviewState.DECIDED and id_ not in posted.settled):
+            return Message(kind=MessageKind.QUESTION, key=f"question:{id_}:{review.asked_at:.0f}", review=review)
     return None
 
 
-def _reminders(card: SessionCard, posted: Posted, channels: PeopleChannels) -> list[tuple[Message | None, float]]:
+def _reminders(card: SessionCard, posted: Posted) -> list[tuple[Message | None, float]]:
     found: list[tuple[Message | None, float]] = []
     for known in posted.reviews:
         review = review_of(card, known.id)
-        due = _remind_at(review, known, channels) if review is not None else 0.0
+        due = _remind_at(review, known) if review is not None else 0.0
         if due:
             number = known.reminders + 1
             key = f"reminder:{known.id}:{number}"
@@ -85,12 +82,10 @@ def _reminders(card: SessionCard, posted: Posted, channels: PeopleChannels) -> l
     return found
 
 
-def _remind_at(review: Review, known: PostedReview, channels: PeopleChannels) -> float:
+def _remind_at(review: Review, known: PostedReview) -> float:
     """When people are reminded next; 0: never."""
-    every = channels.remind_after_seconds
-    if not known.reminders:
-        return review.remind_at or (known.asked_at + every if every else 0.0)
-    return known.reminded_at + min(every * 2.0 ** min(known.reminders, 20), REMINDER_LIMIT_SECONDS) if every else 0.0
+    again = known.reminded_at + REMIND_AGAIN_SECONDS if known.reminders else 0.0
+    return max(review.remind_at, again) if review.remind_at else 0.0
 
 
 def _news(card: SessionCard, posted: Posted) -> tuple[Message | None, float]:
@@ -182,10 +177,11 @@ def _after_review(posted: Posted, message: Message, review: Review, result: Post
         settled = (*posted.settled, id_)[-SETTLED_REVIEWS:]
         return posted.model_copy(update={"reviews": others, "settled": settled})
     known = known or PostedReview(id=id_, shown_hash="", asked_at=review.asked_at or now)
+    settled = tuple(each for each in posted.settled if each != id_)
     messages = tuple(each for each in known.messages if not (result.gone and each == message.ts))
     if result.ts and result.ts not in messages:
         messages = (*messages, result.ts)[-MESSAGES_PER_REVIEW:]
     told: dict[str, object] = {"shown_hash": review.shown_hash, "messages": messages}
     if message.kind is MessageKind.REMINDER:
         told |= {"reminders": message.number, "reminded_at": now}
-    return posted.model_copy(update={"reviews": (*others, known.model_copy(update=told))})
+    return posted.model_copy(update={"reviews": (*others, known.model_copy(update=told)), "settled": settled})

@@ -19,6 +19,7 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         cost_usd=round(state.cost_usd, 4),
         context_fill=context.fill(state),
         profile=state.profile,
+        ask=state.ask,
     )
 
 

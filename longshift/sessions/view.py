@@ -26,6 +26,7 @@ from longshift.contracts.agent import AgentProgress, Attention
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget, TaskSpec
+from longshift.policy.reviews import PASSES_BY_ITSELF
 from longshift.sessions import search_keys
 from longshift.sessions.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
 from longshift.sessions.pending import pending_lines
@@ -33,7 +34,7 @@ from longshift.settings import Settings
 
 T = TypeVar("T")
 
-BY_THEMSELVES = frozenset({"provider", "quota"})
+BY_THEMSELVES = PASSES_BY_ITSELF
 """Kinds of attention that pass without a person."""
 
 ANSWER_SECONDS = 5.0
