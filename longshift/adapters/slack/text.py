@@ -64,6 +64,12 @@ def link(url: str, label: str) -> str:
     return f"<{safe}|{escaped(label)}>"
 
 
+def said(text: str) -> str:
+    """What a person wrote, without Slack's own marks: links as their address, `&`, `<` and `>` as themselves."""
+    plain = re.sub(r"<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>", r"\1", text)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def _printable(text: str) -> str:
     """Without what no message can carry: control characters and halves of surrogate pairs."""
     return "".join(each for each in text if each in "\n\t" or (each >= " " and not "\ud800" <= each <= "\udfff"))
