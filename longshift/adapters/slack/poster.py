@@ -116,7 +116,7 @@ class SlackPoster:
         place = {"channel": request.channel, "thread_ts": request.thread_ts or None}
         if method == "chat.update":
             place.pop("thread_ts")
-            body = {name: value for name, value in body.items() if not name.startswith("unfurl")}
+            body = {name: body[name] for name in ("ts", "text", "blocks")}  # its metadata stays as it was
         given = {name: value for name, value in {**place, **body}.items() if value is not None}
         return await call(self._client, method, given)
 
