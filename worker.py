@@ -131,12 +131,12 @@ async def workers(
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
+            if telling := await people.enter_async_context(posters(settings)):
+                built.workers.append(_worker(parts, ids.PEOPLE_QUEUE, POSTS_AT_ONCE, [People(telling).post]))
         if Role.HOST in roles:
             tools = await _add_host(built, parts, quick_calls=Role.CONTROL in roles)
         if Role.CONTROL in roles:
             built.workers.insert(0, _control(parts, tools))
-            if telling := await people.enter_async_context(posters(settings)):
-                built.workers.append(_worker(parts, ids.PEOPLE_QUEUE, POSTS_AT_ONCE, [People(telling).post]))
         yield built
     finally:
         await people.aclose()
