@@ -19,7 +19,6 @@ class AgentInbox:
     def __init__(self, request: AgentInput) -> None:
         self._state = request.state
         self._woken = False
-        self._decision: Decision | None = None
 
     @workflow.signal
     def deliver_note(self, note: Note) -> None:
@@ -39,6 +38,12 @@ class AgentInbox:
         self._woken = True
 
     @workflow.signal
+    def decide(self, decision: Decision) -> None:
+        """A person decided what the agent asked; what it waits for without a question of its own is tried again."""
+        before, self._state = self._state, loop.decided(self._state, decision)
+        self._woken = self._woken or before.ask is None or before != self._state
+
+    @workflow.signal
     def slot_lost(self, generation: int) -> None:
         """No host holds the workspace any more: what needs one waits."""
         self._state = loop.slot_lost(self._state, generation)
@@ -56,12 +61,6 @@ class AgentInbox:
     @workflow.signal
     def wake(self) -> None:
         """Go on from a wait or from a place where a person was needed."""
-        self._woken = True
-
-    @workflow.signal
-    def decide(self, decision: Decision) -> None:
-        """A person has decided what the agent asked."""
-        self._decision = decision
         self._woken = True
 
     @workflow.signal

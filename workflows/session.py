@@ -33,7 +33,7 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import OnDeadline
 from longshift.contracts.workspace import DeliveryDigest, Workspace
-from longshift.policy import loop, reviews, slots
+from longshift.policy import reviews, slots, steps
 from longshift.policy import session as policy
 from workflows import attributes, options, signals
 from workflows.agent import Agent
@@ -196,7 +196,8 @@ class Session(Steering):
         state = AgentState(
             agent=agent,
             task_id=task.id,
-            version=loop.VERSION_WITH_CONTEXT,
+            version=steps.VERSION_WITH_PEOPLE,
+            autonomy=task.autonomy,
             profile=request.profile,
             fallback=request.fallback,
             workspace=workspace,

@@ -20,6 +20,7 @@ from longshift.contracts.session import (
     Steer,
 )
 from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
+from longshift.contracts.stuck import Rung
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import cards, describe, review_list, reviews, slots
@@ -159,6 +160,8 @@ class Steering:
     @workflow.signal
     def agent_status(self, status: AgentStatus) -> None:
         """An agent tells where it stands."""
+        if status.rung is not (self._agent_status.rung if self._agent_status else Rung.NONE):
+            attributes.upsert_rung(status.rung)
         self._questions.hear(self._agent_status, status)
         self._agent_status = status
         self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})

@@ -6,6 +6,7 @@ The function takes an `Invocation` first and gives an exit code; it may be async
 import asyncio
 import functools
 import inspect
+import signal
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
@@ -122,10 +123,32 @@ def _runner(body: Body[P]) -> Callable[..., int]:
         del debug  # a matter of `longshift.cli.run`
         invocation = Invocation(json=json, data_dir=data_dir, log=log.value if log else None)
         outcome = body(invocation, *args, **own)
-        return asyncio.run(outcome) if isinstance(outcome, Coroutine) else int(outcome)
+        return asyncio.run(_interruptible(outcome)) if isinstance(outcome, Coroutine) else int(outcome)
 
     _describe(run, body)
     return run
+
+
+async def _interruptible(doing: Coroutine[Any, Any, int]) -> int:
+    """`doing`, until Ctrl-C.
+
+    The runner's own handler is called between two instructions: a signal that comes just before the loop goes to sleep
+    would not be seen until something else wakes it. The loop's own handlers wake it.
+    """
+    task, interrupted = asyncio.current_task(), asyncio.Event()
+    assert task is not None
+
+    def interrupt() -> None:
+        interrupted.set()
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        return await doing
+    except asyncio.CancelledError:
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _describe(run: Callable[..., int], body: Callable[..., Any]) -> None:

@@ -13,6 +13,7 @@ from longshift.contracts.cards import PostInput, PostResult
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.rollback import (
     ConversationRolledBack,
     FilesRolledBack,
@@ -76,6 +77,8 @@ class CallModelInput(Wire):
     """The provider's real window, where an overflow showed that it is smaller than the profile says."""
     notes: tuple[Note, ...] = ()
     """Messages for the model that go with this call and are kept with its answer."""
+    autonomy: Autonomy = Autonomy.FULL
+    """Says which calls of the answer a person has to let run."""
     seal: SealInput | None = None
     """Closes the step before, and is written first."""
 
@@ -114,6 +117,8 @@ class WriteHandoffInput(Wire):
     """Another provider's model led the conversation so far: nothing of its thinking may be sent."""
     by_runner: str = ""
     """Why no model is to be asked for the note; empty: ask."""
+    failed_approaches: tuple[str, ...] = ()
+    """What was tried and given up; it survives verbatim."""
 
 
 class ListJobsInput(Wire):

@@ -74,8 +74,12 @@ class CallDigest(Wire):
     """What the call may do beyond the workspace."""
     risk_reason: str = ""
     """Why, in a few words; empty without a risk."""
+    needs_approval: bool = False
+    """A person has to let it run."""
     shown: str = ""
-    """What a person who has to approve the call is shown of it, at most 2,000 characters; empty without a risk."""
+    """What a person is shown of a call that needs approval, or asks: at most 2,000 characters; else empty."""
+    choices: tuple[str, ...] = ()
+    """Of `ask_human`: the answers that the model offers, at most 10 of 75 characters."""
 
 
 class ModelOutcome(StrEnum):

@@ -125,6 +125,17 @@ class FinishArguments(ToolArguments):
     )
 
 
+class AskHumanArguments(ToolArguments):
+    """Arguments of `ask_human`."""
+
+    question: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] = Field(
+        description="The question, with all that a person needs in order to answer it without reading anything else."
+    )
+    choices: tuple[Annotated[str, StringConstraints(min_length=1, max_length=75)], ...] = Field(
+        default=(), max_length=10, description="Answers to choose from; a person may also reply in their own words."
+    )
+
+
 TOOL_CLASSES: dict[str, ToolClass] = {
     "bash": ToolClass.EFFECT,
     "bash_output": ToolClass.PURE,
@@ -135,6 +146,7 @@ TOOL_CLASSES: dict[str, ToolClass] = {
     "glob": ToolClass.PURE,
     "grep": ToolClass.PURE,
     "update_plan": ToolClass.IDEMPOTENT,
+    "ask_human": ToolClass.PURE,
     "finish": ToolClass.PURE,
 }
 
@@ -148,11 +160,15 @@ TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
     "glob": GlobArguments,
     "grep": GrepArguments,
     "update_plan": UpdatePlanArguments,
+    "ask_human": AskHumanArguments,
     "finish": FinishArguments,
 }
 
 FINISH = "finish"
 """The call that asks the runner to prove completion; it never reaches a host as a tool."""
+ASK_HUMAN = "ask_human"
+"""The call that a person answers; it never reaches a host either."""
+UPDATE_PLAN = "update_plan"
 
 
 class Job(Wire):

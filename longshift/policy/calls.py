@@ -2,7 +2,7 @@
 
 from longshift.contracts.agent import AgentState
 from longshift.contracts.model import CallDigest, ToolClass
-from longshift.contracts.tools import FINISH, ToolDigest, ToolStatus
+from longshift.contracts.tools import ASK_HUMAN, FINISH, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealedResult
 from longshift.policy import notes
 
@@ -20,9 +20,11 @@ def batches(calls: tuple[CallDigest, ...]) -> tuple[tuple[CallDigest, ...], ...]
 
 def unanswered_calls(state: AgentState) -> tuple[CallDigest, ...]:
     """The calls of the current answer that still have to run on the host."""
-    answered = {result.index for result in state.results}
+    answered = {result.index for result in state.results} | {said.index for said in state.answers if not said.allowed}
     return tuple(
-        call for call in state.calls if not call.rejected and call.name != FINISH and call.index not in answered
+        call
+        for call in state.calls
+        if not call.rejected and call.name not in (FINISH, ASK_HUMAN) and call.index not in answered
     )
 
 
@@ -44,6 +46,10 @@ def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | Non
         accepted = state.finish_refused is None
         text = notes.FINISH_ACCEPTED if accepted else state.finish_refused
         return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=not accepted)
+    said = next((said for said in state.answers if said.index == call.index and not said.allowed), None)
+    if said is not None:
+        is_error = call.name != ASK_HUMAN
+        return SealedResult(call_id=call.call_id, index=call.index, text=said.text, is_error=is_error)
     if result is None:
         return SealedResult(call_id=call.call_id, index=call.index, text=notes.NOT_RUN, is_error=True)
     text = notes.LOST_WITH_HOST if result.lost_with_host else None

@@ -106,7 +106,8 @@ def agent_limits(request: SessionInput, earlier: tuple[AgentReport, ...]) -> Age
     steps = None if budget.steps is None else max(1, budget.steps - sum(report.steps for report in earlier))
     tokens = None if budget.tokens is None else budget.tokens - sum(report.usage.total_tokens for report in earlier)
     usd = None if budget.usd is None else budget.usd - sum(report.cost_usd for report in earlier)
-    return request.limits.model_copy(update={"steps": steps, "tokens": tokens, "usd": usd})
+    left = {"steps": steps, "tokens": tokens, "usd": usd, "stuck": request.task.stuck}
+    return request.limits.model_copy(update=left)
 
 
 def refuse_steer(status: SessionStatus, message: Steer, updates: int, steered_characters: int = 0) -> str:

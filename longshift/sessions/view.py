@@ -139,6 +139,16 @@ async def read_session(client: Client, task_id: str) -> SessionView:
     return view(status, progress=progress, doing=doing)
 
 
+async def read_status(client: Client, task_id: str) -> SessionStatus:
+    """The session's own answer alone.
+
+    Raises:
+        WorkerAbsent: nobody gives one.
+        RPCError: the engine does not answer.
+    """
+    return await _ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
+
+
 def web_url(settings: Settings, view: SessionView | None = None) -> str:
     """The page of a session in the embedded engine's Web UI, or its list; empty where there is none."""
     address = None if settings.uses_external_engine else read_address(settings.data_dir)

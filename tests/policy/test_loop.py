@@ -11,7 +11,7 @@ from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, Workspace
-from longshift.policy import actions, calls, loop, notes, requests, standing
+from longshift.policy import actions, calls, loop, notes, requests, standing, steps
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
@@ -91,7 +91,7 @@ def test_a_seal_is_written_by_itself_where_no_model_call_follows_soon(change: di
 
 def test_a_seal_that_cannot_be_written_waits_for_the_person_who_mends_the_store() -> None:
     state = loop.after_tool(after_answer(START, answered(call(0))), done(0)).model_copy(update={"paused": True})
-    assert actions.Park() == loop.next_action(loop.park(state, "host", "disk full"))
+    assert actions.Park() == loop.next_action(steps.park(state, "host", "disk full"))
 
 
 def test_a_cancelled_step_is_sealed_with_what_is_missing_marked() -> None:
@@ -270,7 +270,7 @@ def test_what_only_a_person_can_mend_parks_the_agent_and_resume_asks_again(outco
 
 def test_a_failing_host_parks_in_the_phase_it_was_in() -> None:
     state = after_answer(START, answered(call(0), call(1)))
-    parked = loop.park(loop.after_tool(state, done(0)), "host", "disk full")
+    parked = steps.park(loop.after_tool(state, done(0)), "host", "disk full")
     assert actions.RunTools(((call(1),),)) == loop.next_action(loop.resume(parked))
 
 

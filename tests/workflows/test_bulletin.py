@@ -43,7 +43,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
         yield fake
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def fast_clock() -> AsyncIterator[Client]:
     """An engine in which waiting costs nothing."""
     environment = await WorkflowEnvironment.start_time_skipping_v2(

@@ -1,6 +1,6 @@
 """The small variant: a text for each message, through an incoming webhook."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ class Hook:
 
 
 @asynccontextmanager
-async def hook() -> AsyncIterator[Hook]:
+async def hook() -> AsyncGenerator[Hook]:
     found, app = Hook(), web.Application()
     app.router.add_post("/T0/secret-path", found.take)
     runner = web.AppRunner(app)
