@@ -13,6 +13,7 @@ from longshift.adapters.slack.text import cut_escaped, one_line, person, quoted
 from longshift.contracts.cards import MessageKind, PostInput, PostResult, SessionCard
 from longshift.contracts.errors import PeopleRefused, PeopleUnavailable
 from longshift.contracts.reviews import Review, ReviewState
+from longshift.policy import reviews
 
 TIMEOUT_SECONDS = 20.0
 TOO_MANY_REQUESTS = 429
@@ -74,6 +75,8 @@ def _question(card: SessionCard, review: Review, *, is_again: bool) -> str:
     lines = [f"{'⏰ still open: ' if is_again else '🙋 '}{cut_escaped(ask.question, 2_000)}"]
     if not is_again:
         lines += [quoted(each, 1_000) for each in ask.evidence[:5]]
-    choices = ", ".join(cut_escaped(each.id, 60) for each in ask.options)
-    lines.append(f"`longshift answer {cut_escaped(card.task_id, 120)}`: {choices}")
+    lines += [
+        f"{cut_escaped(one_line(each.label), 80)}: `{cut_escaped(reviews.command(card.task_id, review, each), 400)}`"
+        for each in ask.options[:25]
+    ]
     return "\n".join(lines)

@@ -38,7 +38,7 @@ class Board:
     """A face, with everything that is posted on it."""
 
     face: Face = Face.SLACK
-    posted: Posted = Posted()
+    posted: Posted = field(default_factory=Posted)
     now: float = START
     said: list[Message] = field(default_factory=list[Message])
     names: int = 0

@@ -32,7 +32,7 @@ def question(card: SessionCard, review: Review) -> list[Block]:
     blocks = [section(f"{_title(review)}\n{cut_escaped(ask.question, QUESTION_CHARACTERS)}")]
     blocks += _evidence(ask.evidence)
     blocks += _buttons(card, review)
-    return [*blocks, context(_footer(card, review))]
+    return [*blocks, context(_footer(review))]
 
 
 def reminder(card: SessionCard, review: Review, number: int) -> list[Block]:
@@ -98,7 +98,7 @@ def _buttons(card: SessionCard, review: Review) -> list[Block]:
     return [{"type": "actions", "elements": buttons}] if buttons else []
 
 
-def _footer(card: SessionCard, review: Review) -> str:
+def _footer(review: Review) -> str:
     words = any(each.needs_text for each in review.ask.options)
     reply = "A reply in this thread answers it too. " if words else ""
-    return f"{reply}{NO_HURRY}  ·  `longshift answer {cut_escaped(card.task_id, 120)}`"
+    return f"{reply}{NO_HURRY}  ·  also: `longshift inbox`"

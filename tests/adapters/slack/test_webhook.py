@@ -53,7 +53,7 @@ async def test_a_question_names_its_choices_and_how_to_answer() -> None:
         await poster.post(a_request(the_question(a_review())), since=0)
         await poster.post(a_request(the_root(), a_card(title="hunter2hunter2 <!channel>")), since=0)
     [question, root] = [each["text"] for each in told.bodies]
-    assert "`longshift answer mend`: retry, advise, end" in question
+    assert "Give advice: `longshift answer mend lead-s12-stuck advise --text TEXT`" in question
     assert "*[redacted] &lt;!channel&gt;* (`mend`): running" == root
 
 
