@@ -95,8 +95,10 @@ class PostedReview(Wire):
     id: str
     shown_hash: str
     asked_at: float = 0.0
+    question_ts: str = ""
+    """Slack's name of the question itself."""
     messages: tuple[str, ...] = ()
-    """Slack's names of the question and of its reminders, the latest 10."""
+    """Slack's names of the question and of its reminders, those of the latest nine."""
     reminders: int = 0
     reminded_at: float = 0.0
 

@@ -49,7 +49,8 @@ def _over(face: Face, card: SessionCard, posted: Posted) -> Message | None:
             continue
         review = _closed(review) if review is not None else None
         ts = known.messages[0] if known.messages and face is Face.SLACK else ""
-        return Message(kind=MessageKind.QUESTION, key=f"over:{known.id}:{ts}", ts=ts, review=review or _lost(known))
+        kind = MessageKind.QUESTION if ts in ("", known.question_ts) else MessageKind.REMINDER
+        return Message(kind=kind, key=f"over:{known.id}:{ts}", ts=ts, review=review or _lost(known))
     return None
 
 
@@ -59,7 +60,7 @@ def _asked(face: Face, card: SessionCard, posted: Posted) -> Message | None:
     for review in card.reviews:
         id_, stands = review.ask.id, known.get(review.ask.id)
         if stands is not None and stands.shown_hash != review.shown_hash:
-            ts = stands.messages[0] if stands.messages and face is Face.SLACK else ""
+            ts = stands.question_ts if face is Face.SLACK else ""
             return Message(
                 kind=MessageKind.QUESTION, key=f"question:{id_}:{review.shown_hash[:12]}", ts=ts, review=review
             )
@@ -180,8 +181,10 @@ def _after_review(posted: Posted, message: Message, review: Review, result: Post
     settled = tuple(each for each in posted.settled if each != id_)
     messages = tuple(each for each in known.messages if not (result.gone and each == message.ts))
     if result.ts and result.ts not in messages:
-        messages = (*messages, result.ts)[-MESSAGES_PER_REVIEW:]
+        messages = (*messages[:1], *(*messages[1:], result.ts)[1 - MESSAGES_PER_REVIEW :])
     told: dict[str, object] = {"shown_hash": review.shown_hash, "messages": messages}
+    if message.kind is MessageKind.QUESTION:
+        told |= {"question_ts": result.ts}
     if message.kind is MessageKind.REMINDER:
         told |= {"reminders": message.number, "reminded_at": now}
     return posted.model_copy(update={"reviews": (*others, known.model_copy(update=told)), "settled": settled})

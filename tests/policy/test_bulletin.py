@@ -134,6 +134,18 @@ def test_people_are_reminded_again_and_again_until_somebody_decides() -> None:
     assert ["over:q1:2.0", "over:q1:3.0", "over:q1:4.0", "root"] == board.show(decided)
 
 
+def test_the_question_itself_loses_its_buttons_however_many_reminders_there_were() -> None:
+    board, asked = Board(), card(reviews=(review(remind_at=START + 100),))
+    board.show(asked)
+    for _ in range(30):
+        board.now += REMIND_AGAIN_SECONDS
+        board.show(asked)
+    over = board.show(card(reviews=(review(state=ReviewState.DECIDED),)))
+    assert ("over:q1:2.0", bulletin.MESSAGES_PER_REVIEW) == (over[0], len([key for key in over if key != "root"]))
+    kinds = [each.kind for each in board.said if each.key.startswith("over")]
+    assert [MessageKind.QUESTION, *[MessageKind.REMINDER] * 9] == kinds
+
+
 def test_without_a_time_nobody_is_reminded() -> None:
     board, asked = Board(), card(reviews=(review(),))
     board.show(asked)

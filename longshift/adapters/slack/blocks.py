@@ -89,12 +89,19 @@ def _facts(card: SessionCard) -> str:
     parts = [f"*{card.state.value}*"]
     if open_reviews and not card.final:
         parts.append(f"*{open_reviews} open question{'s' if open_reviews > 1 else ''}* in the thread")
-    parts += [f"`{cut_escaped(one_line(each), 200)}`" for each in (card.repository, card.profile) if each.strip()]
+    parts += [
+        f"`{cut_escaped(one_line(each), 200)}`" for each in (_short_name(card.repository), card.profile) if each.strip()
+    ]
     if card.changed_files:
         parts.append(f"{card.changed_files} file{'s' if card.changed_files > 1 else ''} changed")
     if card.checks:
         parts.append(cut_escaped(one_line(card.checks), 200))
     return "  ·  ".join(parts)
+
+
+def _short_name(repository: str) -> str:
+    """Owner and name of a repository by its URL, or the last parts of a path."""
+    return "/".join(repository.rstrip("/").removesuffix(".git").replace(":", "/").split("/")[-2:])
 
 
 def _links(card: SessionCard, ui_url: str) -> str:

@@ -18,7 +18,8 @@ def used_share(card: SessionCard) -> float:
 
 def bar(share: float) -> str:
     """A bar, full at 1."""
-    return "▰" * round(share * BAR_CHARACTERS) + "▱" * (BAR_CHARACTERS - round(share * BAR_CHARACTERS))
+    full = round(share * BAR_CHARACTERS)
+    return "■" * full + "□" * (BAR_CHARACTERS - full)
 
 
 def budget_line(card: SessionCard) -> str:

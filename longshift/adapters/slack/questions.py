@@ -36,9 +36,9 @@ def question(card: SessionCard, review: Review) -> list[Block]:
 
 
 def reminder(card: SessionCard, review: Review, number: int) -> list[Block]:
-    """A question again, without its evidence, which stands above."""
+    """A question again, without its evidence, which stands above; once it is over, what became of it."""
     if review.state is not ReviewState.OPEN:
-        return decided(review)
+        return [section(_outcome(review))]
     since = f" since {moment(review.asked_at)}" if review.asked_at else ""
     text = f"⏰ *Still open*{since}: {cut_escaped(one_line(review.ask.question), 900)}"
     evidence = "The evidence is in the question above. " if review.ask.evidence else ""
@@ -49,16 +49,20 @@ def decided(review: Review) -> list[Block]:
     """A question that is over: nothing to click any more."""
     decision, asked = review.decision, one_line(review.ask.question)
     title = _title(review) + (f"\n{cut_escaped(asked, QUESTION_CHARACTERS)}" if asked else "")
+    words = f"\n{quoted(decision.text, 2_000)}" if decision is not None and decision.text.strip() else ""
+    return [section(title), section(_outcome(review) + words)]
+
+
+def _outcome(review: Review) -> str:
+    """What was decided, by whom and when."""
+    decision = review.decision
     if decision is None:
-        return [section(title), section("➖ *withdrawn*: it is of no use any more")]
+        return "➖ *withdrawn*: it is of no use any more"
     when = f" at {moment(review.decided_at)}" if review.decided_at else ""
     where = FACES.get(review.via, "")
     via = f" {where}" if where and review.via != "slack" else ""
     label = next((each.label for each in review.ask.options if each.id == decision.option), decision.option)
-    lines = [f"✅ *{cut_escaped(one_line(label), 200)}* by {person(decision.by)}{via}{when}"]
-    if decision.text.strip():
-        lines.append(quoted(decision.text, 2_000))
-    return [section(title), section("\n".join(lines))]
+    return f"✅ *{cut_escaped(one_line(label), 200)}* by {person(decision.by)}{via}{when}"
 
 
 def words_of(review: Review) -> str:
