@@ -24,6 +24,7 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
+from longshift.contracts.completion import Completion
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import (
     SessionInput,
@@ -203,6 +204,9 @@ class Session(Steering):
             workspace=workspace,
             limits=policy.agent_limits(request, self._status.agents),
             has_checks=bool(task.checks or task.protected),
+            takes_checks=not task.checks,
+            verifier=task.verifier,
+            completion=Completion(proposed=() if task.checks else opened.proposed),
             first_step=opened.first_step,
             step=opened.first_step,
             epoch_first_step=opened.first_step,

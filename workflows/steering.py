@@ -292,16 +292,25 @@ class Steering:
     async def answer(self, answer: Answer) -> str:
         """Decide an open question; a repetition by the same person is the same decision."""
         self._updates += 1
+        return await self._decide(answer)
+
+    @answer.validator
+    def _may_answer(self, answer: Answer) -> None:
+        self._allow(review_list.refuse_answer(self.status(), answer))
+
+    @workflow.signal
+    async def keep_answer(self, answer: Answer) -> None:
+        """The same, from when no worker could say whether it fits: where it does not any more, it is left out."""
+        if not review_list.refuse_answer(self.status(), answer):
+            await self._decide(answer)
+
+    async def _decide(self, answer: Answer) -> str:
         review, is_new = self._questions.decide(answer)
         if is_new:
             workflow.set_current_details(describe.session_details(self.status()))
             self._tell_people()
             await self._carry_out(review)
         return reviews.told(review)
-
-    @answer.validator
-    def _may_answer(self, answer: Answer) -> None:
-        self._allow(review_list.refuse_answer(self.status(), answer))
 
     async def _carry_out(self, review: Review) -> None:
         """Tell a decision to the one who asked, or do what it says."""

@@ -3,6 +3,7 @@
 import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
+from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, ProposedCheck
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
@@ -16,7 +17,10 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
 
 
+_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY})
 _PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
+_CHECKS_OF_PLAN = "\n\nChecks of this plan, which the runner runs at finish (exit code 0 is green):\n"
+_CHECK_LINE = re.compile(r"- ([^\n`]{1,60}): `(.*)")
 
 
 def model_summary(state: AgentState) -> str:
@@ -35,6 +39,7 @@ def tool_summary(step: int, call: CallDigest) -> str:
 _NEXT = {
     Phase.MODEL: "ask the model",
     Phase.CHECKS: "run the checks",
+    Phase.VERIFY: "have the work verified",
     Phase.COMPACT: "compact the context",
     Phase.HANDOFF: "write the last hand-off note",
     Phase.PARKED: "wait for a person",
@@ -45,7 +50,7 @@ _NEXT = {
 
 def next_action(state: AgentState) -> str:
     """What the agent does next, in a few words."""
-    if not state.has_slot and (state.phase in {Phase.TOOLS, Phase.CHECKS} or rollback.is_due(state)):
+    if not state.has_slot and (state.phase in _ON_HOST or rollback.is_due(state)):
         return "wait for a slot"
     if state.rollback is not None and rollback.is_due(state):
         return f"roll back to step {state.rollback.to_step}"
@@ -55,13 +60,34 @@ def next_action(state: AgentState) -> str:
     return next((call.summary or call.name for call in state.calls if call.index not in answered), "run tools")
 
 
-def plan_text(plan: tuple[PlanItem, ...]) -> str:
-    """The plan as a list with marks: done, in progress, pending."""
-    return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+def plan_text(plan: tuple[PlanItem, ...], checks: tuple[ProposedCheck, ...] = ()) -> str:
+    """The plan as a list with marks (done, in progress, pending), then the checks that it proposes."""
+    items = "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+    lines = "\n".join(f"- {check.name}: `{check.run}`" for check in checks)
+    return f"{items}{_CHECKS_OF_PLAN}{lines}" if checks else items
+
+
+def checks_of_text(text: str) -> tuple[ProposedCheck, ...]:
+    """The checks in a text of `plan_text`; what is no such line belongs to the command before it."""
+    rows: list[tuple[str, str]] = []
+    for line in text.partition(_CHECKS_OF_PLAN)[2].split("\n"):
+        found = _CHECK_LINE.fullmatch(line)
+        if found is not None and is_check_name(found[1]):
+            rows.append((found[1], found[2]))
+        elif rows:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line}")
+    whole = [(name, run.removesuffix("`").strip()[:PROPOSED_RUN_CHARACTERS]) for name, run in rows]
+    return tuple(ProposedCheck(name=name, run=run) for name, run in whole if run)
+
+
+def is_check_name(text: str) -> bool:
+    """Whether a text can name a check, whatever rules for words a library of regular expressions has."""
+    return 0 < len(text) <= 60 and all(letter.isalpha() or letter.isdecimal() or letter in "_ .:-" for letter in text)
 
 
 def plan_of_text(text: str) -> tuple[PlanItem, ...]:
     """The plan that `plan_text` made this text of; what is no such line belongs to the title before it."""
+    text = text.partition(_CHECKS_OF_PLAN)[0]
     statuses = {mark: status for status, mark in _MARKS.items()}
     rows: list[tuple[PlanItemStatus, str]] = []
     for line in text.split("\n"):

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Phase
 from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.completion import Verdict, Verifier
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
+from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest, Workspace
 from longshift.policy import actions, calls, loop, notes, requests, standing, steps
 
@@ -391,7 +393,13 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
                 state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK))
             return sealed_as_called(state, calls)
         case actions.RunChecks():
-            return sealed_as_called(loop.after_checks(state, data.draw(st.sampled_from([RED, GREEN]))), state.calls)
+            digest = data.draw(st.sampled_from([RED, GREEN])) if action.are_there else None
+            return sealed_as_called(loop.after_checks(state, digest), state.calls)
+        case actions.Verify():
+            outcome = data.draw(OUTCOMES)
+            verdict = Verdict(step=state.step, accepted=data.draw(st.booleans()))
+            digest = VerdictDigest(outcome=outcome, verdict=verdict if outcome is ModelOutcome.ANSWERED else None)
+            return sealed_as_called(loop.after_verdict(state, digest), state.calls)
         case actions.Seal():
             return loop.after_seal(state)
         case actions.Compact() | actions.WriteHandoff():
@@ -409,11 +417,14 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             return state
 
 
+@pytest.mark.parametrize(
+    "kind", [{}, {"version": steps.VERSION_WITH_PEOPLE, "verifier": Verifier(), "fallback": ("other",)}]
+)
 @settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_any_run_of_outcomes_keeps_the_machine_sound(kind: dict[str, object], data: st.DataObject) -> None:
     """Steps never go back; each is sealed once, in order, with its answer's calls, before anything reads it."""
-    state = START.model_copy(update={"limits": AgentLimits(steps=6)})
+    state = START.model_copy(update={"limits": AgentLimits(steps=6), **kind})
     closed: list[int] = []
     for _ in range(60):
         action = loop.next_action(state)
@@ -422,7 +433,7 @@ def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> Non
             action = loop.next_action(state)
         if isinstance(action, actions.CallModel | actions.Seal) and action.seal is not None:
             closed.append(action.seal.step)
-        if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Wait | actions.Park):
+        if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Verify | actions.Wait | actions.Park):
             assert list(range(1, state.step)) == closed
         if isinstance(action, actions.Finish):
             assert state.outcome is not None
