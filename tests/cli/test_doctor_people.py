@@ -1,12 +1,10 @@
 """`doctor` about the places where people are told."""
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from longshift.adapters.fake_slack import ADA, APP_TOKEN, BOT_TOKEN, CHANNEL, FakeSlack
-from tests.cli.conftest import Command
+from longshift.cli.diagnosis_people import people
+from longshift.cli.invocation import Invocation
 
 FULL = {
     "LONGSHIFT_SLACK_BOT_TOKEN": BOT_TOKEN,
@@ -28,11 +26,10 @@ FULL = {
     ],
 )
 async def test_what_is_missing_in_slack_is_said(
-    longshift: Command, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], level: str, words: str
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], level: str, words: str
 ) -> None:
     async with FakeSlack() as slack:
         for name, value in {**FULL, "LONGSHIFT_SLACK_API_URL": slack.api_url, **changed}.items():
             monkeypatch.setenv(name, value)
-        outcome = await asyncio.to_thread(longshift, "doctor", "--json")
-    found: dict[str, Any] = next(each for each in outcome.document["findings"] if each["name"] == "people")
-    assert (level, True) == (found["level"], words in found["detail"])
+        found = await people(Invocation(json=True, data_dir=None, log=None))
+    assert (level, True) == (found.level.value, words in found.detail)
