@@ -94,7 +94,7 @@ class StuckThresholds(UserInput):
 
 
 class CallEvidence(Wire):
-    """One call of a step. What is not set is not written: an agent carries up to 80 of these."""
+    """One call of a step. What is not set is not written: an agent carries up to 104 of these."""
 
     name: str
     signature: str

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from longshift.contracts.stuck import CallEvidence, StepEvidence, StuckState
 
 WINDOW_STEPS = 64
-KEPT_CALLS = 80
+KEPT_CALLS = 104
 """Calls that stand for themselves, over all kept steps; older steps with several calls are folded."""
 FOLD_CALLS = 16
 """A step with more calls than this is folded from the beginning."""
