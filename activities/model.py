@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.calls import check_calls
-from longshift.adapters.context import Asker, Compactor, Prompt, Undoing, overhead_bytes, view_tokens
+from longshift.adapters.context import Asker, Compactor, Prompt, Undoing, Verifying, overhead_bytes, view_tokens
 from longshift.adapters.model import ModelAnswer, ModelClient
 from longshift.adapters.store import Store, Transcripts, View
 from longshift.contracts.activities import CallModelInput, ModelActivities, WriteHandoffInput
@@ -21,6 +21,7 @@ from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, 
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import AnswerRecord
+from longshift.contracts.verification import VerdictDigest, VerifyInput
 from longshift.policy import answers, context, provider
 from longshift.policy.transcript import notes_message
 
@@ -49,6 +50,7 @@ class Models(ModelActivities):
         self._asker = Asker(client, patience_seconds=patience_seconds, jitter=jitter or random.Random())
         self._compactor = Compactor(store, transcripts, self._asker)
         self._undoing = Undoing(store, transcripts)
+        self._verifying = Verifying(store, transcripts, self._asker)
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -92,6 +94,7 @@ class Models(ModelActivities):
             TOOL_ARGUMENTS,
             is_used=lambda call_id: _is_used(call_id, asked.messages),
             step=request.step,
+            autonomy=request.autonomy,
         )
         answer_bytes = len(orjson.dumps(checked.content))
         record = AnswerRecord(
@@ -158,6 +161,16 @@ class Models(ModelActivities):
         profile = self._profiles.get(request.profile)
         async with heartbeating(Progress()):
             return await self._undoing.back(request, with_thinking=profile is None or profile.thinking_replay == "all")
+
+    @activity.defn
+    async def verify(self, request: VerifyInput) -> VerdictDigest:
+        """Ask in a fresh context whether the task is done."""
+        profile = self._profiles.get(request.profile)
+        if profile is None:
+            return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
+        progress = Progress()
+        async with heartbeating(progress):
+            return await self._verifying.verdict(profile, request, progress.report)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

@@ -120,6 +120,10 @@ def _digest(request: RunToolInput, outcome: ToolOutcome, stored: ResultRecord, d
         changes_workspace=outcome.changes_workspace,
         duration_seconds=round(duration_seconds, 3),
         plan=outcome.plan,
+        proposed=outcome.proposed,
+        ended_job=outcome.ended_job,
+        ended_ok=outcome.ended_ok,
         summary=outcome.summary,
+        waits=outcome.waits,
         generation=request.workspace.generation,
     )

@@ -6,8 +6,7 @@ a feature is a pure decision in `policy`, an activity or an interceptor. Bodies 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
@@ -24,28 +23,24 @@ from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest
 from longshift.contracts.tools import Job, ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
-from longshift.policy import actions, describe, loop, requests, slots, standing
+from longshift.policy import actions, describe, loop, requests, slots, standing, steps
 from workflows import options, signals
-from workflows.agent_inbox import AgentInbox
+from workflows.agent_files import AgentFiles
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
-
-Place = TypeVar("Place")
-Request = TypeVar("Request")
-Result = TypeVar("Result")
 
 REPORT_EVERY_STEPS = 25
 """How often the session hears of steps, tokens and cost."""
 
 
 @workflow.defn(name="Agent")
-class Agent(AgentInbox):
+class Agent(AgentFiles):
     """One agent, from its first step to its report."""
 
     @workflow.init
     def __init__(self, request: AgentInput) -> None:
         super().__init__(request)
-        self._checkpoint: asyncio.Task[None] | None = None
+        self._told_news = self._state.news[-1].number if self._state.news else 0
 
     @workflow.run
     async def run(self, request: AgentInput) -> AgentReport:
@@ -55,6 +50,7 @@ class Agent(AgentInbox):
             while not loop.has_ended(self._state):
                 await self._or_park(self._between_actions())
                 await self._or_park(self._perform(loop.next_action(self._state)))
+                await self._tell_news()
                 self._describe()
         except BaseException as error:
             if not is_cancelled_exception(error):
@@ -75,7 +71,7 @@ class Agent(AgentInbox):
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
-            self._state = loop.park(self._state, "host", in_words(error))
+            self._state = steps.park(self._state, "host", in_words(error))
 
     async def _between_actions(self) -> None:
         if self._state.phase is not Phase.MODEL or loop.must_seal(self._state):
@@ -97,7 +93,9 @@ class Agent(AgentInbox):
             case actions.RunTools():
                 await self._run_tools(action)
             case actions.RunChecks():
-                await self._run_checks()
+                await self._run_checks(action)
+            case actions.Verify():
+                await self._verify()
             case actions.Seal():
                 await self._seal(action)
             case actions.RollBack():
@@ -145,9 +143,6 @@ class Agent(AgentInbox):
         self._state = loop.after_tool(self._state, digest)
         return None
 
-    def _held(self) -> Workspace | None:
-        return self._state.workspace if self._state.has_slot else None
-
     def _start_tool(self, call: CallDigest, workspace: Workspace) -> workflow.ActivityHandle[ToolDigest]:
         return workflow.start_activity_method(
             ToolActivities.run_tool,
@@ -169,10 +164,10 @@ class Agent(AgentInbox):
             return None
         return None if digest.status in {ToolStatus.RUNNING, ToolStatus.ELSEWHERE} else digest
 
-    async def _run_checks(self) -> None:
+    async def _run_checks(self, action: actions.RunChecks) -> None:
         await self._checkpointed()
         try:
-            digest = await on_host(self._held, self._start_checks)
+            digest = await on_host(self._held, self._start_checks) if action.are_there else None
         except HostLost:
             return  # the loop asks for them again, on the host that has the files now
         self._state = loop.after_checks(self._state, digest)
@@ -184,6 +179,25 @@ class Agent(AgentInbox):
             summary=f"step {self._state.step} · checks",
             **options.run_checks(workspace.host_queue),
         )
+
+    async def _verify(self) -> None:
+        """The host writes down what was changed, and another model judges it."""
+        step = self._state.step
+        try:
+            diff = await self._housekept(
+                WorkspaceActivities.export_diff,
+                lambda workspace: requests.export_diff(self._state, workspace),
+                f"step {step} · changes for the verifier",
+            )
+        except HostLost:
+            return  # the loop asks for it again, on the host that has the files now
+        digest = await workflow.execute_activity_method(
+            ModelActivities.verify,
+            requests.verify(self._state, diff),
+            summary=f"step {step} · verifier, {diff.files} changed files",
+            **options.MODEL,
+        )
+        self._state = loop.after_verdict(self._state, digest)
 
     async def _seal(self, action: actions.Seal) -> None:
         await workflow.execute_local_activity_method(LedgerActivities.seal, action.seal, **options.LEDGER)
@@ -262,64 +276,18 @@ class Agent(AgentInbox):
         if tells:
             await self._report()
 
-    def _start_checkpoint(self) -> None:
-        """Record the tree while the model thinks; awaited before anything may change it again."""
-        if self._state.checkpoint_due and self._checkpoint is None:
-            self._state = self._state.model_copy(update={"checkpoint_due": False})
-            self._checkpoint = asyncio.create_task(self._take_checkpoint(self._state.step - 1))
-
-    async def _take_checkpoint(self, step: int) -> None:
-        try:
-            digest = await self._housekept(
-                WorkspaceActivities.checkpoint,
-                lambda workspace: requests.checkpoint(self._state, step, workspace),
-                f"step {step} · checkpoint",
-            )
-        except HostLost:
-            return  # the files it was about are gone, and the agent has been told
-        self._state = loop.after_checkpoint(self._state, digest)
-
-    async def _housekept(
-        self,
-        activity: Callable[[Place, Request], Awaitable[Result]],
-        request: Callable[[Workspace], Request],
-        summary: str,
-    ) -> Result:
-        """Something that the host does about the workspace, rather than in it."""
-        return await on_host(
-            self._held,
-            lambda workspace: workflow.start_activity_method(
-                activity, request(workspace), summary=summary, **options.housekeeping(workspace.host_queue)
-            ),
-        )
-
-    async def _checkpointed(self) -> None:
-        task, self._checkpoint = self._checkpoint, None
-        if task is None:
-            return
-        try:
-            await task
-        except ActivityError:
-            self._state = self._state.model_copy(update={"checkpoint_due": True})
-            raise
-
-    async def _is_saved(self) -> bool:
-        """Whether another host could go on from here; then the slot need not be kept while the agent holds."""
-        if not workflow.patched("slots") or not self._state.has_slot:
-            return False
-        try:
-            self._start_checkpoint()
-            await self._checkpointed()
-        except ActivityError:
-            return False
-        return not self._state.unsaved_steps
-
     async def _close_cancelled(self) -> None:
         """Running calls have been killed by now; what is left is to close the step."""
         self._state = loop.cancelled(self._state, self._state.ending or "cancelled")
         action = loop.next_action(self._state)
         if isinstance(action, actions.Seal):
             await self._seal(action)
+
+    async def _tell_news(self) -> None:
+        """What people should hear of at once."""
+        if standing.has_news(self._state, self._told_news):
+            self._told_news = self._state.news[-1].number
+            await self._report()
 
     async def _report(self, *, idle: bool = False) -> None:
         """Tell the session where this agent stands."""

@@ -6,6 +6,7 @@ Handlers only note; what a word means for the loop is decided in `policy.loop`. 
 from temporalio import workflow
 
 from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.transcript import Note
@@ -35,6 +36,12 @@ class AgentInbox:
         """Undo steps as soon as none is open."""
         self._state = loop.ask_rollback(self._state, wish)
         self._woken = True
+
+    @workflow.signal
+    def decide(self, decision: Decision) -> None:
+        """A person decided what the agent asked; what it waits for without a question of its own is tried again."""
+        before, self._state = self._state, loop.decided(self._state, decision)
+        self._woken = self._woken or before.ask is None or before != self._state
 
     @workflow.signal
     def slot_lost(self, generation: int) -> None:

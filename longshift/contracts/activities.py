@@ -10,8 +10,10 @@ from temporalio import activity
 
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.rollback import (
     ConversationRolledBack,
     FilesRolledBack,
@@ -25,6 +27,7 @@ from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import Job, JobsDigest, PlanItem, RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
+from longshift.contracts.verification import DiffDigest, ExportDiffInput, VerdictDigest, VerifyInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 
@@ -52,6 +55,8 @@ class OpenedAgent(Wire):
     first_step: int = 1
     plan: tuple[PlanItem, ...] = ()
     """The plan of the agent whose work it goes on with."""
+    proposed: tuple[ProposedCheck, ...] = ()
+    """The checks of that plan."""
     notes: tuple[Note, ...] = ()
     """Messages that go with its first request."""
 
@@ -75,6 +80,8 @@ class CallModelInput(Wire):
     """The provider's real window, where an overflow showed that it is smaller than the profile says."""
     notes: tuple[Note, ...] = ()
     """Messages for the model that go with this call and are kept with its answer."""
+    autonomy: Autonomy = Autonomy.FULL
+    """Says which calls of the answer a person has to let run."""
     seal: SealInput | None = None
     """Closes the step before, and is written first."""
 
@@ -113,6 +120,8 @@ class WriteHandoffInput(Wire):
     """Another provider's model led the conversation so far: nothing of its thinking may be sent."""
     by_runner: str = ""
     """Why no model is to be asked for the note; empty: ask."""
+    failed_approaches: tuple[str, ...] = ()
+    """What was tried and given up; it survives verbatim."""
 
 
 class ListJobsInput(Wire):
@@ -145,6 +154,8 @@ class RunChecksInput(Wire):
     agent: str = ""
     step: int = 0
     baseline: bool = False
+    proposed: tuple[ProposedCheck, ...] = ()
+    """What is run where the task declares no checks."""
 
 
 class DeliverInput(Wire):
@@ -203,6 +214,11 @@ class ModelActivities(ABC):
     async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
         """Open the next epoch with the conversation as it was after an earlier step; no provider is asked."""
 
+    @activity.defn
+    @abstractmethod
+    async def verify(self, request: VerifyInput) -> VerdictDigest:
+        """Ask in a fresh context whether the task is done; a stored verdict is returned without a call."""
+
 
 class ToolActivities(ABC):
     """Tool calls, on the workspace's host."""
@@ -244,7 +260,12 @@ class WorkspaceActivities(ABC):
     @activity.defn
     @abstractmethod
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
-        """Prove completion: run every declared check, compare protected files."""
+        """Prove completion: run every declared check, or the proposed ones, and compare protected files."""
+
+    @activity.defn
+    @abstractmethod
+    async def export_diff(self, request: ExportDiffInput) -> DiffDigest:
+        """Write what was changed so far into the store, for a verifier."""
 
     @activity.defn
     @abstractmethod

@@ -3,10 +3,11 @@
 from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import Completion, CompletionReport, Verifier
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Usage
 from longshift.contracts.reviews import Ask, Autonomy
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.stuck import StuckState, StuckThresholds
+from longshift.contracts.stuck import Rung, RungTaken, Signal, StuckState, StuckThresholds
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -46,6 +47,8 @@ class Phase(StrEnum):
     """Run the calls of the current answer."""
     CHECKS = "checks"
     """`finish` was called: prove it."""
+    VERIFY = "verify"
+    """The checks are green: have the work judged."""
     COMPACT = "compact"
     HANDOFF = "handoff"
     """Write the last hand-off note, then end."""
@@ -81,6 +84,17 @@ class News(Wire):
     """Counts from 1 within the agent."""
     text: str
     """At most 500 characters."""
+
+
+class PersonAnswer(Wire):
+    """What a person said of one call of an answer: a reply to `ask_human`, or that a call may run or not."""
+
+    index: int
+    """The call's."""
+    allowed: bool = True
+    """The call may run; of `ask_human`: always."""
+    text: str = ""
+    """For the model, whole: it becomes the result of a call that does not run."""
 
 
 class Recall(Wire):
@@ -194,6 +208,21 @@ class AgentState(Wire):
     """When the agent has to ask; agents of earlier releases never do."""
     ask: Ask | None = None
     """What a person has to decide before the agent goes on; it is parked meanwhile."""
+    asks: int = 0
+    """How often it has asked; makes the ids of its questions."""
+    answers: tuple[PersonAnswer, ...] = ()
+    """What people said of calls of the current answer."""
+    plan_is_shown: bool = False
+    """A person has decided about the plan that the current answer brings."""
+    checked_step: int = 0
+    """The step in which the checks were run last."""
+    completion: Completion = Completion()
+    takes_checks: bool = False
+    """The task declares no checks: those that the agent proposes in its plan are run."""
+    verifier: Verifier | None = None
+    """Who judges the work before `finish` is accepted; nobody when empty."""
+    approved_plan: str = ""
+    """Hash of the plan that a person approved last; empty: none."""
     news: tuple[News, ...] = ()
     """The latest 20 lines for people."""
     last_handover: str = ""
@@ -241,6 +270,14 @@ class AgentReport(Wire):
     """The `finish` summary or the last text, shortened to 2,000 characters."""
     context_fill: float = 0.0
     """Share of the window in use at the end, 0 to 1."""
+    completion: CompletionReport | None = None
+    """What stands behind the end; None from an agent of an earlier release."""
+    rungs: tuple[RungTaken, ...] = ()
+    """What was done about its being stuck, the latest 20."""
+    failed_approaches: tuple[str, ...] = ()
+    """What it gave up."""
+    questions: int = 0
+    """How often people were asked."""
     undelivered: tuple[Note, ...] = ()
     """People's messages that came too late for this agent; the next shift's gets them."""
     handoff_note: str = ""
@@ -274,8 +311,16 @@ class AgentProgress(Wire):
     """Over the latest compactions, clearings included."""
     repeated_reads_share: float = 0.0
     """Of the reads since the last compaction, the part that repeats what was read before it."""
+    rung: Rung = Rung.NONE
+    """How far the ladder of a stuck agent was climbed."""
+    signals: tuple[Signal, ...] = ()
+    """Why it seems stuck now."""
+    rungs: dict[str, int] = {}
+    """Rung → how often it was taken."""
     plan: tuple[PlanItem, ...] = ()
     checks: ChecksDigest | None = None
+    completion: CompletionReport | None = None
+    """What speaks for the work so far: checks declared or proposed, claims of the last `finish`, verdicts."""
     attention: Attention | None = None
     paused: bool = False
     has_slot: bool = True

@@ -64,6 +64,8 @@ class SessionInput(Wire):
     place: QueuePlace = QueuePlace()
     host_patience_seconds: float = 45
     """How long the host that had the slot is waited for before another one may take the session."""
+    remind_after_seconds: float = 14_400
+    """How long after a question people are reminded of it first; 0: never."""
 
 
 class Steer(Wire):

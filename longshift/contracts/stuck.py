@@ -187,6 +187,8 @@ class StuckState(Wire):
     """The latest 8, the one that was met last at the end."""
     idle: int = 0
     """Steps since the last progress, without those that waited for a job."""
+    spent_tokens: int = 0
+    """The agent's tokens when the last step was closed."""
     progress_step: int = 0
     """The last step in which files took a new state, a check turned green or a line of the plan was done."""
     signals: tuple[Signal, ...] = ()

@@ -1,9 +1,9 @@
 """The agent loop as a pure state machine: `next_action` says what to do, the `after_…` functions take the outcome.
 
-Everything that moves an `AgentState` lives in this file. A feature becomes a policy function that this file
-calls, an action or an activity; it never becomes a paragraph in here or in the workflow.
+Everything that moves an `AgentState` lives in this file and in `steps`. A feature becomes a policy function that they
+call, an action or an activity; it never becomes a paragraph in here or in the workflow.
 
-    MODEL ──answer──► TOOLS ──results──► [CHECKS] ──► the step is closed: MODEL (next step) | ENDED
+    MODEL ──answer──► TOOLS ──results──► [CHECKS ► VERIFY] ──► the step is closed: MODEL (next step) | ENDED
       │ overflow or little room ► COMPACT ► MODEL      provider down ► WAITING ► back
       │ time or budget used up  ► HANDOFF ► ENDED      a person has to help ► PARKED ► back
 
@@ -12,13 +12,31 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 
 from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import Verdict
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome
+from longshift.contracts.reviews import AskKind, Decision
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import ToolDigest, ToolStatus
-from longshift.contracts.transcript import Note, SealInput, Speaker
+from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest
-from longshift.policy import calls, context, handover, notes, recall, rollback, slots, standing, waiting
+from longshift.policy import (
+    asking,
+    calls,
+    completion,
+    handover,
+    ladder,
+    notes,
+    proof_notes,
+    recall,
+    rollback,
+    slots,
+    standing,
+    steps,
+    stuck,
+    waiting,
+)
 from longshift.policy.actions import (
     Action,
     CallModel,
@@ -29,6 +47,7 @@ from longshift.policy.actions import (
     RunChecks,
     RunTools,
     Seal,
+    Verify,
     Wait,
     WriteHandoff,
 )
@@ -37,7 +56,6 @@ MAX_OVERFLOWS = 3
 """Overflows in a row that compaction may try to cure before a person is called."""
 MAX_NOTES_AT_ONCE = 10
 """Messages that one model call delivers; keeps its input below a few hundred KB."""
-LAST_CALLS_CHARACTERS = 140
 VERSION_WITH_CONTEXT = 2
 """Agents of earlier versions end without a note that no model wrote, and do not ask a host for background jobs."""
 MAX_HANDOFF_WAITS = 3
@@ -60,7 +78,10 @@ def next_action(state: AgentState) -> Action:
         case Phase.TOOLS:
             return RunTools(calls.batches(calls.unanswered_calls(state)))
         case Phase.CHECKS:
-            return RunChecks()
+            has_people = state.version >= steps.VERSION_WITH_PEOPLE
+            return RunChecks(are_there=completion.has_something_to_run(state) or not has_people)
+        case Phase.VERIFY:
+            return Verify()
         case Phase.WAITING:
             return Wait(seconds=state.wait_seconds)
         case Phase.PARKED:
@@ -98,12 +119,12 @@ def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
             return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.MODEL)
         case ModelOutcome.REFUSED:
-            return park(state, "refused", digest.detail)
+            return steps.park(state, "refused", digest.detail)
         case ModelOutcome.MISCONFIGURED:
-            return park(state, "configuration", digest.detail)
+            return steps.park(state, "configuration", digest.detail)
 
 
-def _charged(state: AgentState, digest: ModelDigest | HandoffDigest) -> AgentState:
+def _charged(state: AgentState, digest: ModelDigest | HandoffDigest | VerdictDigest) -> AgentState:
     return state.model_copy(
         update={
             "usage": state.usage + digest.usage,
@@ -129,6 +150,8 @@ def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
             "attention": None,
             "recall": recall.after_calls(state.recall, digest.calls),
             "calls": digest.calls,
+            "answers": (),
+            "plan_is_shown": False,
             "stop_reason": "truncated" if digest.outcome is ModelOutcome.TRUNCATED else digest.stop_reason,
             "results": (),
             "finish_refused": None,
@@ -138,16 +161,7 @@ def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
             "last_text": digest.text or state.last_text,
         }
     )
-    return _after_calls(answered)
-
-
-def _after_calls(state: AgentState) -> AgentState:
-    """Run what is left of the calls, then the checks if `finish` is among them, then close the step."""
-    if calls.unanswered_calls(state):
-        return state.model_copy(update={"phase": Phase.TOOLS})
-    if calls.finish_call(state) is not None and state.has_checks:
-        return state.model_copy(update={"phase": Phase.CHECKS})
-    return _closed(state)
+    return steps.after_calls(asking.answered(answered))
 
 
 def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
@@ -162,7 +176,7 @@ def _overflowed(state: AgentState, digest: ModelDigest) -> AgentState:
         }
     )
     if streak > MAX_OVERFLOWS or _is_smallest(state):
-        return park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
+        return steps.park(state, "overflow", f"the context does not fit even after compaction: {digest.detail}")
     return state.model_copy(update={"phase": Phase.COMPACT})
 
 
@@ -181,11 +195,11 @@ def _waiting(
 ) -> AgentState:
     state = state.model_copy(update={"phase": back})
     if handover.is_due(state):
-        return _ended_or(handover.to_next_profile(state, detail))
+        return steps.ended_or(handover.to_next_profile(state, detail))
     kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
     attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
     seconds = handover.within_patience(state, waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds))
-    return _unless_undoing(
+    return steps.unless_undoing(
         state.model_copy(
             update={
                 "phase": Phase.WAITING,
@@ -199,42 +213,60 @@ def _waiting(
     )
 
 
-def park(state: AgentState, kind: str, text: str) -> AgentState:
-    """Hold the agent for a person; the phase it was in is where it goes on."""
-    back = state.resume_phase if state.phase in {Phase.PARKED, Phase.WAITING} else state.phase
-    attention = Attention(kind=kind, text=text[:2_000], since_step=state.step)
-    parked = state.model_copy(update={"phase": Phase.PARKED, "resume_phase": back, "attention": attention})
-    # Where no step is open it may be the rollback itself that failed.
-    return parked if kind == "host" and not state.calls else _unless_undoing(parked)
-
-
-def _unless_undoing(state: AgentState) -> AgentState:
-    """Nobody waits before a rollback: a step that stands open is closed as it is."""
-    if not rollback.holds_up(state):
+def decided(state: AgentState, decision: Decision) -> AgentState:
+    """A person decided; a word on a question that is not open any more changes nothing."""
+    wish = state.ask
+    if wish is None or wish.id != decision.ask_id:
         return state
-    freed = state.model_copy(update={"phase": Phase.MODEL, "attention": None})
-    return _closed(freed.model_copy(update={"finish_refused": notes.NOT_RUN})) if state.calls else freed
+    state = steps.freed(state)
+    if decision.option == "end":
+        return _ended_by_person(state, decision)
+    state = asking.decided(state, wish, decision)
+    match wish.kind:
+        case AskKind.RISK | AskKind.PLAN | AskKind.QUESTION:
+            return steps.after_calls(state)
+        case AskKind.VERDICT:
+            state, refused = completion.decided(state, decision)
+            return steps.closed(state.model_copy(update={"finish_refused": refused}))
+        case AskKind.STUCK:
+            return steps.ended_or(ladder.decided(state, wish, decision))
+        case _:
+            return steps.ended_or(state)
+
+
+def _ended_by_person(state: AgentState, decision: Decision) -> AgentState:
+    said = f": {decision.text}" if decision.text else ""
+    state = state.model_copy(update={"ending": f"ended by {decision.by or 'a person'}{said}"[:500]})
+    if state.calls:
+        return steps.closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
+    return steps.ended_or(state)
 
 
 def ask_rollback(state: AgentState, wish: Rollback) -> AgentState:
     """Somebody wants steps undone, as soon as none is open; the last wish counts."""
-    return state if state.phase is Phase.ENDED else _unless_undoing(state.model_copy(update={"rollback": wish}))
+    return state if state.phase is Phase.ENDED else steps.unless_undoing(state.model_copy(update={"rollback": wish}))
 
 
 def after_rollback(
     state: AgentState, wish: Rollback, files: FilesRolledBack, done: ConversationRolledBack
 ) -> AgentState:
     """Take the outcome of `RollBack`."""
-    return _ended_or(rollback.after(state, wish, files, done))
+    return steps.ended_or(rollback.after(state, wish, files, done))
 
 
 def resume(state: AgentState) -> AgentState:
     """A person resumed, or the wait is over: go on where the agent stopped."""
-    if state.phase not in {Phase.PARKED, Phase.WAITING}:
+    if state.phase not in {Phase.PARKED, Phase.WAITING} or (state.ask and state.ask.kind in asking.HOLDING):
         return state
+    if state.ask is not None:
+        freed = steps.freed(state)
+        if state.ask.kind is AskKind.VERDICT and state.calls:
+            freed, refused = completion.withdrawn(freed)
+            return steps.closed(freed.model_copy(update={"finish_refused": refused}))
+        return steps.after_calls(asking.undecided(freed)) if state.calls else steps.ended_or(ladder.settled(freed))
     keep = state.attention if state.phase is Phase.WAITING else None
     streak = 0 if state.phase is Phase.PARKED else state.overflow_streak
-    return _ended_or(
+    return steps.ended_or(
         state.model_copy(update={"phase": state.resume_phase, "attention": keep, "overflow_streak": streak})
     )
 
@@ -251,18 +283,60 @@ def after_tool(state: AgentState, digest: ToolDigest) -> AgentState:
             "lost_calls": state.lost_calls + (digest.status is ToolStatus.LOST),
         }
     )
-    return _after_calls(state)
+    if state.version >= steps.VERSION_WITH_PEOPLE:
+        state = completion.took_result(state, digest)
+    return steps.after_calls(ladder.took_plan(state) if digest.plan is not None else state)
 
 
-def after_checks(state: AgentState, digest: ChecksDigest) -> AgentState:
-    """Take the outcome of the checks that `finish` asked for."""
-    refused = None if digest.passed else notes.finish_refused(digest)
-    return _closed(state.model_copy(update={"checks": digest, "finish_refused": refused}))
+def after_checks(state: AgentState, digest: ChecksDigest | None) -> AgentState:
+    """Take the outcome of the checks that `finish` asked for; None: there are none, and its claims are all there is."""
+    finish = calls.finish_call(state)
+    if state.version >= steps.VERSION_WITH_PEOPLE and finish is not None:
+        state = completion.with_claims(state, finish)
+    if digest is not None:
+        refused = None if digest.passed else notes.finish_refused(digest)
+        update = {"checks": digest, "checked_step": state.step, "finish_refused": refused}
+        state = state.model_copy(update=update)
+    if state.finish_refused is not None or state.version < steps.VERSION_WITH_PEOPLE:
+        return steps.closed(state)
+    if refused := completion.claims_refusal(state):
+        return steps.closed(completion.refused_for_claims(state).model_copy(update={"finish_refused": refused}))
+    if state.verifier is None or steps.is_unheard(state):
+        return steps.closed(state)
+    return state.model_copy(update={"phase": Phase.VERIFY})
+
+
+def after_verdict(state: AgentState, digest: VerdictDigest) -> AgentState:
+    """Take the outcome of `Verify`. Trouble with the provider is waited out, and is never a rejection."""
+    state = _charged(state, digest)
+    match digest.outcome:
+        case ModelOutcome.ANSWERED if digest.verdict is not None:
+            settled = {"waits": 0, "waited_seconds": 0.0, "attention": None}
+            return _judged(completion.took_verdict(state.model_copy(update=settled), digest.verdict), digest.verdict)
+        case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
+            alone = state.verifier is not None and state.verifier.model is not None
+            asked = state.model_copy(update={"fallback": ()}) if alone else state
+            waits = _waiting(asked, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.VERIFY)
+            return waits.model_copy(update={"fallback": state.fallback}) if alone else waits
+        case _:
+            return steps.park(state, digest.outcome.value, f"the verifier could not be asked: {digest.detail}")
+
+
+def _judged(state: AgentState, verdict: Verdict) -> AgentState:
+    if verdict.accepted:
+        return steps.closed(state)
+    wish = completion.verdict_wish(state)
+    if wish is not None:
+        return steps.ask(state, wish)
+    return steps.closed(state.model_copy(update={"finish_refused": completion.last_refusal(state)}))
 
 
 def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
     """Take the state of the tree."""
-    return state.model_copy(update={"checkpoint": digest, "unsaved_steps": slots.without_saved(state, digest)})
+    seen = stuck.with_tree(state.stuck, digest.step, digest.tree_hash)
+    unsaved = slots.without_saved(state, digest)
+    state = completion.with_tree(state, digest.step, digest.tree_hash)
+    return state.model_copy(update={"checkpoint": digest, "unsaved_steps": unsaved, "stuck": seen})
 
 
 def slot_lost(state: AgentState, generation: int) -> AgentState:
@@ -278,6 +352,7 @@ def slot_granted(state: AgentState, granted: SlotGranted) -> AgentState:
     update: dict[str, object] = {"workspace": granted.workspace, "has_slot": True, "suspended": False}
     if granted.workspace.restoration is not None and granted.workspace.life > state.workspace.life:
         update["unsaved_steps"] = ()
+        update["completion"] = completion.restored(state, granted.workspace.restoration)
     state = state.model_copy(update=update)
     return take_note(state, told) if told else state
 
@@ -287,70 +362,12 @@ def after_seal(state: AgentState) -> AgentState:
     return state.model_copy(update={"unwritten_seal": None})
 
 
-def _closed(state: AgentState) -> AgentState:
-    """The step is over: keep what seals it, and open the next one, or end."""
-    state = _heard_out(state)
-    is_done = calls.finish_call(state) is not None and state.finish_refused is None
-    seal = SealInput(
-        agent=state.agent,
-        epoch=state.epoch,
-        step=state.step,
-        results=calls.sealed_results(state),
-        notes=notes.of_answer(state),
-    )
-    added_bytes = context.added_bytes(seal, state.results)
-    added_tokens = context.estimate_tokens(added_bytes, state.bytes_per_token)
-    state = state.model_copy(
-        update={
-            "unwritten_seal": seal,
-            "step": state.step + 1,
-            "last_calls": "; ".join(call.summary or call.name for call in state.calls)[:LAST_CALLS_CHARACTERS],
-            "context_tokens": state.context_tokens + added_tokens,
-            "estimated_tokens": state.estimated_tokens + added_tokens,
-            "context_bytes": state.context_bytes + added_bytes,
-            "calls": (),
-            "results": (),
-            "stop_reason": "",
-            "finish_refused": None,
-            "outcome": AgentOutcome.DONE if is_done else None,
-            "phase": Phase.ENDED if is_done else Phase.MODEL,
-        }
-    )
-    return state if is_done else _ended_or(_within_budget(state))
-
-
-def _heard_out(state: AgentState) -> AgentState:
-    """What arrived meanwhile and may change what is to do, message or rollback, comes before a `finish` is taken."""
-    if (
-        not (state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes))
-        or state.ending
-        or state.finish_refused is not None
-        or calls.finish_call(state) is None
-    ):
-        return state
-    return state.model_copy(update={"finish_refused": notes.FINISH_UNHEARD})
-
-
-def _within_budget(state: AgentState) -> AgentState:
-    reason = context.exhausted_budget(state)
-    return state.model_copy(update={"ending": reason}) if reason and not state.ending else state
-
-
-def _ended_or(state: AgentState) -> AgentState:
-    """In the MODEL phase: hand off when the end has come, compact when room is short, else go on."""
-    if state.phase is not Phase.MODEL:
-        return state
-    if state.ending:
-        return state.model_copy(update={"phase": Phase.HANDOFF})
-    return state.model_copy(update={"phase": Phase.COMPACT}) if context.should_compact(state) else state
-
-
 def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
     """Take the outcome of `Compact`."""
     state = _charged(state, digest)
     match digest.outcome:
         case ModelOutcome.ANSWERED:
-            return _ended_or(
+            return steps.ended_or(
                 state.model_copy(
                     update={
                         "phase": Phase.MODEL,
@@ -375,7 +392,7 @@ def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
             return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.COMPACT)
         case _:
-            return park(state, digest.outcome.value, f"compaction failed: {digest.detail}")
+            return steps.park(state, digest.outcome.value, f"compaction failed: {digest.detail}")
 
 
 def after_handoff(state: AgentState, digest: HandoffDigest) -> AgentState:
@@ -416,11 +433,13 @@ def end(state: AgentState, reason: str) -> AgentState:
     state = state.model_copy(update={"ending": state.ending or reason})
     if state.phase in {Phase.PARKED, Phase.WAITING} and state.resume_phase is Phase.MODEL:
         state = state.model_copy(update={"phase": Phase.MODEL})
-    return _ended_or(state)
+    if state.phase is Phase.WAITING and state.resume_phase is Phase.VERIFY:
+        return steps.closed(state.model_copy(update={"finish_refused": proof_notes.TIME_IS_UP}))
+    return steps.ended_or(state)
 
 
 def cancelled(state: AgentState, reason: str) -> AgentState:
     """A person cancelled: an open step is closed as it stands, so that the transcript ends sound."""
     if state.calls:
-        state = _closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
+        state = steps.closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})

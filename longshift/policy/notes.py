@@ -2,7 +2,9 @@
 
 from longshift.contracts.agent import AgentState
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import FilesRolledBack, Rollback
+from longshift.contracts.stuck import Signal
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 
@@ -31,6 +33,22 @@ CUT = "Your answer was cut off by the output limit. Go on, in shorter answers."
 LEAKED = (
     "Your tool calls arrived as plain text and were not run. Call tools through the tool interface, "
     "one well-formed call at a time."
+)
+NOBODY_IS_ASKED = (
+    "Nobody is asked in this session: decide yourself, by the task and what you find, and name in your summary what "
+    "you have assumed."
+)
+NEEDS_PLAN = (
+    "Not run: in this session a person approves the plan before anything is changed. Look around with the reading "
+    "tools, then call update_plan with the whole plan, and go on when it is approved."
+)
+NOT_ANSWERED = (
+    "No answer: somebody let the session go on instead. If a message follows, it may be what you need; else decide "
+    "yourself."
+)
+SAME_PLAN = (
+    "This plan is largely the one that failed. Write another one with update_plan: another cause to look for, another "
+    "way to the goal, or a smaller step that proves what is assumed."
 )
 CHECKS_LIMIT_CHARACTERS = 12_000
 MOVED = "moved"
@@ -73,6 +91,44 @@ def wrap_up(remaining_seconds: float) -> str:
         "revert what is half done, run the checks, and call finish if the task is complete. What is left open will be "
         "handed over in a note."
     )
+
+
+def not_approved(decision: Decision) -> str:
+    """The result of a call that a person did not let run."""
+    said = f" They say: {decision.text}" if decision.text else ""
+    return f"Not run: a person decided against this call.{said} Find another way, or ask."
+
+
+def nudge(signals: tuple[Signal, ...]) -> str:
+    """The first rung: what the runner sees."""
+    return (
+        f"The runner has the impression that you are stuck:\n{_evidence(signals)}\n"
+        "If this is intended, go on. Otherwise stop repeating it: say what you assumed, check that assumption with one "
+        "small experiment, and change the approach."
+    )
+
+
+def replan(signals: tuple[Signal, ...], failed: tuple[str, ...]) -> str:
+    """The second rung: a new plan is demanded."""
+    given_up = "\n".join(f"- {approach}" for approach in failed)
+    return (
+        f"You are stuck:\n{_evidence(signals)}\n"
+        f"This approach counts as failed. What has failed so far:\n{given_up}\n"
+        "Before anything else call update_plan with a plan that does not repeat it: name the cause that you suspect "
+        "now, how you will prove or disprove it, and what you do then."
+    )
+
+
+def undone(signal: Signal) -> str:
+    """Why the runner rolls back."""
+    return (
+        f"the last steps made it no better ({signal.kind.value.replace('_', ' ')}: {' '.join(signal.evidence)}). "
+        "Start again from here, in another way"
+    )
+
+
+def _evidence(signals: tuple[Signal, ...]) -> str:
+    return "\n".join(f"- {signal.kind.value.replace('_', ' ')}: {' '.join(signal.evidence)}" for signal in signals)
 
 
 def must_be_heard(note: Note) -> bool:

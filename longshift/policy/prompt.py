@@ -6,6 +6,7 @@ No clock, counter or id of a run stands in here: the prefix must be the same byt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
 from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
@@ -47,6 +48,10 @@ first person, concretely, with exact paths, commands, names and values:
 6. What is assumed but not verified.
 </handoff-request>"""
 )
+NO_CHECKS = (
+    "This task declares no checks. Propose them yourself in your first plan (`checks` of update_plan): the commands "
+    "whose exit code 0 proves that the work is done. The runner runs them when you call finish."
+)
 NOTE = "handoff-note"
 WHEN_COMPRESSED = "Written by yourself when the context was compressed."
 _PLAIN_WORDS = (
@@ -71,6 +76,8 @@ class Survivors:
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
     jobs: tuple[Job, ...] = ()
+    failed_approaches: tuple[str, ...] = ()
+    """What was tried and given up."""
 
 
 def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
@@ -87,8 +94,10 @@ def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHE
     `written` says by whom and when.
     """
     jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    failed = "\n".join(f"- {approach}" for approach in survivors.failed_approaches)
     texts = (
         _element("plan", survivors.plan),
+        _element("failed-approaches", failed),
         _element("changed-files", _changed_files(survivors)),
         _element("background-jobs", jobs),
         _note(handoff_note, written),
@@ -139,6 +148,8 @@ def _task(task: TaskSpec) -> str:
         lines.append("\n## Constraints\n" + "\n".join(f"- {rule}" for rule in task.constraints))
     if task.checks:
         lines.append("\n## Checks that the runner will run\n" + "\n".join(_check(check) for check in task.checks))
+    else:
+        lines.append(f"\n## Checks\n{NO_CHECKS}")
     if task.protected:
         lines.append("\n## Protected files (must not change)\n" + "\n".join(f"- {glob}" for glob in task.protected))
     return "\n".join(lines) + "\n</task>"
@@ -152,7 +163,16 @@ def _check(check: Check) -> str:
     return f"- {check.name}: `{check.run}` prints a number that must be {wanted} (median of {check.repeats})"
 
 
+_AUTONOMY: dict[Autonomy, str] = {
+    Autonomy.FULL: "",
+    Autonomy.BALANCED: "",
+    Autonomy.CAUTIOUS: "\n- before anything is changed, a person approves your plan (update_plan)",
+    Autonomy.MANUAL: "\n- a person approves your plan (update_plan), every change of it, and every command",
+}
+
+
 def _environment(task: TaskSpec, workspace: Workspace) -> str:
     source = task.repository
     setup = "".join(f"\n- already run: `{command}`" for command in task.setup)
-    return f"<environment>\n- workspace root: {workspace.root}\n- source: {source}{setup}\n</environment>"
+    places = f"- workspace root: {workspace.root}\n- source: {source}"
+    return f"<environment>\n{places}{setup}{_AUTONOMY[task.autonomy]}\n</environment>"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from longshift.contracts.agent import AgentState, Phase
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback, StepsFound
 from longshift.contracts.transcript import Note, Speaker
-from longshift.policy import notes, recall
+from longshift.policy import completion, notes, recall, stuck
 
 _BETWEEN_STEPS = frozenset({Phase.MODEL, Phase.COMPACT, Phase.HANDOFF})
 _WHO = {Speaker.PERSON: "a person", Speaker.RUNNER: "the runner"}
@@ -106,6 +106,8 @@ def after(state: AgentState, wish: Rollback, files: FilesRolledBack, done: Conve
             "overflow_streak": 0,
             "cleared_step": state.cleared_step if state.cleared_step <= wish.to_step else 0,
             "recall": recall.after_rollback(state.recall, wish.to_step),
+            "stuck": stuck.forgotten(state.stuck, wish.to_step),
+            "completion": completion.forgotten(state.completion, wish.to_step),
             "plan": done.plan,
             "checks": None,
             "idle_answers": 0,
@@ -123,7 +125,8 @@ def _notes(state: AgentState, wish: Rollback, files: FilesRolledBack, done: Conv
     told = notes.rolled_back(state.workspace, wish, state.step - 1, files, has_people=bool(done.people))
     first = [note for note in state.notes if note.message_id.startswith(notes.MOVED)]
     rest = [note for note in state.notes if note not in first]
-    rolled_back = Note(speaker=Speaker.RUNNER, text=told, message_id=f"rollback {done.epoch}")
+    name = "rollback" if wish.by is Speaker.RUNNER else "undone"
+    rolled_back = Note(speaker=Speaker.RUNNER, text=told, message_id=f"{name} {done.epoch}")
     reason = Note(speaker=Speaker.PERSON, text=wish.reason, message_id=wish.request_id)
     said = [reason] if wish.reason and wish.by is Speaker.PERSON else []
     return (*first, rolled_back, *done.people, *said, *rest)

@@ -6,6 +6,7 @@ A refusal is a text for the person who asked; an empty text means yes.
 from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits, AgentReport
+from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
@@ -21,14 +22,17 @@ from longshift.contracts.task import OnDeadline
 from longshift.policy.clock import ActiveClock
 
 MAX_UPDATES = 1_500
-"""The engine takes 2,000 updates per run; beyond this a session only takes resume and cancel."""
+"""The engine takes 2,000 updates per run; beyond this a session only takes answers, resume and cancel."""
 MAX_STEER_CHARACTERS = 300_000
 """Of all messages together: those not yet delivered travel in one value, and the engine takes 2 MiB."""
 MAX_SHIFTS = 20
 """How often a session may start afresh from a hand-off note by itself."""
 MAX_EXTENSION_HOURS = 720.0
 
-_TIME_IS_UP = "active time is used up"
+ENDED_BY_CHARACTERS = 500
+"""Of a person's words, in the reason of a session's end."""
+
+_TIME_IS_UP = "budget.active_hours: active time is used up"
 
 
 def progress(earlier: tuple[AgentReport, ...], status: AgentStatus) -> AgentStatus:
@@ -77,12 +81,18 @@ def next_alarm(clock: ActiveClock, now: float, wrap_up_seconds: float, wrapped_u
 
 def time_is_up(used_seconds: float) -> str:
     """The reason that the agent and the report carry."""
-    return f"budget.active_hours: {_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
+    return f"{_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
+
+
+def ended_by(decision: Decision) -> str:
+    """The same for an agent that a person ends instead of helping it."""
+    words = f": {decision.text[:ENDED_BY_CHARACTERS]}" if decision.text else ""
+    return f"ended by {decision.by or 'a person'} ({decision.ask_id}){words}"
 
 
 def is_time(report: AgentReport) -> bool:
     """Whether it was the time that ran out, and not tokens, dollars or steps."""
-    return _TIME_IS_UP in report.reason
+    return report.reason.startswith(_TIME_IS_UP)
 
 
 def goes_on(on_deadline: OnDeadline, report: AgentReport, shift: int) -> bool:
@@ -96,7 +106,8 @@ def agent_limits(request: SessionInput, earlier: tuple[AgentReport, ...]) -> Age
     steps = None if budget.steps is None else max(1, budget.steps - sum(report.steps for report in earlier))
     tokens = None if budget.tokens is None else budget.tokens - sum(report.usage.total_tokens for report in earlier)
     usd = None if budget.usd is None else budget.usd - sum(report.cost_usd for report in earlier)
-    return request.limits.model_copy(update={"steps": steps, "tokens": tokens, "usd": usd})
+    left = {"steps": steps, "tokens": tokens, "usd": usd, "stuck": request.task.stuck}
+    return request.limits.model_copy(update=left)
 
 
 def refuse_steer(status: SessionStatus, message: Steer, updates: int, steered_characters: int = 0) -> str:
@@ -164,5 +175,5 @@ def _refuse(status: SessionStatus, verb: str, updates: int) -> str:
     if status.state.is_final or status.state is SessionState.DELIVERING:
         return f"cannot {verb}: the session is {status.state.value}"
     if updates >= MAX_UPDATES:
-        return f"cannot {verb}: this session has taken {updates} updates; only resume and cancel are left"
+        return f"cannot {verb}: this session has taken {updates} updates; only answer, resume and cancel are left"
     return ""

@@ -11,7 +11,7 @@ from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, Restoration, Workspace
-from longshift.policy import actions, describe, handover, loop, notes, recall, rollback
+from longshift.policy import actions, describe, handover, loop, notes, recall, rollback, steps
 from longshift.policy.session import refuse_rollback
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
@@ -73,12 +73,12 @@ def test_who_waits_does_it_at_once(phase: Phase) -> None:
 
 
 def test_a_step_that_waits_for_a_person_is_closed_as_it_stands() -> None:
-    parked = loop.park(agent(phase=Phase.TOOLS, calls=(call(),)), "host", "disk full")
+    parked = steps.park(agent(phase=Phase.TOOLS, calls=(call(),)), "host", "disk full")
     state = loop.ask_rollback(parked, WISH)
     assert state.unwritten_seal is not None
     assert [notes.NOT_RUN] == [line.text for line in state.unwritten_seal.results]
     assert actions.RollBack(WISH) == loop.next_action(loop.after_seal(state))
-    same = loop.park(loop.ask_rollback(agent(phase=Phase.TOOLS, calls=(call(),)), WISH), "host", "disk full")
+    same = steps.park(loop.ask_rollback(agent(phase=Phase.TOOLS, calls=(call(),)), WISH), "host", "disk full")
     assert state == same
 
 
@@ -89,7 +89,7 @@ def test_a_provider_that_fails_meanwhile_does_not_hold_it_up(outcome: ModelOutco
 
 
 def test_a_rollback_that_fails_waits_for_a_person_and_is_tried_again() -> None:
-    state = loop.park(loop.ask_rollback(agent(), WISH), "host", "disk full")
+    state = steps.park(loop.ask_rollback(agent(), WISH), "host", "disk full")
     assert actions.Park() == loop.next_action(state)
     assert actions.RollBack(WISH) == loop.next_action(loop.resume(state))
     other = Rollback(to_step=1)

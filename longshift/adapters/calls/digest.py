@@ -7,7 +7,15 @@ from typing import Any, cast
 
 import orjson
 
+from longshift.contracts.completion import Claim
+from longshift.contracts.tools import BashArguments, FinishArguments, ToolArguments
+from longshift.policy.claims import command_text
+
 SUMMARY_CHARACTERS = 120
+CLAIM_CHARACTERS = 200
+"""Of what a claim says came of its command."""
+SHOWN_CHARACTERS = 1_900
+_SHOWN_ALONE = {"bash": "command", "ask_human": "question"}
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
     "bash": ("command",),
@@ -19,6 +27,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "glob": ("pattern", "path"),
     "grep": ("pattern", "path"),
     "finish": ("summary",),
+    "ask_human": ("question",),
 }
 _READS: dict[str, tuple[str, ...]] = {"read_file": ("path",), "glob": ("pattern", "path"), "grep": ("pattern", "path")}
 _LOOKING_COMMANDS = frozenset({"cat", "find", "grep", "head", "less", "ls", "nl", "rg", "sed", "tail", "tree", "wc"})
@@ -58,8 +67,35 @@ def reads_of(name: str, arguments: dict[str, Any]) -> str:
     return text_hash("\0".join((name, *subject)).encode(errors="replace"))[:8] if subject else ""
 
 
+def seen_of(arguments: ToolArguments) -> dict[str, Any]:
+    """Fields of the digest of a call that claims are compared by: the command that it runs, or the claims it makes."""
+    match arguments:
+        case BashArguments():
+            return {"command": command_text(arguments.command), "background": arguments.background}
+        case FinishArguments():
+            claims = [
+                Claim(command=command_text(line.command), outcome=" ".join(line.outcome.split())[:CLAIM_CHARACTERS])
+                for line in arguments.verified
+            ]
+            return {"claims": tuple(claims)}
+        case _:
+            return {}
+
+
 def _only_looks(words: Sequence[str]) -> bool:
     return bool(words) and words[0] in _LOOKING_COMMANDS and not (words[0] == "sed" and "-n" not in words)
+
+
+def shown(name: str, arguments: dict[str, Any]) -> str:
+    """What a person is shown of a call, whole where it is not longer than `SHOWN_CHARACTERS`."""
+    if name in _SHOWN_ALONE:
+        text = str(arguments.get(_SHOWN_ALONE[name], ""))
+    else:
+        text = "\n".join(f"{key}: {value}" for key, value in arguments.items())
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    cut = f"\n… {len(text) - SHOWN_CHARACTERS + 100:,} more characters"
+    return text[: SHOWN_CHARACTERS - len(cut)] + cut
 
 
 def one_line(text: str) -> str:

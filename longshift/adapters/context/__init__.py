@@ -7,5 +7,17 @@ from longshift.adapters.context.openings import Openings
 from longshift.adapters.context.sizes import overhead_bytes, view_tokens
 from longshift.adapters.context.timeline import Timeline
 from longshift.adapters.context.undoing import Undoing
+from longshift.adapters.context.verifying import Verifying
 
-__all__ = ["Asker", "Compactor", "Epochs", "Openings", "Prompt", "Timeline", "Undoing", "overhead_bytes", "view_tokens"]
+__all__ = [
+    "Asker",
+    "Compactor",
+    "Epochs",
+    "Openings",
+    "Prompt",
+    "Timeline",
+    "Undoing",
+    "Verifying",
+    "overhead_bytes",
+    "view_tokens",
+]
