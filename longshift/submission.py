@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from longshift.adapters.store import open_store
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
+from longshift.contracts.people import PeopleChannels
 from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
@@ -75,6 +76,16 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
         place=place_of(settings, task),
         host_patience_seconds=settings.host_patience_seconds,
         remind_after_seconds=settings.remind_after_seconds,
+        people=channels_of(settings),
+    )
+
+
+def channels_of(settings: Settings) -> PeopleChannels:
+    """Where people are told of the task's session."""
+    return PeopleChannels(
+        slack_channel=settings.slack_channel,
+        webhook=settings.webhook_url is not None,
+        ui_url=settings.ui_url or "",
     )
 
 

@@ -1,10 +1,11 @@
-"""Order and waiting only: sessions, the loop of an agent, gates of keys with a cap, fires of a schedule."""
+"""Order and waiting only: sessions, agents, gates of keys with a cap, fires of a schedule, bulletins for people."""
 
 from workflows.agent import Agent
+from workflows.bulletin import Bulletin
 from workflows.firing import Firing
 from workflows.gate import Gate
 from workflows.session import Session
 
-ALL = (Session, Agent, Gate, Firing)
+ALL = (Session, Agent, Gate, Firing, Bulletin)
 
-__all__ = ["ALL", "Agent", "Firing", "Gate", "Session"]
+__all__ = ["ALL", "Agent", "Bulletin", "Firing", "Gate", "Session"]

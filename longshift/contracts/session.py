@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from longshift.contracts.agent import AgentLimits, AgentReport, Attention, News
+from longshift.contracts.people import PeopleChannels
 from longshift.contracts.reviews import Ask, Review
 from longshift.contracts.stuck import Rung
 from longshift.contracts.task import MESSAGE_MAX_CHARACTERS, TaskSpec
@@ -64,6 +65,8 @@ class SessionInput(Wire):
     place: QueuePlace = QueuePlace()
     host_patience_seconds: float = 45
     """How long the host that had the slot is waited for before another one may take the session."""
+    people: PeopleChannels = PeopleChannels()
+    """Where people are told of the session."""
     remind_after_seconds: float = 14_400
     """How long after a question people are reminded of it first; 0: never."""
 
