@@ -65,6 +65,8 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     if named is None:
         field, named = "model_fallback", settings.model_fallback
     fallback = tuple(dict.fromkeys(_known(field, name, settings) for name in named if name != profile))
+    if task.verifier is not None and task.verifier.model is not None:
+        _known("verifier.model", task.verifier.model, settings)
     return SessionInput(
         task=task,
         profile=profile,

@@ -23,7 +23,7 @@ from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.stuck import Rung
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import cards, describe, review_list, reviews, slots
+from longshift.policy import asking, cards, describe, review_list, reviews, slots
 from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
@@ -208,14 +208,15 @@ class Steering:
         """Go on: after a pause, or when what a person had to mend is mended."""
         was_paused, self._paused = self._paused, False
         self._try_again()
-        asks = self._agent_status is not None and self._agent_status.ask is not None
+        asked = self._agent_status.ask if self._agent_status else None
         if self._agent is not None:
             agent = self._status.agent
             if was_paused:
                 await signals.to_agent(agent, "set_paused", value=False)
-            if not (was_paused and asks):  # the end of a pause answers no question
+            if asked is None or not (was_paused or asked.kind in asking.HOLDING):
                 self._questions.withdraw_of(agent)
                 self._tell_people()
+            if asked is None or not was_paused:  # the end of a pause answers no question
                 await signals.to_agent(agent, "wake")
         return "resumed"
 
@@ -227,7 +228,7 @@ class Steering:
 
     @resume.validator
     def _may_resume(self) -> None:
-        self._allow(policy.refuse_resume(self._status, self._paused))
+        self._allow(policy.refuse_resume(self.status(), self._paused))
 
     @workflow.update
     async def cancel(self, reason: str) -> str:
@@ -325,9 +326,6 @@ class Steering:
                 self._is_enough = True
             case reviews.RETRY if not review.ask.agent:
                 self._try_again()
-            case reviews.END:
-                await signals.to_agent(review.ask.agent, "end", policy.ended_by(decision))
-                await signals.to_agent(review.ask.agent, "wake")
             case _:
                 await self._tell_decision(review.ask.agent, decision)
 

@@ -7,10 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli import render_reviews
+from longshift.cli import render_proof, render_reviews
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import CompletionReport
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
@@ -60,8 +61,10 @@ def session(
     if progress and progress.plan:
         parts += [Text("plan", style="bold"), plan(progress.plan, plan_limit)]
     found = _checks(view)
+    said = _completion(view)
     if found:
-        parts += [Text.assemble(("checks  ", "bold"), found.headline), checks(found)]
+        parts += [Text.assemble(("checks  ", "bold"), found.headline, render_proof.origin(said)), checks(found)]
+    parts += render_proof.proof(said)
     if actions:
         parts += [Text("last actions", style="bold"), *actions]
     elif progress and progress.last_text:
@@ -188,6 +191,8 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
         ("now", f"step {progress.step}, {phase}; next: {one_line(progress.next_action, 120)}"),
         ("work", f"{progress.tool_calls} tool calls, {progress.changed_files} files changed"),
     ]
+    if told := describe.stuck(progress):
+        rows.append(("stuck", one_line(told, 300)))
     if progress.last_rollback:
         rows.append(("rolled back", f"{progress.last_rollback}; {progress.rollbacks} in all"))
     if progress.window_tokens:
@@ -233,6 +238,12 @@ def _checks(view: SessionView) -> ChecksDigest | None:
     if view.progress:
         return view.progress.checks
     return view.status.agents[-1].checks if view.status.agents else None
+
+
+def _completion(view: SessionView) -> CompletionReport | None:
+    if view.progress:
+        return view.progress.completion
+    return view.status.agents[-1].completion if view.status.agents else None
 
 
 def _table(rows: list[Row]) -> Table:

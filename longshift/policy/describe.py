@@ -3,10 +3,11 @@
 import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
-from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, ProposedCheck
+from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionReport, ProposedCheck
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
+from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.policy import review_list, reviews, rollback
 
@@ -108,13 +109,18 @@ def agent_details(progress: AgentProgress) -> str:
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
         ("compactions", compactions(progress)),
         ("rolled back", progress.last_rollback or "never"),
+        ("stuck", stuck(progress) or "no"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
         ("cost", f"${progress.cost_usd:.2f}"),
         ("tool calls", str(progress.tool_calls)),
         ("files changed", str(progress.changed_files)),
-        ("checks", progress.checks.headline if progress.checks else "not run yet"),
+        ("checks", _checks(progress)),
+        *(
+            ("claims", f"{len(said.claims) - len(said.unproved)} of {len(said.claims)} proved")
+            for said in _claimed(progress)
+        ),
     ]
     parts = [_table(rows)]
     if progress.attention:
@@ -124,6 +130,15 @@ def agent_details(progress: AgentProgress) -> str:
     if progress.last_text:
         parts.append(f"### The agent last said\n> {progress.last_text[:500]}")
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def _checks(progress: AgentProgress) -> str:
+    said = progress.checks.headline if progress.checks else "not run yet"
+    return f"{said}, proposed by the agent" if progress.completion and progress.completion.proposed else said
+
+
+def _claimed(progress: AgentProgress) -> list[CompletionReport]:
+    return [progress.completion] if progress.completion and progress.completion.claims else []
 
 
 def session_details(status: SessionStatus) -> str:
@@ -175,6 +190,16 @@ def compactions(progress: AgentProgress) -> str:
         f"; {progress.repeated_reads_share:.0%} of the reads since then repeat" if progress.repeated_reads_share else ""
     )
     return f"{counts}{rate}{again}"
+
+
+def stuck(progress: AgentProgress) -> str:
+    """How far the ladder was climbed, why, and how often before; empty for an agent that never was."""
+    if not progress.rungs and not progress.signals:
+        return ""
+    why = "; ".join(f"{signal.kind.value.replace('_', ' ')} ({signal.severity.value})" for signal in progress.signals)
+    taken = ", ".join(f"{count} {rung}" for rung, count in progress.rungs.items())
+    now = f"{progress.rung.value} now" if progress.rung is not Rung.NONE else "not now"
+    return "; ".join(filter(None, (now, why, f"so far {taken}" if taken else "")))
 
 
 def _fill(progress: AgentProgress) -> str:
