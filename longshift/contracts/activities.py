@@ -11,6 +11,7 @@ from temporalio import activity
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
+from longshift.contracts.ledger import Allowance
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
 from longshift.contracts.rollback import (
     ConversationRolledBack,
@@ -77,6 +78,8 @@ class CallModelInput(Wire):
     """Messages for the model that go with this call and are kept with its answer."""
     seal: SealInput | None = None
     """Closes the step before, and is written first."""
+    left: Allowance = Allowance()
+    """What the budget has left: nothing is asked a second time beyond it."""
 
 
 class WriteHandoffInput(Wire):

@@ -6,7 +6,7 @@ from longshift.contracts.model import CallDigest
 from longshift.contracts.rollback import RollBackConversationInput, RollBackFilesInput
 from longshift.contracts.tools import Job, RunToolInput
 from longshift.contracts.workspace import Workspace
-from longshift.policy import context, describe
+from longshift.policy import budget, context, describe
 from longshift.policy.actions import CallModel, RollBack
 
 
@@ -25,6 +25,7 @@ def call_model(state: AgentState, action: CallModel) -> CallModelInput:
         learnt_window_tokens=state.learnt_window_tokens,
         notes=action.notes,
         seal=action.seal,
+        left=budget.left(state),
     )
 
 

@@ -1,9 +1,10 @@
 """Where an agent stands, for its session and for people."""
 
 from longshift.contracts.agent import AgentOutcome, AgentProgress, AgentReport, AgentState, Phase
+from longshift.contracts.ledger import Spend
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.transcript import Speaker
-from longshift.policy import context, describe, recall
+from longshift.policy import budget, context, describe, recall
 
 
 def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
@@ -19,6 +20,9 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         cost_usd=round(state.cost_usd, 4),
         context_fill=context.fill(state),
         profile=state.profile,
+        news=state.news,
+        spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
+        unknown=state.unknown,
     )
 
 
@@ -34,6 +38,9 @@ def progress(state: AgentState) -> AgentProgress:
         window_tokens=state.window_tokens,
         usage=state.usage,
         cost_usd=state.cost_usd,
+        unknown=state.unknown,
+        next_call=budget.next_call(state),
+        limits=budget.limits(state),
         tool_calls=state.tool_calls,
         compactions=state.compactions,
         clearings=state.clearings,
@@ -66,6 +73,9 @@ def report(state: AgentState) -> AgentReport:
         last_step=state.step - 1,
         usage=state.usage,
         cost_usd=state.cost_usd,
+        unknown=state.unknown,
+        costs=state.costs,
+        raised=state.raised,
         tool_calls=state.tool_calls,
         rejected_calls=state.rejected_calls,
         lost_calls=state.lost_calls,
