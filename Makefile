@@ -19,7 +19,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-all demo bench bench-context bench-queue lock clean help
+.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -40,7 +40,10 @@ test: setup ## the fast tests, everything but those marked slow
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup ## the tests that kill processes or run for long
-	@$(PYTEST) -m slow $(ARGS)
+	@$(PYTEST) -m "slow and not sweep" $(ARGS)
+
+test-sweep: setup ## death at every place of a hand-off and a clearing; for a release
+	@$(PYTEST) -m sweep $(ARGS)
 
 test-all: setup ## all tests
 	@$(PYTEST) $(ARGS)

@@ -111,6 +111,7 @@ class Models(ModelActivities):
             TOOL_ARGUMENTS,
             is_used=lambda call_id: _is_used(call_id, asked.messages),
             step=request.step,
+            autonomy=request.autonomy,
         )
         answer_bytes = len(orjson.dumps(checked.content))
         record = AnswerRecord(

@@ -121,5 +121,6 @@ def _digest(request: RunToolInput, outcome: ToolOutcome, stored: ResultRecord, d
         duration_seconds=round(duration_seconds, 3),
         plan=outcome.plan,
         summary=outcome.summary,
+        waits=outcome.waits,
         generation=request.workspace.generation,
     )

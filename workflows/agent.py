@@ -40,6 +40,7 @@ class Agent(AgentFiles):
     @workflow.init
     def __init__(self, request: AgentInput) -> None:
         super().__init__(request)
+        self._told_news = self._state.news[-1].number if self._state.news else 0
 
     @workflow.run
     async def run(self, request: AgentInput) -> AgentReport:
@@ -49,6 +50,7 @@ class Agent(AgentFiles):
             while not loop.has_ended(self._state):
                 await self._or_park(self._between_actions())
                 await self._or_park(self._perform(loop.next_action(self._state)))
+                await self._tell_news()
                 self._describe()
         except BaseException as error:
             if not is_cancelled_exception(error):
@@ -259,6 +261,12 @@ class Agent(AgentFiles):
         action = loop.next_action(self._state)
         if isinstance(action, actions.Seal):
             await self._seal(action)
+
+    async def _tell_news(self) -> None:
+        """What people should hear of at once."""
+        if standing.has_news(self._state, self._told_news):
+            self._told_news = self._state.news[-1].number
+            await self._report()
 
     async def _report(self, *, idle: bool = False) -> None:
         """Tell the session where this agent stands."""

@@ -5,7 +5,9 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from longshift.contracts import search
 from longshift.contracts.agent import Attention
+from longshift.contracts.fleet import FleetNotice
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState
+from longshift.contracts.stuck import Rung
 
 _STATE = SearchAttributeKey.for_keyword(search.STATE)
 _ATTENTION = SearchAttributeKey.for_keyword(search.ATTENTION)
@@ -19,9 +21,13 @@ _CONTEXT_FILL = SearchAttributeKey.for_float(search.CONTEXT_FILL)
 _PRIORITY = SearchAttributeKey.for_int(search.PRIORITY)
 _HOST = SearchAttributeKey.for_keyword(search.HOST)
 _WAITS_FOR = SearchAttributeKey.for_keyword(search.WAITS_FOR)
+_STUCK = SearchAttributeKey.for_keyword(search.STUCK)
 _FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
+RUNGS = "longshift_ladder_rungs"
+FLEET_ALERTS = "longshift_fleet_alerts"
+"""Both of the SDK's meter, which counts nothing twice on a replay."""
 
 
 def of_session(request: SessionInput) -> TypedSearchAttributes:
@@ -63,6 +69,21 @@ def upsert_state(state: SessionState, attention: Attention | None) -> None:
 def upsert_priority(priority: int) -> None:
     """The session was moved within the queue."""
     workflow.upsert_search_attributes([_PRIORITY.value_set(priority)])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+
+
+def upsert_rung(rung: Rung) -> None:
+    """An agent's ladder was climbed, or left again."""
+    value = _STUCK.value_unset() if rung is Rung.NONE else _STUCK.value_set(rung.value)
+    workflow.upsert_search_attributes([value])  # pyright: ignore[reportUnknownMemberType]  # the SDK's own type is partial
+    if rung is not Rung.NONE:
+        counter = workflow.metric_meter().create_counter(RUNGS, "Rungs of the ladder that stuck agents were taken up")
+        counter.add(1, {"rung": rung.value})
+
+
+def count_fleet_alert(notice: FleetNotice) -> None:
+    """A limit of the fleet has come near, or is reached."""
+    counter = workflow.metric_meter().create_counter(FLEET_ALERTS, "Alerts of the fleet's limits")
+    counter.add(1, {"limit": notice.limit, "percent": str(notice.percent)})
 
 
 def upsert_host(host_id: str) -> None:

@@ -8,6 +8,8 @@ from temporalio.exceptions import ApplicationError
 
 from longshift.contracts.activities import LedgerActivities
 from longshift.contracts.agent import AgentReport, Attention
+from longshift.contracts.fleet import FleetHold, FleetSpend
+from longshift.contracts.ledger import Extension
 from longshift.contracts.rollback import FindStepsInput, Rollback
 from longshift.contracts.session import (
     AgentStatus,
@@ -19,6 +21,7 @@ from longshift.contracts.session import (
     Steer,
 )
 from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
+from longshift.contracts.stuck import Rung
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import describe, slots
@@ -27,6 +30,7 @@ from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
 from workflows import attributes, options, signals
 from workflows.agent import Agent
+from workflows.fleet_member import FleetMember
 from workflows.slot import Slot, SlotPhase
 
 
@@ -51,6 +55,10 @@ class Steering:
         self._cancel_reason = ""
         self._wrapped_up = False
         self._time_is_up = False
+        self._time_warned = False
+        self._given = Extension()
+        """What people added to the budget."""
+        self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
         self._slot = Slot(
             task.id,
             request.place,
@@ -76,15 +84,23 @@ class Steering:
             return None
         if self._slot.is_draining:
             return 0.0 if self._agent_status and self._agent_status.idle else None
-        return slots.gives_back_after(self._agent_status, self._paused)
+        return slots.gives_back_after(self._agent_status, self._paused or bool(self._fleet.hold.reason))
 
     def _is_waiting(self) -> bool:
         return self._agent_status is not None and self._agent_status.waiting
 
+    def _fleet_spend(self) -> FleetSpend:
+        spent, unknown = policy.spent(self._status.agents, self._agent_status)
+        return FleetSpend(
+            session=workflow.info().workflow_id, tokens=spent.tokens, usd=spent.usd, unknown_usd=unknown.usd
+        )
+
     def _final_status(self, state: SessionState) -> SessionStatus:
         status = self.status()
         last = status.agents[-1].undelivered if status.agents else ()
-        return status.model_copy(update={"state": state, "unheard": tuple(dict.fromkeys((*last, *self._early_notes)))})
+        unheard = tuple(dict.fromkeys((*last, *self._early_notes)))
+        cost = status.spent.usd if state is SessionState.DONE else None
+        return status.model_copy(update={"state": state, "unheard": unheard, "cost_per_done_usd": cost})
 
     def _add_reason(self, text: str) -> None:
         reason = f"{self._status.reason}; {text}".lstrip("; ")
@@ -126,6 +142,8 @@ class Steering:
     @workflow.signal
     def agent_status(self, status: AgentStatus) -> None:
         """An agent tells where it stands."""
+        if status.rung is not (self._agent_status.rung if self._agent_status else Rung.NONE):
+            attributes.upsert_rung(status.rung)
         self._agent_status = status
         self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})
         attributes.upsert_progress(policy.progress(self._status.agents, status))
@@ -222,18 +240,31 @@ class Steering:
         is_queued = self._slot.phase is SlotPhase.QUEUED and self._slot.workspace is None
         self._allow(policy.refuse_reprioritise(self._status, place, is_queued, self._updates))
 
+    @workflow.signal
+    async def hold_for_fleet(self, hold: FleetHold) -> None:
+        """All sessions together have spent what they may, or may go on."""
+        self._fleet.hold = hold
+        await self._tell_agent("hold_for_fleet", bool(hold.reason))
+
     @workflow.update
     async def extend(self, extension: Extend) -> str:
-        """Give the session more active time."""
-        self._clock = self._clock.extended(extension.active_hours * 3600)
+        """Give the session more of its budget."""
         self._updates += 1
+        if extension.active_hours:
+            self._give_time(extension.active_hours)
+        if extension.spending != Extension():
+            self._given = self._given + extension.spending
+            await self._tell_agent("extend", extension.spending)
+        return policy.extended(self._clock, self._request.task.budget, self._given)
+
+    def _give_time(self, hours: float) -> None:
+        self._clock = self._clock.extended(hours * 3600)
         self._extended = True
-        self._wrapped_up = False
-        return f"{self._clock.limit_seconds / 3600:.1f} active hours in all"
+        self._wrapped_up = self._time_warned = False
 
     @extend.validator
     def _may_extend(self, extension: Extend) -> None:
-        self._allow(policy.refuse_extend(self._status, extension, self._updates))
+        self._allow(policy.refuse_extend(self._status, extension, self._updates, self._request.task.budget))
 
     def _allow(self, refusal: str) -> None:
         """Refuse an update with its reason."""
@@ -244,8 +275,13 @@ class Steering:
     def status(self) -> SessionStatus:
         """Where the session stands."""
         used = self._clock.used_at(workflow.time())
+        spent, unknown = policy.spent(self._status.agents, self._agent_status)
         return self._status.model_copy(
             update={
+                "spent": spent,
+                "unknown": unknown,
+                "extended": self._given,
+                "cost_per_done_usd": spent.usd if self._status.state is SessionState.DONE else None,
                 "active_seconds": round(used, 1),
                 "active_limit_seconds": self._clock.limit_seconds,
                 "workspace": self._slot.workspace,

@@ -10,9 +10,11 @@ from temporalio import activity
 
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.fleet import FleetSpend
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.ledger import Allowance
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.rollback import (
     ConversationRolledBack,
     FilesRolledBack,
@@ -76,6 +78,8 @@ class CallModelInput(Wire):
     """The provider's real window, where an overflow showed that it is smaller than the profile says."""
     notes: tuple[Note, ...] = ()
     """Messages for the model that go with this call and are kept with its answer."""
+    autonomy: Autonomy = Autonomy.FULL
+    """Says which calls of the answer a person has to let run."""
     seal: SealInput | None = None
     """Closes the step before, and is written first."""
     left: Allowance = Allowance()
@@ -116,6 +120,8 @@ class WriteHandoffInput(Wire):
     """Another provider's model led the conversation so far: nothing of its thinking may be sent."""
     by_runner: str = ""
     """Why no model is to be asked for the note; empty: ask."""
+    failed_approaches: tuple[str, ...] = ()
+    """What was tried and given up; it survives verbatim."""
 
 
 class ListJobsInput(Wire):
@@ -272,6 +278,15 @@ class GateActivities(ABC):
     @abstractmethod
     async def find_ended(self, request: FindEndedInput) -> EndedSessions:
         """Which of the sessions run no more."""
+
+
+class FleetActivities(ABC):
+    """Sessions as one of all; run as local activities."""
+
+    @activity.defn
+    @abstractmethod
+    async def tell_fleet(self, spend: FleetSpend) -> None:
+        """Tell what a session has spent; the fleet signals `hold_for_fleet` when it may not go on."""
 
 
 class SlotActivities(ABC):

@@ -7,7 +7,7 @@ from longshift.contracts.ledger import Allowance, Extension, OnLimit, Spend
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Reserve, Usage
 from longshift.contracts.reviews import Ask, Autonomy
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.stuck import StuckState, StuckThresholds
+from longshift.contracts.stuck import Rung, RungTaken, Signal, StuckState, StuckThresholds
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -290,6 +290,12 @@ class AgentReport(Wire):
     """The `finish` summary or the last text, shortened to 2,000 characters."""
     context_fill: float = 0.0
     """Share of the window in use at the end, 0 to 1."""
+    rungs: tuple[RungTaken, ...] = ()
+    """What was done about its being stuck, the latest 20."""
+    failed_approaches: tuple[str, ...] = ()
+    """What it gave up."""
+    questions: int = 0
+    """How often people were asked."""
     undelivered: tuple[Note, ...] = ()
     """People's messages that came too late for this agent; the next shift's gets them."""
     handoff_note: str = ""
@@ -329,6 +335,12 @@ class AgentProgress(Wire):
     """Over the latest compactions, clearings included."""
     repeated_reads_share: float = 0.0
     """Of the reads since the last compaction, the part that repeats what was read before it."""
+    rung: Rung = Rung.NONE
+    """How far the ladder of a stuck agent was climbed."""
+    signals: tuple[Signal, ...] = ()
+    """Why it seems stuck now."""
+    rungs: dict[str, int] = {}
+    """Rung → how often it was taken."""
     plan: tuple[PlanItem, ...] = ()
     checks: ChecksDigest | None = None
     attention: Attention | None = None

@@ -27,6 +27,9 @@ HOSTS_QUEUE = "longshift-hosts"
 SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 """Slots for sub-agents, from any host."""
 
+FLEET_WORKFLOW_ID = "fleet"
+"""The workflow id of what all sessions together spend."""
+
 TASK_HASH_MEMO = "task_hash"
 """The memo by which a session is known as that of a certain task."""
 REQUEUE_OF_MEMO = "requeue_of"

@@ -47,9 +47,10 @@ class Extension(Wire):
     steps: int = 0
 
     def __add__(self, other: "Extension") -> "Extension":
-        return Extension(
-            tokens=self.tokens + other.tokens, usd=self.usd + other.usd, steps=self.steps + other.steps
-        )
+        return Extension(tokens=self.tokens + other.tokens, usd=self.usd + other.usd, steps=self.steps + other.steps)
+
+    def __sub__(self, other: "Extension") -> "Extension":
+        return Extension(tokens=self.tokens - other.tokens, usd=self.usd - other.usd, steps=self.steps - other.steps)
 
 
 class Account(Wire):

@@ -12,6 +12,8 @@ CONTEXT_FILL = "LongshiftContextFill"
 PRIORITY = "LongshiftPriority"
 FAIRNESS_KEY = "LongshiftFairnessKey"
 HOST = "LongshiftHost"
+STUCK = "LongshiftStuck"
+"""How far a stuck agent's ladder was climbed: `nudge`, `replan`, `rollback`, `escalate`; else not set."""
 WAITS_FOR = "LongshiftWaitsFor"
 """`cap` while other sessions of its key fill the cap, `time` before the task's own; not set in the queue proper."""
 
@@ -29,5 +31,6 @@ SEARCH_ATTRIBUTES: dict[str, str] = {
     FAIRNESS_KEY: "Keyword",
     HOST: "Keyword",
     WAITS_FOR: "Keyword",
+    STUCK: "Keyword",
 }
 """Name → type, as the engine has to register them."""

@@ -65,6 +65,8 @@ class SessionInput(Wire):
     place: QueuePlace = QueuePlace()
     host_patience_seconds: float = 45
     """How long the host that had the slot is waited for before another one may take the session."""
+    fleet: bool = False
+    """All sessions together have a limit: this one tells what it spends, and holds when that is used up."""
 
 
 class Steer(Wire):

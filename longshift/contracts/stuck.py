@@ -4,6 +4,7 @@ Nothing here judges: `policy.stuck` finds signals, `policy.ladder` decides what 
 """
 
 from enum import StrEnum
+from operator import not_
 
 from pydantic import Field
 
@@ -66,11 +67,11 @@ class StuckThresholds(UserInput):
     """A cycle of one step, so often in a row."""
     cycle_repeats: int = Field(default=3, ge=2, le=50)
     """A cycle of two or more steps, so often in a row."""
-    errors: int = Field(default=6, ge=2, le=100)
+    errors: int = Field(default=6, ge=2, le=60)
     """Steps in a row in which every call failed."""
-    malformed: int = Field(default=4, ge=2, le=100)
+    malformed: int = Field(default=4, ge=2, le=60)
     """Steps in a row in which every call failed the format check."""
-    monologue: int = Field(default=3, ge=2, le=100)
+    monologue: int = Field(default=3, ge=2, le=60)
     """Answers in a row without a call."""
     returns: int = Field(default=3, ge=2, le=50)
     """How often within the window the files come back to a state that they had left."""
@@ -93,23 +94,23 @@ class StuckThresholds(UserInput):
 
 
 class CallEvidence(Wire):
-    """One call of a step."""
+    """One call of a step. What is not set is not written: an agent carries up to 112 of these."""
 
     name: str
     signature: str
     """Hash of the name and the canonical arguments, whatever the model said about them."""
-    result: str = ""
+    result: str = Field(default="", exclude_if=not_)
     """Hash of the result without its volatile parts; empty where there is none."""
-    result_bytes: int = 0
-    failed: bool = False
+    result_bytes: int = Field(default=0, exclude_if=not_)
+    failed: bool = Field(default=False, exclude_if=not_)
     """The result is an error, a command's exit code other than 0 included."""
-    rejected: bool = False
+    rejected: bool = Field(default=False, exclude_if=not_)
     """The call failed the format check, or a rule or a person did not let it run."""
-    changes: bool = False
+    changes: bool = Field(default=False, exclude_if=not_)
     """It may have changed files."""
-    waits: bool = False
+    waits: bool = Field(default=False, exclude_if=not_)
     """It looked at a job that still runs: waiting is work."""
-    summary: str = ""
+    summary: str = Field(default="", exclude_if=not_)
     """One line for people and the model, at most 120 characters."""
 
 
@@ -118,19 +119,25 @@ class StepEvidence(Wire):
 
     step: int
     calls: tuple[CallEvidence, ...] = ()
-    tree: str = ""
+    tree: str = Field(default="", exclude_if=not_)
     """Hash of the files after the step; empty until a checkpoint tells, and where nothing may have changed."""
     green: int | None = None
     """How many checks were green, where they were run in this step."""
-    checks: str = ""
+    checks: str = Field(default="", exclude_if=not_)
     """Hash of which checks were red and how, where they were run in this step."""
-    finish_refused: bool = False
-    plan_done: int = 0
+    finish_refused: bool = Field(default=False, exclude_if=not_)
+    plan_done: int = Field(default=0, exclude_if=not_)
     """Lines of the plan that are done."""
-    tokens: int = 0
+    tokens: int = Field(default=0, exclude_if=not_)
     """What the step cost."""
-    compacted: bool = False
+    compacted: bool = Field(default=False, exclude_if=not_)
     """A compaction came before it."""
+    did: str = Field(default="", exclude_if=not_)
+    """Hash of all its calls and their results, whatever their order; the detector sets it."""
+    stale: bool = Field(default=False, exclude_if=not_)
+    """Whatever its calls gave had been seen before; the detector says so when it sees the step."""
+    folded: int = Field(default=0, exclude_if=not_)
+    """So many calls stand in one, with common hashes: 0 where each stands for itself."""
 
 
 class Rung(StrEnum):
@@ -156,13 +163,30 @@ class RungTaken(Wire):
     """The gravest reason."""
 
 
+class Streak(Wire):
+    """Something that failed again and again in the same way, however many steps were between."""
+
+    key: str
+    """What failed: a call, whatever a tool said, the checks, `finish`."""
+    outcome: str
+    """Hash of how."""
+    steps: tuple[int, ...]
+    """In which steps, the latest 50."""
+
+
 class StuckState(Wire):
     """What the detector remembers and where the ladder stands; bounded, and carried through everything."""
 
     steps: tuple[StepEvidence, ...] = ()
     """The latest ones, oldest first."""
     seen: tuple[str, ...] = ()
-    """Results (signature and result hash, shortened) seen before those steps; bounded."""
+    """Hashes of results and of states of the files, as they were before those steps; bounded."""
+    tree_before: str = ""
+    """The last known hash of the files before those steps."""
+    streaks: tuple[Streak, ...] = ()
+    """The latest 12, the one that was met last at the end."""
+    idle: int = 0
+    """Steps since the last progress, without those that waited for a job."""
     spent_tokens: int = 0
     """The agent's tokens when the last step was closed."""
     progress_step: int = 0

@@ -111,8 +111,8 @@ class Budget(UserInput):
     warn_at_share: float | None = Field(default=None, gt=0, lt=1)
     """When so much of one of these is used, agent and people are told; the runner's own share when left out."""
     on_limit: OnLimit = OnLimit.ASK
-    """What happens when the next model call does not fit tokens, dollars or steps: `ask` holds the session for a person,
-    `stop` hands off and ends it as expired."""
+    """What happens when the next model call does not fit tokens, dollars or steps: `ask` holds the session for a
+    person, `stop` hands off and ends it as expired."""
 
 
 class StartFrom(UserInput):

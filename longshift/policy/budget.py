@@ -86,9 +86,7 @@ def warned(state: AgentState) -> AgentState:
 
 
 def warned_of_time(state: AgentState, time: TimeUsed) -> AgentState:
-    """The same for active time, which the session keeps."""
-    if "active_hours" in state.warned:
-        return state
+    """The same for active time; when, its session decides."""
     used, limit = time.used_seconds / 3600, time.limit_seconds / 3600
     return _warned_of(
         state, "active_hours", f"{used / limit:.0%} of the active time is used: {used:.1f} of {limit:.1f} hours"

@@ -6,6 +6,7 @@ No clock, counter or id of a run stands in here: the prefix must be the same byt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
 from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
@@ -71,6 +72,8 @@ class Survivors:
     changed_files: tuple[str, ...] = ()
     changed_count: int = 0
     jobs: tuple[Job, ...] = ()
+    failed_approaches: tuple[str, ...] = ()
+    """What was tried and given up."""
 
 
 def epoch_opening(opening: tuple[Message, ...], people: tuple[str, ...]) -> Message:
@@ -87,8 +90,10 @@ def epoch_closing(survivors: Survivors, handoff_note: str, *, written: str = WHE
     `written` says by whom and when.
     """
     jobs = "\n".join(f"- {job.job} ({job.state}): {job.command}" for job in survivors.jobs)
+    failed = "\n".join(f"- {approach}" for approach in survivors.failed_approaches)
     texts = (
         _element("plan", survivors.plan),
+        _element("failed-approaches", failed),
         _element("changed-files", _changed_files(survivors)),
         _element("background-jobs", jobs),
         _note(handoff_note, written),
@@ -152,7 +157,16 @@ def _check(check: Check) -> str:
     return f"- {check.name}: `{check.run}` prints a number that must be {wanted} (median of {check.repeats})"
 
 
+_AUTONOMY: dict[Autonomy, str] = {
+    Autonomy.FULL: "",
+    Autonomy.BALANCED: "",
+    Autonomy.CAUTIOUS: "\n- before anything is changed, a person approves your plan (update_plan)",
+    Autonomy.MANUAL: "\n- a person approves your plan (update_plan), every change of it, and every command",
+}
+
+
 def _environment(task: TaskSpec, workspace: Workspace) -> str:
     source = task.repository
     setup = "".join(f"\n- already run: `{command}`" for command in task.setup)
-    return f"<environment>\n- workspace root: {workspace.root}\n- source: {source}{setup}\n</environment>"
+    places = f"- workspace root: {workspace.root}\n- source: {source}"
+    return f"<environment>\n{places}{setup}{_AUTONOMY[task.autonomy]}\n</environment>"

@@ -1,4 +1,4 @@
-"""How a person says by how much a budget is raised: `+10 usd`, `2M tokens, 500 steps`. What cannot be meant is refused."""
+"""How a person says by how much a budget is raised: `+10 usd`, `2M tokens, 500 steps`; nonsense is refused."""
 
 import re
 

@@ -24,6 +24,7 @@ def call_model(state: AgentState, action: CallModel) -> CallModelInput:
         bytes_per_token=state.bytes_per_token,
         learnt_window_tokens=state.learnt_window_tokens,
         notes=action.notes,
+        autonomy=state.autonomy,
         seal=action.seal,
         left=budget.left(state),
     )
@@ -54,6 +55,7 @@ def write_handoff(state: AgentState, *, final: bool, jobs: tuple[Job, ...] = ())
         may_clear=context.may_clear(state),
         foreign=bool(state.epoch_profile),
         by_runner=state.note_by_runner,
+        failed_approaches=state.stuck.failed_approaches,
     )
 
 

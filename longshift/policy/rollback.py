@@ -124,7 +124,8 @@ def _notes(state: AgentState, wish: Rollback, files: FilesRolledBack, done: Conv
     told = notes.rolled_back(state.workspace, wish, state.step - 1, files, has_people=bool(done.people))
     first = [note for note in state.notes if note.message_id.startswith(notes.MOVED)]
     rest = [note for note in state.notes if note not in first]
-    rolled_back = Note(speaker=Speaker.RUNNER, text=told, message_id=f"rollback {done.epoch}")
+    name = "rollback" if wish.by is Speaker.RUNNER else "undone"
+    rolled_back = Note(speaker=Speaker.RUNNER, text=told, message_id=f"{name} {done.epoch}")
     reason = Note(speaker=Speaker.PERSON, text=wish.reason, message_id=wish.request_id)
     said = [reason] if wish.reason and wish.by is Speaker.PERSON else []
     return (*first, rolled_back, *done.people, *said, *rest)

@@ -20,10 +20,20 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         cost_usd=round(state.cost_usd, 4),
         context_fill=context.fill(state),
         profile=state.profile,
+        ask=state.ask,
+        plan=state.plan,
+        rung=state.stuck.rung,
         news=state.news,
+        last_text=state.last_text[:500],
+        changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
         spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
         unknown=state.unknown,
     )
+
+
+def has_news(state: AgentState, told_number: int) -> bool:
+    """Whether there are lines for people beyond the last one that was told; a parked agent reports by itself."""
+    return bool(state.news) and state.news[-1].number > told_number and state.phase is not Phase.PARKED
 
 
 def progress(state: AgentState) -> AgentProgress:
@@ -49,6 +59,9 @@ def progress(state: AgentState) -> AgentProgress:
         rollbacks=state.rollbacks,
         last_rollback=state.last_rollback,
         compactions_per_100_steps=recall.compactions_per_100_steps(state.recall, state.step),
+        rung=state.stuck.rung,
+        signals=state.stuck.signals,
+        rungs=state.stuck.counts,
         repeated_reads_share=recall.repeated_reads_share(state.recall),
         runs=state.runs,
         plan=state.plan,
@@ -87,6 +100,9 @@ def report(state: AgentState) -> AgentReport:
         checks=state.checks,
         summary=state.last_text[:2_000],
         context_fill=context.fill(state),
+        rungs=state.stuck.taken,
+        failed_approaches=state.stuck.failed_approaches,
+        questions=state.asks,
         undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
     )

@@ -86,6 +86,8 @@ class _Observed:
     def succeeded(self, told: Told) -> None:
         """The activity returned; what it returned may still tell of a failure."""
         self.describe(told.attributes)
+        for event in told.events:
+            self._span.add_event(event)
         if told.error:
             self._span.set_attribute(semconv.ERROR_TYPE, told.error)
             self._span.set_status(Status(StatusCode.ERROR, self._redact(told.detail)))

@@ -13,7 +13,9 @@ from opentelemetry.util.types import AttributeValue
 from longshift.contracts.activities import CallModelInput, OpenSessionInput, WriteHandoffInput
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, Usage
+from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.transcript import Speaker
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest
 from longshift.telemetry import counters, semconv
 from longshift.telemetry.counters import Count
@@ -30,6 +32,8 @@ class Told:
     error: str = ""
     """`error.type`, for a failure that is a value."""
     detail: str = ""
+    events: tuple[str, ...] = ()
+    """Names of events of the span."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,16 @@ def _chat_told(
         ),
         error=failed,
         detail=result.detail,
+        events=tuple(_rungs(request)) if isinstance(request, CallModelInput) else (),
     )
+
+
+def _rungs(request: CallModelInput) -> Iterable[str]:
+    """What the runner tells an agent that is stuck, by the rung of the ladder."""
+    for note in request.notes:
+        rung = note.message_id.partition(" ")[0]
+        if note.speaker is Speaker.RUNNER and rung in set(Rung):
+            yield f"{semconv.RUNG}.{rung}"
 
 
 def _compactions(request: CallModelInput | WriteHandoffInput, result: ModelDigest | HandoffDigest) -> Iterable[Count]:

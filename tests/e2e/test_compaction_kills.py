@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,14 +175,26 @@ AROUND_A_CLEARING: tuple[Strike, ...] = (
     as_the_base_is_written,
     before_the_cleared_epoch_is_asked_for_its_first_step,
 )
+TELLING = frozenset(
+    {while_the_note_streams, when_the_base_is_written_and_not_reported, when_the_base_cannot_be_written}
+)
+"""Where most can go wrong; the other places are swept by `make test-sweep`."""
 
 
-@pytest.mark.parametrize("strike", AROUND_A_HAND_OFF, ids=lambda strike: strike.__name__)
+def swept(strikes: tuple[Strike, ...]) -> list[Any]:
+    """Each place by its name; only the telling ones belong to every run."""
+    return [
+        pytest.param(strike, id=strike.__name__, marks=() if strike in TELLING else pytest.mark.sweep)
+        for strike in strikes
+    ]
+
+
+@pytest.mark.parametrize("strike", swept(AROUND_A_HAND_OFF))
 async def test_the_worker_dies_around_a_hand_off(tmp_path: Path, strike: Strike) -> None:
     await die_and_go_on(tmp_path, "handoff", strike)
 
 
-@pytest.mark.parametrize("strike", AROUND_A_CLEARING, ids=lambda strike: strike.__name__)
+@pytest.mark.parametrize("strike", swept(AROUND_A_CLEARING))
 async def test_the_worker_dies_around_a_clearing(tmp_path: Path, strike: Strike) -> None:
     await die_and_go_on(tmp_path, "clearing", strike)
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from longshift.adapters.calls.arguments import FittedArguments, fit_arguments
-from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, text_hash
+from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, shown, text_hash
 from longshift.adapters.calls.json_text import CUT, parse_json_text
 from longshift.adapters.calls.names import LEAKED_TOKEN, stored_name
 from longshift.adapters.calls.storable import storable, storage_problem
 from longshift.contracts.model import CallDigest, ToolClass
-from longshift.contracts.tools import TOOL_ARGUMENTS, TOOL_CLASSES, ToolArguments
+from longshift.contracts.reviews import Autonomy
+from longshift.contracts.tools import ASK_HUMAN, TOOL_ARGUMENTS, TOOL_CLASSES, ToolArguments
 from longshift.contracts.transcript import Block
+from longshift.policy.asking import needs_approval
+from longshift.policy.risk import risk_of
 
 _MAX_ID_CHARACTERS = 128
 _MAX_REJECTION_CHARACTERS = 3_000
@@ -48,11 +51,13 @@ def check_calls(
     *,
     is_used: Callable[[str], bool] = lambda call_id: False,
     step: int = 0,
+    autonomy: Autonomy = Autonomy.FULL,
 ) -> CheckedAnswer:
     """Check every call of `content`; `raw_inputs` maps a block's index to its arguments as streamed.
 
     Without raw text for a block, its parsed `input` counts. `is_used` knows the ids of the conversation so far; an id
-    that comes again is told apart by `step`. Never raises on anything that a provider may send.
+    that comes again is told apart by `step`. `autonomy` says which calls a person has to let run. Never raises on
+    anything that a provider may send.
     """
     kept: list[Block] = []
     calls: list[_CheckedCall] = []
@@ -62,7 +67,7 @@ def check_calls(
         if not _is_block(block):
             continue
         if block["type"] == "tool_use":
-            call = _check_call(block, raw_inputs.get(index, ""), offered, len(calls), ids)
+            call = _check_call(block, raw_inputs.get(index, ""), offered, len(calls), ids, autonomy)
             calls.append(call)
             kept.append(call.block)
             continue
@@ -107,12 +112,17 @@ def _safe_block(block: Block) -> Block | None:
 
 
 def _check_call(
-    block: Block, raw: str, offered: Mapping[str, type[ToolArguments]], index: int, ids: "_CallIds"
+    block: Block,
+    raw: str,
+    offered: Mapping[str, type[ToolArguments]],
+    index: int,
+    ids: "_CallIds",
+    autonomy: Autonomy,
 ) -> _CheckedCall:
     name = stored_name(block.get("name"), offered)
     call_id = ids.unique(block.get("id"), index)
     value, repaired, problem = _read_input(block, raw)
-    fitted, reads = FittedArguments(problem=problem), ""
+    fitted, canonical = FittedArguments(problem=problem), dict[str, Any]()
     if name not in offered:
         fitted = FittedArguments(problem=_unknown_tool(name, offered))
     elif not problem:
@@ -125,7 +135,6 @@ def _check_call(
         canonical = fitted.arguments.model_dump(mode="json")
         rejection, stored = "", fitted.stored
         summary, hashed = call_summary(name, canonical), arguments_hash(canonical)
-        reads = reads_of(name, canonical)
     renamed = name != block.get("name")
     digest = CallDigest(
         index=index,
@@ -135,10 +144,25 @@ def _check_call(
         arguments_hash=hashed,
         summary=summary,
         rejected=bool(rejection),
-        reads=reads,
+        reads=reads_of(name, canonical) if canonical else "",
         repaired=not rejection and (renamed or repaired or fitted.repaired),
     )
+    if not rejection:
+        digest = _for_people(digest, canonical, autonomy)
     return _CheckedCall(_stored_block(block, call_id, name, stored), digest, rejection)
+
+
+def _for_people(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonomy) -> CallDigest:
+    """With what a person has to see of a call, if anything."""
+    name = digest.name
+    if name == ASK_HUMAN:
+        return digest.model_copy(
+            update={"shown": shown(name, arguments), "choices": tuple(arguments.get("choices", ()))}
+        )
+    risk, reason = risk_of(name, arguments)
+    needed = needs_approval(autonomy, name, digest.tool_class, risk)
+    update = {"risk": risk, "risk_reason": reason, "needs_approval": needed}
+    return digest.model_copy(update={**update, "shown": shown(name, arguments) if needed else ""})
 
 
 def _stored_block(block: Block, call_id: str, name: str, stored: dict[str, Any]) -> Block:

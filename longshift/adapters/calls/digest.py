@@ -8,6 +8,8 @@ from typing import Any, cast
 import orjson
 
 SUMMARY_CHARACTERS = 120
+SHOWN_CHARACTERS = 1_900
+_SHOWN_ALONE = {"bash": "command", "ask_human": "question"}
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
     "bash": ("command",),
@@ -19,6 +21,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "glob": ("pattern", "path"),
     "grep": ("pattern", "path"),
     "finish": ("summary",),
+    "ask_human": ("question",),
 }
 _READS: dict[str, tuple[str, ...]] = {"read_file": ("path",), "glob": ("pattern", "path"), "grep": ("pattern", "path")}
 _LOOKING_COMMANDS = frozenset({"cat", "find", "grep", "head", "less", "ls", "nl", "rg", "sed", "tail", "tree", "wc"})
@@ -60,6 +63,18 @@ def reads_of(name: str, arguments: dict[str, Any]) -> str:
 
 def _only_looks(words: Sequence[str]) -> bool:
     return bool(words) and words[0] in _LOOKING_COMMANDS and not (words[0] == "sed" and "-n" not in words)
+
+
+def shown(name: str, arguments: dict[str, Any]) -> str:
+    """What a person is shown of a call, whole where it is not longer than `SHOWN_CHARACTERS`."""
+    if name in _SHOWN_ALONE:
+        text = str(arguments.get(_SHOWN_ALONE[name], ""))
+    else:
+        text = "\n".join(f"{key}: {value}" for key, value in arguments.items())
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    cut = f"\n… {len(text) - SHOWN_CHARACTERS + 100:,} more characters"
+    return text[: SHOWN_CHARACTERS - len(cut)] + cut
 
 
 def one_line(text: str) -> str:

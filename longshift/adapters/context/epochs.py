@@ -67,6 +67,7 @@ class Epochs:
             changed_files=request.changed_files,
             changed_count=request.changed_count,
             jobs=request.jobs,
+            failed_approaches=request.failed_approaches,
         )
         messages, kept = compaction.closed(
             prompt.epoch_opening(opening, people), kept, prompt.epoch_closing(survivors, record.note)

@@ -52,8 +52,9 @@ class NoteWriter:
         self._asker = asker
 
     async def write(self, live: Live, tab: Tab) -> str:
-        """The note; what it costs is booked on the tab. A model that never writes a whole one is taken at the longest words it had,
-        which may be none.
+        """The note; what it costs is booked on the tab.
+
+        A model that never writes a whole one is taken at the longest words it had, which may be none.
 
         Raises:
             ProviderError: no answer came; OVERFLOW and TOO_LARGE mean that nothing was left to clear.

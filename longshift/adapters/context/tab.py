@@ -13,7 +13,7 @@ from longshift.policy.context import estimate_tokens
 class Tab:
     """The line of progress and the bookings; the next heartbeat carries both."""
 
-    def __init__(self, booked: Booked = Booked(), *, is_cut_off: bool = False) -> None:
+    def __init__(self, booked: Booked | None = None, *, is_cut_off: bool = False) -> None:
         """`booked` is what the last heartbeat of the attempt before said: a request that was out then is lost.
 
         `is_cut_off`: there was such an attempt, and it ended without a word. It may have asked what this one asks.
@@ -21,7 +21,7 @@ class Tab:
         self.line = "started"
         self._is_cut_off = is_cut_off
         self._limits: tuple[Prices, Allowance] = (Prices(), Allowance())
-        self.booked = _lost(booked)
+        self.booked = _lost(booked or Booked())
 
     @property
     def details(self) -> tuple[str, Booked]:

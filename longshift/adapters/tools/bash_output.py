@@ -53,4 +53,5 @@ def job_outcome(job: str, key: str, spec: CommandSpec, state: RunState, runner: 
             return ToolOutcome(ToolStatus.ERROR, lost_text(state, output), True, summary=f"{job}: outcome unknown")
         case _:
             status, line = ToolStatus.ERROR, "was never started"
-    return ToolOutcome(status, f"{shown_output(output)}\n[{job} {line}]", True, summary=f"{job} {line}"[:120])
+    text, waits = f"{shown_output(output)}\n[{job} {line}]", isinstance(state, Running)
+    return ToolOutcome(status, text, True, summary=f"{job} {line}"[:120], waits=waits)

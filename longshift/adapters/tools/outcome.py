@@ -45,6 +45,8 @@ class ToolOutcome:
     plan: tuple[PlanItem, ...] | None = None
     summary: str = ""
     """One line for people."""
+    waits: bool = False
+    """It looked at a job that still runs."""
 
 
 class ToolRefused(Exception):
