@@ -22,7 +22,7 @@ _SEPARATORS = re.compile(r"\s*(?:[;\n]|,(?!\d{3}\b)|\band\b)\s*")
 def more_of(text: str, limits: Allowance) -> Extension | str:
     """By how much `limits` are raised; a text is the refusal, for the person who wrote."""
     asked = [part for part in _SEPARATORS.split(text.strip().lower()) if part]
-    found = dict.fromkeys(ledger.LIMITS, 0.0)
+    found: dict[str, float] = dict.fromkeys(ledger.LIMITS, 0.0)
     for part in asked:
         match = _PART.fullmatch(part.replace(",", ""))
         unit = (match["unit"] or match["front"]) if match else ""
