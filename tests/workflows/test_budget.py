@@ -1,6 +1,6 @@
 # The SDK's own types are partial.
 # pyright: reportUnknownMemberType=false
-"""A session whose budget is used up: it holds without a slot, asks, is raised, and goes on; nothing is charged twice."""
+"""A session whose budget is used up: it holds, asks, is raised, and goes on; nothing is charged twice."""
 
 import uuid
 
