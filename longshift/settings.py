@@ -81,6 +81,8 @@ class Settings(BudgetSettings, IntakeSettings):
     """Of the window, when the context is compressed."""
     wrap_up_seconds: float = Field(default=900, ge=0, le=86_400)
     """How long before the deadline the agent is told to wrap up."""
+    remind_after_seconds: float = Field(default=14_400, ge=0, le=2_592_000)
+    """How long after a question people are reminded of it first, and then every 12 hours; 0: never."""
 
     sandbox: Literal["none"] = "none"
     disk_floor_bytes: int = Field(default=1_000_000_000, ge=0)

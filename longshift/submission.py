@@ -73,6 +73,7 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
         place=place_of(settings, task),
         host_patience_seconds=settings.host_patience_seconds,
         fleet=settings.fleet_limits.any,
+        remind_after_seconds=settings.remind_after_seconds,
     )
 
 

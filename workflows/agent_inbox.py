@@ -41,8 +41,9 @@ class AgentInbox:
 
     @workflow.signal
     def decide(self, decision: Decision) -> None:
-        """A person decided what the agent asked."""
-        self._state = loop.decided(self._state, decision)
+        """A person decided what the agent asked; what it waits for without a question of its own is tried again."""
+        before, self._state = self._state, loop.decided(self._state, decision)
+        self._woken = self._woken or before.ask is None or before != self._state
 
     @workflow.signal
     def extend(self, more: Extension) -> None:

@@ -25,6 +25,7 @@ from longshift.contracts.activities import (
 )
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
 from longshift.contracts.ledger import Extension
+from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import (
     SessionInput,
     SessionState,
@@ -34,8 +35,8 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import OnDeadline
 from longshift.contracts.workspace import DeliveryDigest, Workspace
+from longshift.policy import reviews, slots, steps
 from longshift.policy import session as policy
-from longshift.policy import slots, steps
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
@@ -164,12 +165,19 @@ class Session(Steering):
         if self._request.task.on_deadline is not OnDeadline.ASK or not policy.is_time(report):
             self._move(SessionState.EXPIRED, reason=report.reason)
             return False
-        text = f"{report.reason}; extend the session (longshift extend) or cancel it"
-        self._move(SessionState.WAITING, attention=Attention(kind="deadline", text=text))
-        await workflow.wait_condition(lambda: self._extended or bool(self._cancel_reason))
+        attention = Attention(
+            kind="deadline", text=f"{report.reason}; extend the session (longshift extend) or cancel it"
+        )
+        self._is_enough = False
+        question = self._questions.ask(attention, AskKind.DEADLINE)
+        self._move(SessionState.WAITING, attention=attention)
+        await workflow.wait_condition(lambda: self._extended or self._is_enough or bool(self._cancel_reason))
+        self._questions.withdraw(question)
         if self._cancel_reason:
             self._move(SessionState.CANCELLED, reason=self._cancel_reason)
-        return not self._cancel_reason
+        elif not self._extended:
+            self._move(SessionState.EXPIRED, reason=report.reason)
+        return self._extended and not self._cancel_reason
 
     async def _shift(self, handoff_from: str) -> AgentReport:
         """One agent, from its start to its report, under the clock."""
@@ -222,6 +230,7 @@ class Session(Steering):
             report = await self._supervised(self._agent)
         finally:
             self._agent = None
+        self._questions.withdraw_of(agent)
         self._clock = self._clock.stopped(workflow.time())
         return report
 
@@ -288,7 +297,7 @@ class Session(Steering):
         )
 
     def _keep_clock(self) -> None:
-        attention = self._agent_status.attention if self._agent_status else None
+        attention = reviews.attention_of(self._agent_status) if self._agent_status else None
         if self._paused or self._is_waiting():
             self._clock = self._clock.stopped(workflow.time())
             self._move(SessionState.PAUSED if self._paused else SessionState.WAITING, attention=attention)
@@ -337,6 +346,7 @@ class Session(Steering):
                 self._add_reason(slots.NOT_DELIVERED)
         await self._let_go()
         await self._fleet.close(final.value)
+        self._questions.withdraw_all()
         self._move(final, reason=self._status.reason)
 
     async def _delivered(self, final: SessionState) -> DeliveryDigest:
@@ -382,9 +392,11 @@ class Session(Steering):
                 if self._cancel_reason:
                     raise
                 attention = Attention(kind="host", text=in_words(error)[:2_000])
+                question = self._questions.ask(attention)
                 self._move(SessionState.WAITING, reason=before.reason, attention=attention)
                 self._resumed = False
                 await workflow.wait_condition(lambda: self._resumed or bool(self._cancel_reason))
+                self._questions.withdraw(question)
                 if self._cancel_reason:
                     raise
                 self._move(before.state, reason=before.reason)

@@ -52,15 +52,18 @@ class Slot:
         patience_seconds: float,
         idle_seconds: Callable[[], float | None],
         tell: Callable[[str, object], Awaitable[None]],
+        when_refused: Callable[[FailureError | None], None],
     ) -> None:
         """`patience_seconds` is how long the host that had the slot is waited for; `idle_seconds` says after how long
-        the slot may be given back now; `tell` sends the agent a signal.
+        the slot may be given back now; `tell` sends the agent a signal; `when_refused` hears that a person is needed,
+        and with None that none is any more.
         """
         self._task_id = task_id
         self.place = place
         self._patience_seconds = patience_seconds
         self._idle_seconds = idle_seconds
         self._tell = tell
+        self._when_refused = when_refused
         self._phase = SlotPhase.NONE
         self._crash: BaseException | None = None
         self.generation = 0
@@ -249,8 +252,11 @@ class Slot:
         """No workspace can be made: wait until somebody asks again."""
         self._phase, self.failure = SlotPhase.REFUSED, failure
         await self._leave_gate()
+        self._when_refused(failure)
         await workflow.wait_condition(lambda: self._closed or self._asked_again)
         self.failure = None
+        if not self._closed:
+            self._when_refused(None)
 
     async def _until_over(self, handle: Handle) -> None:
         """Until the slot is lost, or nobody needs it any more, or the host is about to stop and the agent holds."""

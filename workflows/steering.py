@@ -4,12 +4,13 @@ Handlers only note and pass on; what a state allows is decided in `policy.sessio
 """
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 
 from longshift.contracts.activities import LedgerActivities
 from longshift.contracts.agent import AgentReport, Attention
 from longshift.contracts.fleet import FleetHold, FleetSpend
 from longshift.contracts.ledger import Extension
+from longshift.contracts.reviews import Answer, Decision, Review
 from longshift.contracts.rollback import FindStepsInput, Rollback
 from longshift.contracts.session import (
     AgentStatus,
@@ -24,13 +25,15 @@ from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.stuck import Rung
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import describe, slots
+from longshift.policy import describe, review_list, reviews, slots
 from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
 from workflows import attributes, options, signals
 from workflows.agent import Agent
+from workflows.failures import in_words
 from workflows.fleet_member import FleetMember
+from workflows.questions import Questions
 from workflows.slot import Slot, SlotPhase
 
 
@@ -52,6 +55,8 @@ class Steering:
         self._paused = False
         self._resumed = False
         self._extended = False
+        self._is_enough = False
+        """A person ends the session instead of extending it."""
         self._cancel_reason = ""
         self._wrapped_up = False
         self._time_is_up = False
@@ -59,12 +64,16 @@ class Steering:
         self._given = Extension()
         """What people added to the budget."""
         self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
+        self._questions = Questions(request.remind_after_seconds)
+        self._slot_question = ""
+        self._slot_attention: Attention | None = None
         self._slot = Slot(
             task.id,
             request.place,
             patience_seconds=request.host_patience_seconds,
             idle_seconds=self._idle_seconds,
             tell=self._tell_agent,
+            when_refused=self._ask_about_slot,
         )
 
     async def _tell_agent(self, name: str, value: object | None) -> None:
@@ -114,6 +123,20 @@ class Steering:
             attributes.upsert_state(state, attention)
         workflow.set_current_details(describe.session_details(self.status()))
 
+    def _ask_about_slot(self, failure: FailureError | None) -> None:
+        """No workspace can be made any more, which only a person can mend; None: that is over."""
+        if self._slot.workspace is None:
+            return  # there never was one: the session fails
+        before = self._slot_attention
+        self._questions.withdraw(self._slot_question)
+        self._slot_question, self._slot_attention = "", None
+        if failure is not None:
+            self._slot_attention = Attention(kind="host", text=in_words(failure)[:2_000])
+            self._slot_question = self._questions.ask(self._slot_attention)
+        # While an agent works its supervision shows this; otherwise it is shown beside what the session does.
+        if self._agent is None and self._status.attention == before and workflow.patched("people"):
+            self._move(self._status.state, reason=self._status.reason, attention=self._slot_attention)
+
     def _hear(self, signal: SlotTaken | SlotGranted | SlotDraining) -> None:
         self._slot.take_signal(signal)
         if isinstance(signal, SlotTaken) and self._agent is None and self._status.state is SessionState.QUEUED:
@@ -144,9 +167,14 @@ class Steering:
         """An agent tells where it stands."""
         if status.rung is not (self._agent_status.rung if self._agent_status else Rung.NONE):
             attributes.upsert_rung(status.rung)
+        self._questions.hear(self._agent_status, status)
         self._agent_status = status
         self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})
         attributes.upsert_progress(policy.progress(self._status.agents, status))
+        attention = reviews.attention_of(status)
+        is_waiting_already = status.waiting and self._status.state is SessionState.WAITING
+        if is_waiting_already and self._status.attention != attention and workflow.patched("people"):
+            self._move(SessionState.WAITING, attention=attention)  # the supervision saw no change
         workflow.set_current_details(describe.session_details(self.status()))
 
     @workflow.update
@@ -183,15 +211,22 @@ class Steering:
     async def resume(self) -> str:
         """Go on: after a pause, or when what a person had to mend is mended."""
         was_paused, self._paused = self._paused, False
-        self._resumed = True
-        if self._slot.phase is SlotPhase.REFUSED:
-            self._slot.ask_again()
+        self._try_again()
+        asks = self._agent_status is not None and self._agent_status.ask is not None
         if self._agent is not None:
             agent = self._status.agent
             if was_paused:
                 await signals.to_agent(agent, "set_paused", value=False)
-            await signals.to_agent(agent, "wake")
+            if not (was_paused and asks):  # the end of a pause answers no question
+                self._questions.withdraw_of(agent)
+                await signals.to_agent(agent, "wake")
         return "resumed"
+
+    def _try_again(self) -> None:
+        """What the session itself waited for is mended."""
+        self._resumed = True
+        if self._slot.phase is SlotPhase.REFUSED:
+            self._slot.ask_again()
 
     @resume.validator
     def _may_resume(self) -> None:
@@ -266,6 +301,51 @@ class Steering:
     def _may_extend(self, extension: Extend) -> None:
         self._allow(policy.refuse_extend(self._status, extension, self._updates, self._request.task.budget))
 
+    @workflow.update
+    async def answer(self, answer: Answer) -> str:
+        """Decide an open question; a repetition by the same person is the same decision."""
+        self._updates += 1
+        review, is_new = self._questions.decide(answer)
+        if is_new:
+            workflow.set_current_details(describe.session_details(self.status()))
+            await self._carry_out(review)
+        return reviews.told(review)
+
+    @answer.validator
+    def _may_answer(self, answer: Answer) -> None:
+        status = self.status()
+        refusal = review_list.refuse_answer(status, answer)
+        self._allow(refusal or policy.refuse_amount(status, answer, self._request.task.budget))
+
+    async def _carry_out(self, review: Review) -> None:
+        """Tell a decision to the one who asked, or do what it says."""
+        decision = review.decision
+        assert decision is not None  # it was just made
+        match decision.option:
+            case reviews.CANCEL:
+                self._cancel_reason = decision.text or f"cancelled by {decision.by or 'a person'}"
+            case reviews.EXTEND:
+                self._give_time(self._request.task.budget.active_hours)
+            case reviews.END if not review.ask.agent:
+                self._is_enough = True
+            case reviews.RETRY if not review.ask.agent:
+                self._try_again()
+            case reviews.END:
+                await signals.to_agent(review.ask.agent, "end", policy.ended_by(decision))
+                await signals.to_agent(review.ask.agent, "wake")
+            case _:
+                await self._tell_decision(review.ask.agent, decision)
+
+    async def _tell_decision(self, agent: str, decision: Decision) -> None:
+        """An agent that asked hears it; one that only reported its trouble goes on."""
+        asked = self._agent_status.ask if self._agent_status else None
+        if asked is not None and asked.id == decision.ask_id:
+            return await signals.to_agent(agent, "decide", decision)
+        if decision.text:
+            note = Note(speaker=Speaker.PERSON, text=decision.text, message_id=decision.ask_id)
+            await signals.to_agent(agent, "deliver_note", note)
+        return await signals.to_agent(agent, "wake")
+
     def _allow(self, refusal: str) -> None:
         """Refuse an update with its reason."""
         if refusal:
@@ -288,5 +368,6 @@ class Steering:
                 "place": self._slot.place,
                 "generation": self._slot.generation,
                 "has_slot": self._slot.held() is not None,
+                "reviews": self._questions.all,
             }
         )

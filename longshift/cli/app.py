@@ -7,6 +7,7 @@ import typer
 import longshift
 from longshift.cli import (
     about,
+    answering,
     artifacts,
     control,
     daemon_commands,
@@ -47,6 +48,7 @@ for group in (
     logs,
     transcript,
     control,
+    answering,
     requeue,
     going_on,
     artifacts,

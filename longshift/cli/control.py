@@ -1,6 +1,5 @@
 """What people tell a session: `steer`, `pause`, `resume`, `rollback`, `cancel`, `extend`. It decides what fits."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +9,9 @@ from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
-from longshift.contracts.errors import BadInput
+from longshift.cli.words import given_words
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.session import STEER_MAX_CHARACTERS, Extend, Steer
+from longshift.contracts.session import Extend, Steer
 from longshift.sessions import updates
 from longshift.sessions.failures import WorkerAbsent
 
@@ -29,7 +28,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "steer")
     async def steer(run: Invocation, task_id: TaskId, text: Message) -> int:
         """Send the agent a message; it is delivered with its next model call."""
-        return await _tell(run, task_id, "steer", Steer(text=_message(text)))
+        return await _tell(run, task_id, "steer", Steer(text=given_words(text)))
 
     @command(app, "pause")
     async def pause(run: Invocation, task_id: TaskId) -> int:
@@ -44,7 +43,7 @@ def register(app: typer.Typer) -> None:
     @command(app, "rollback")
     async def rollback(run: Invocation, task_id: TaskId, to_step: ToStep, reason: Words = "") -> int:
         """Undo the steps after one: the session goes on with the files and the conversation of that time."""
-        wish = Rollback(to_step=to_step, reason=_message(reason, "--reason") if reason else "")
+        wish = Rollback(to_step=to_step, reason=given_words(reason, "--reason") if reason else "")
         return await _tell(run, task_id, "rollback", wish)
 
     @command(app, "cancel")
@@ -59,28 +58,6 @@ def register(app: typer.Typer) -> None:
     async def extend(run: Invocation, task_id: TaskId, hours: Hours) -> int:
         """Give a session more active time."""
         return await _tell(run, task_id, "extend", Extend(active_hours=hours))
-
-
-def _message(text: str, name: str = "TEXT") -> str:
-    """What the agent is told.
-
-    Raises:
-        BadInput: it is empty, too long or no text.
-    """
-    if text == "-":
-        try:
-            text = sys.stdin.buffer.read(4 * STEER_MAX_CHARACTERS + 1).decode()
-        except UnicodeDecodeError:
-            raise BadInput(
-                f"{name}: standard input is not UTF-8 text, or too long; give less, in that encoding"
-            ) from None
-    if not text.strip():
-        raise BadInput(f"{name}: the message is empty; write what the agent should know")
-    if len(text) > STEER_MAX_CHARACTERS:
-        raise BadInput(
-            f"{name}: has more than {STEER_MAX_CHARACTERS:,} characters; put the rest into a file and name it"
-        )
-    return text
 
 
 async def _tell(run: Invocation, task_id: str, verb: str, *given: Any) -> int:

@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import RenderableType
 from rich.text import Text
 from temporalio.client import Client
 
@@ -26,7 +27,7 @@ class Event:
     """Something that a follower is told."""
 
     data: dict[str, Any]
-    lines: tuple[Text, ...]
+    lines: tuple[RenderableType, ...]
 
 
 def changes(before: SessionView | None, now: SessionView) -> list[Event]:
@@ -39,7 +40,7 @@ def changes(before: SessionView | None, now: SessionView) -> list[Event]:
         found.append(Event(data, (line,)))
     if status.attention and (old is None or old.attention != status.attention):
         data = {"event": "attention", "task_id": status.task_id, **status.attention.model_dump(mode="json")}
-        found.append(Event(data, (render.attention(status),)))
+        found.append(Event(data, (render.needs(status),)))
     checks = now.progress.checks if now.progress else None
     known = before.progress.checks if before and before.progress else None
     if checks and checks != known:

@@ -1,9 +1,7 @@
 """`queue …`: what waits for a host, and what people decide about it. How the page looks is in `queue_page`."""
 
 import asyncio
-import getpass
 import math
-import socket
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from longshift.cli.exit_codes import ExitCode
 from longshift.cli.failures import explain
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
+from longshift.cli.words import this_person
 from longshift.contracts.errors import BadInput, LongshiftError
 from longshift.contracts.session import Reprioritise, SessionState
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES
@@ -62,18 +61,18 @@ def register(app: typer.Typer) -> None:
         """Let no session out of the queue; those that have a host go on."""
         if len(reason) > queue_control.REASON_MAX_CHARACTERS:
             raise BadInput(f"--reason: at most {queue_control.REASON_MAX_CHARACTERS} characters; shorten it")
-        return _tell(run, "pause", await queue_control.pause(await run.client(), by=_person(), reason=reason))
+        return _tell(run, "pause", await queue_control.pause(await run.client(), by=this_person(), reason=reason))
 
     @command(group, "resume")
     async def resume(run: Invocation) -> int:
         """Let sessions out again, at the rate from before the pause."""
-        return _tell(run, "resume", await queue_control.resume(await run.client(), by=_person()))
+        return _tell(run, "resume", await queue_control.resume(await run.client(), by=this_person()))
 
     @command(group, "rate")
     async def rate(run: Invocation, per_second: Rate, reason: Why = "") -> int:
         """Limit how many sessions leave the queue per second."""
         wanted = _number("N", per_second, RATE_LIMITS, " (to stop it, `longshift queue pause`)")
-        control = await queue_control.set_rate(await run.client(), wanted, by=_person(), reason=reason)
+        control = await queue_control.set_rate(await run.client(), wanted, by=this_person(), reason=reason)
         return _tell(run, "rate", control)
 
     @command(group, "weight")
@@ -82,7 +81,7 @@ def register(app: typer.Typer) -> None:
         if len(key.encode()) > FAIRNESS_KEY_MAX_BYTES:
             raise BadInput(f"KEY: has more than {FAIRNESS_KEY_MAX_BYTES} bytes; copy it from `longshift queue`")
         wanted = _number("W", value, WEIGHT_LIMITS)
-        return _tell(run, "weight", await queue_control.set_weight(await run.client(), key, wanted, by=_person()))
+        return _tell(run, "weight", await queue_control.set_weight(await run.client(), key, wanted, by=this_person()))
 
     @command(group, "move")
     async def move(run: Invocation, task_id: TaskId, priority: Priority) -> int:
@@ -166,12 +165,3 @@ def _number(name: str, text: str, limits: tuple[float, float], hint: str = "") -
     if not least <= number <= most:
         raise BadInput(f"{name}: {text!r} is no number from {least:g} to {most:,.0f}, nor {OFF!r}{hint}")
     return number
-
-
-def _person() -> str:
-    """Who is kept with a change, for others to ask."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a user without an entry, as in a container
-        name = "somebody"
-    return f"{name}@{socket.gethostname()}"

@@ -7,13 +7,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from longshift.cli import render_reviews
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import describe
+from longshift.policy import describe, review_list
 from longshift.sessions.view import BY_THEMSELVES, SessionView
 
 BAR_CELLS = 20
@@ -49,8 +50,8 @@ def session(
     """The whole page of a session: `status` prints it once, `watch` again and again."""
     status, progress = view.status, view.progress
     parts: list[RenderableType] = [headline(status)]
-    if status.attention:
-        parts.append(attention(status))
+    if status.attention or review_list.open_ones(status.reviews):
+        parts.append(needs(status))
     if status.reason:
         parts.append(Text(clean(status.reason[:1_000]), style="red" if status.state is SessionState.FAILED else ""))
     if view.remark:
@@ -72,6 +73,12 @@ def headline(status: SessionStatus) -> Text:
     """Id, state and title."""
     state = Text(f" {status.state.value} ", style=f"reverse {STATE_STYLES[status.state]}")
     return Text.assemble((clean(status.task_id), "bold"), " ", state, f" {one_line(status.title)}")
+
+
+def needs(status: SessionStatus) -> RenderableType:
+    """What a session waits for: its questions with the ways to decide them, or why it waits."""
+    asked = review_list.open_ones(status.reviews)
+    return render_reviews.page(status.task_id, asked) if asked else attention(status)
 
 
 def attention(status: SessionStatus) -> Text:

@@ -119,7 +119,7 @@ class Review(Wire):
     asked_at: float = 0.0
     """Seconds since 1970, as all times here."""
     remind_at: float = 0.0
-    """When people are reminded next; 0: never."""
+    """When people are reminded first; 0: never. `policy.reviews.next_reminder` says when after that."""
     decided_at: float = 0.0
     decision: Decision | None = None
     via: str = ""

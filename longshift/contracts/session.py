@@ -67,6 +67,8 @@ class SessionInput(Wire):
     """How long the host that had the slot is waited for before another one may take the session."""
     fleet: bool = False
     """All sessions together have a limit: this one tells what it spends, and holds when that is used up."""
+    remind_after_seconds: float = 14_400
+    """How long after a question people are reminded of it first; 0: never."""
 
 
 class Steer(Wire):

@@ -12,9 +12,8 @@ from longshift.contracts.reviews import Ask, AskKind, Decision
 from longshift.contracts.session import TimeUsed
 from longshift.contracts.transcript import Note, Speaker
 from longshift.policy import asking, context, ladder, ledger, notes, raising
-from longshift.policy.reviews import options_of
+from longshift.policy.reviews import RAISE, options_of
 
-RAISE = "raise"
 _NOUNS = {"tokens": "tokens", "usd": "dollars", "steps": "steps"}
 
 

@@ -4,9 +4,10 @@ import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.model import CallDigest
+from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import rollback
+from longshift.policy import review_list, reviews, rollback
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -116,11 +117,22 @@ def session_details(status: SessionStatus) -> str:
     parts = [f"# {status.title}", _table(rows)]
     if status.attention:
         parts.insert(1, f"**Needs a person ({status.attention.kind})**: {status.attention.text[:500]}")
+    parts += [_question(status.task_id, review) for review in review_list.open_ones(status.reviews)]
     if status.reason:
         parts.append(status.reason[:1_000])
     if status.delivery and status.delivery.diff:
         parts.append(f"### Changes\n```diff\n{status.delivery.diff[:3_000]}\n```")
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def _question(task_id: str, review: Review) -> str:
+    """An open question with what it rests on, and the command for each way to decide it."""
+    ask = review.ask
+    evidence = "".join(f"\n- {line[:300]}" for line in ask.evidence[:5])
+    ways = "".join(
+        f"\n| {each.label.replace('|', '/')} | `{reviews.command(task_id, review, each)}` |" for each in ask.options
+    )
+    return f"### Asks: {ask.id}\n{ask.question[:1_000]}\n{evidence}\n\n| decide | command |\n| --- | --- |{ways}"
 
 
 def _sandbox(name: str) -> str:

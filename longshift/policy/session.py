@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from longshift.contracts.agent import AgentLimits, AgentReport
 from longshift.contracts.ledger import Allowance, Extension, Spend
 from longshift.contracts.model import Usage
+from longshift.contracts.reviews import Answer, AskKind, Decision
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
@@ -22,16 +23,20 @@ from longshift.contracts.session import (
 from longshift.contracts.task import Budget, OnDeadline
 from longshift.policy import ledger, raising
 from longshift.policy.clock import ActiveClock
+from longshift.policy.reviews import RAISE
 
 MAX_UPDATES = 1_500
-"""The engine takes 2,000 updates per run; beyond this a session only takes resume and cancel."""
+"""The engine takes 2,000 updates per run; beyond this a session only takes answers, resume and cancel."""
 MAX_STEER_CHARACTERS = 300_000
 """Of all messages together: those not yet delivered travel in one value, and the engine takes 2 MiB."""
 MAX_SHIFTS = 20
 """How often a session may start afresh from a hand-off note by itself."""
 MAX_EXTENSION_HOURS = 720.0
 
-_TIME_IS_UP = "active time is used up"
+ENDED_BY_CHARACTERS = 500
+"""Of a person's words, in the reason of a session's end."""
+
+_TIME_IS_UP = "budget.active_hours: active time is used up"
 
 
 def progress(earlier: tuple[AgentReport, ...], status: AgentStatus) -> AgentStatus:
@@ -107,12 +112,18 @@ def next_alarm(
 
 def time_is_up(used_seconds: float) -> str:
     """The reason that the agent and the report carry."""
-    return f"budget.active_hours: {_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
+    return f"{_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
+
+
+def ended_by(decision: Decision) -> str:
+    """The same for an agent that a person ends instead of helping it."""
+    words = f": {decision.text[:ENDED_BY_CHARACTERS]}" if decision.text else ""
+    return f"ended by {decision.by or 'a person'} ({decision.ask_id}){words}"
 
 
 def is_time(report: AgentReport) -> bool:
     """Whether it was the time that ran out, and not tokens, dollars or steps."""
-    return _TIME_IS_UP in report.reason
+    return report.reason.startswith(_TIME_IS_UP)
 
 
 def goes_on(on_deadline: OnDeadline, report: AgentReport, shift: int) -> bool:
@@ -210,6 +221,15 @@ def refuse_extend(status: SessionStatus, extension: Extend, updates: int, budget
     return _refuse(status, "extend", updates)
 
 
+def refuse_amount(status: SessionStatus, answer: Answer, budget: Budget) -> str:
+    """Why an answer does not say by how much a budget is raised; no words are as good as some."""
+    kind = next((review.ask.kind for review in status.reviews if review.ask.id == answer.review), None)
+    if kind is not AskKind.BUDGET or answer.option != RAISE or not answer.text.strip():
+        return ""
+    more = raising.more_of(answer.text, own_budget(budget))
+    return more if isinstance(more, str) else ""
+
+
 def refuse_rollback(
     status: SessionStatus, wish: Rollback, has_agent: bool, updates: int, steered_characters: int = 0
 ) -> str:
@@ -229,5 +249,5 @@ def _refuse(status: SessionStatus, verb: str, updates: int) -> str:
     if status.state.is_final or status.state is SessionState.DELIVERING:
         return f"cannot {verb}: the session is {status.state.value}"
     if updates >= MAX_UPDATES:
-        return f"cannot {verb}: this session has taken {updates} updates; only resume and cancel are left"
+        return f"cannot {verb}: this session has taken {updates} updates; only answer, resume and cancel are left"
     return ""

@@ -26,6 +26,7 @@ from longshift.contracts.agent import AgentProgress, Attention
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget, TaskSpec
+from longshift.policy.reviews import PASSES_BY_ITSELF
 from longshift.sessions import search_keys
 from longshift.sessions.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
 from longshift.sessions.pending import pending_lines
@@ -33,7 +34,7 @@ from longshift.settings import Settings
 
 T = TypeVar("T")
 
-BY_THEMSELVES = frozenset({"provider", "quota"})
+BY_THEMSELVES = PASSES_BY_ITSELF
 """Kinds of attention that pass without a person."""
 
 ANSWER_SECONDS = 5.0
@@ -136,6 +137,16 @@ async def read_session(client: Client, task_id: str) -> SessionView:
             )
             doing += await pending_lines(client, about_agent)
     return view(status, progress=progress, doing=doing)
+
+
+async def read_status(client: Client, task_id: str) -> SessionStatus:
+    """The session's own answer alone.
+
+    Raises:
+        WorkerAbsent: nobody gives one.
+        RPCError: the engine does not answer.
+    """
+    return await _ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
 
 
 def web_url(settings: Settings, view: SessionView | None = None) -> str:
