@@ -128,9 +128,7 @@ async def scripted_worker(
     places = ScriptedWorkspaces(script)
     gates = Gates()
     everything = [
-        gates.enter_gate,
-        gates.find_ended,
-        Fleets(fleet).tell_fleet,
+        *(gates.enter_gate, gates.find_ended, Fleets(fleet).tell_fleet),
         ledger.open_session,
         ledger.open_agent,
         ledger.seal,

@@ -12,7 +12,7 @@ from temporalio.worker import Replayer
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentProgress, Phase
 from longshift.contracts.model import ModelDigest, ModelOutcome, Reserve, Usage
-from longshift.contracts.reviews import AskKind, Decision
+from longshift.contracts.reviews import Answer, AskKind, Decision
 from longshift.contracts.session import Extend, SessionState
 from tests.workflows.conftest import Running, a_task, progress, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
@@ -64,15 +64,19 @@ async def test_a_used_up_budget_holds_without_a_call_and_goes_on_when_it_is_rais
     assert 500 == final.agents[0].raised.tokens
 
 
-async def test_an_agent_that_holds_for_its_budget_gives_its_slot_back(client: Client, task_id: str) -> None:
+async def test_a_person_raises_it_by_an_answer_and_nonsense_is_refused_with_words(client: Client, task_id: str) -> None:
     play = script(*reads(1), digest_of("finish", reserve=RESERVE))
     async with scripted_worker(client, play, task_id):
         running = await start(client, play, a_task(task_id, budget={"tokens": 20}))
-        await until_state(running, SessionState.WAITING)
-        agent_status = (await running.handle.query(Session.status)).has_slot
-        assert agent_status  # for a minute, in case that somebody answers at once
-        await running.handle.execute_update(Session.extend, Extend(tokens=1_000))
-        assert SessionState.DONE is (await running.result()).state
+        status = await until_state(running, SessionState.WAITING)
+        review = status.reviews[0]
+        answer = Answer(review=review.ask.id, option="raise", text="a lot", shown_hash=review.shown_hash, by="Ada")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await running.handle.execute_update(Session.answer, answer)
+        assert "'a lot' is not an amount" in str(refused.value.cause)
+        await running.handle.execute_update(Session.answer, answer.model_copy(update={"text": "1k tokens"}))
+        final = await running.result()
+    assert (SessionState.DONE, 1_000) == (final.state, final.agents[0].raised.tokens)
 
 
 async def test_an_extension_reaches_the_agent_while_it_holds_and_its_successors(client: Client, task_id: str) -> None:
