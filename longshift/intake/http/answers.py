@@ -52,14 +52,14 @@ class RollbackBody(Given):
 class ExtendBody(Given):
     """More active time, or more of the budget; at least one of them."""
 
-    active_hours: float = Field(default=0.0, ge=0, le=MAX_EXTENSION_HOURS, allow_inf_nan=False)
-    tokens: int = Field(default=0, ge=0, le=10**12)
-    usd: float = Field(default=0.0, ge=0, le=1e7, allow_inf_nan=False)
-    steps: int = Field(default=0, ge=0, le=10**6)
+    active_hours: float | None = Field(default=None, gt=0, le=MAX_EXTENSION_HOURS, allow_inf_nan=False)
+    tokens: int | None = Field(default=None, gt=0, le=10**12)
+    usd: float | None = Field(default=None, gt=0, le=1e7, allow_inf_nan=False)
+    steps: int | None = Field(default=None, gt=0, le=10**6)
 
     @model_validator(mode="after")
     def _adds_something(self) -> Self:
-        if not (self.active_hours or self.tokens or self.usd or self.steps):
+        if self == type(self).model_construct():
             raise ValueError("nothing is added; give active_hours, tokens, usd or steps")
         return self
 
