@@ -205,6 +205,7 @@ class Session(Steering):
             workspace=workspace,
             limits=policy.agent_limits(request, self._status.agents, given),
             earlier=policy.spent_before(self._status.agents),
+            earlier_costs=policy.costs_before(self._status.agents),
             fleet_held=bool(self._fleet.hold.reason),
             has_checks=bool(task.checks or task.protected),
             first_step=opened.first_step,

@@ -207,6 +207,8 @@ class AgentState(Wire):
     """What the next call may cost at most, apart from its prompt."""
     costs: dict[str, Spend] = {}
     """By model profile."""
+    earlier_costs: dict[str, Spend] = {}
+    """The same of earlier agents of the session."""
     raised: Extension = Extension()
     """What people's decisions added to the limits."""
     warned: tuple[str, ...] = ()

@@ -67,6 +67,19 @@ def charged(state: AgentState, digest: ModelDigest | HandoffDigest) -> AgentStat
     )
 
 
+def lost_call(state: AgentState) -> AgentState:
+    """The agent whose call was given up while it was out: what it may have cost is booked."""
+    most = next_call(state).model_copy(update={"steps": 0})
+    return state.model_copy(
+        update={
+            "usage": state.usage + most.usage,
+            "cost_usd": state.cost_usd + most.usd,
+            "unknown": state.unknown + most,
+            "costs": {**state.costs, state.profile: state.costs.get(state.profile, Spend()) + most},
+        }
+    )
+
+
 def exhausted(state: AgentState) -> str:
     """Why no further call is made, in words for people; empty: one may be."""
     return "; ".join(f"budget.{name}: {_standing(state, name)}" for name in shortage(state))
@@ -184,9 +197,9 @@ def _used(state: AgentState, name: str) -> str:
 
 
 def _profiles(state: AgentState) -> tuple[str, ...]:
-    return tuple(
-        f"{profile} so far: {_usd(cost.usd)}, {cost.tokens:,} tokens" for profile, cost in state.costs.items()
-    )[:10]
+    costs = dict(state.earlier_costs)
+    costs |= {profile: costs.get(profile, Spend()) + cost for profile, cost in state.costs.items()}
+    return tuple(f"{profile} so far: {_usd(cost.usd)}, {cost.tokens:,} tokens" for profile, cost in costs.items())[:10]
 
 
 def _offer(state: AgentState, short: tuple[str, ...]) -> str:

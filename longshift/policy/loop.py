@@ -394,8 +394,13 @@ def end(state: AgentState, reason: str) -> AgentState:
     return steps.ended_or(state)
 
 
-def cancelled(state: AgentState, reason: str) -> AgentState:
-    """A person cancelled: an open step is closed as it stands, so that the transcript ends sound."""
+def cancelled(state: AgentState, reason: str, *, is_asking: bool = False) -> AgentState:
+    """A person cancelled: an open step is closed as it stands, so that the transcript ends sound.
+
+    `is_asking`: a model call was out, and nobody will tell what it cost.
+    """
+    if is_asking:
+        state = budget.lost_call(state)
     if state.calls:
         state = steps.closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})

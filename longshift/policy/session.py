@@ -68,6 +68,14 @@ def spent_before(earlier: tuple[AgentReport, ...]) -> Spend:
     return Spend(usage=usage, usd=usd, steps=sum(report.steps for report in earlier))
 
 
+def costs_before(earlier: tuple[AgentReport, ...]) -> dict[str, Spend]:
+    """The same by model profile."""
+    costs: dict[str, Spend] = {}
+    for report in earlier:
+        costs |= {name: costs.get(name, Spend()) + cost for name, cost in report.costs.items()}
+    return costs
+
+
 def at_end(report: AgentReport) -> AgentStatus:
     """Where an agent stood when it ended."""
     return AgentStatus(

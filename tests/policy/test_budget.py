@@ -10,7 +10,7 @@ from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import TimeUsed
 from longshift.contracts.stuck import StuckThresholds
 from longshift.contracts.transcript import Note, Speaker
-from longshift.policy import actions, budget, loop, raising, standing, steps
+from longshift.policy import actions, budget, loop, raising, slots, standing, steps
 from tests.policy.test_loop import START, after_answer, answered, call, done
 
 RESERVE = Reserve(output_tokens=100, output_usd=0.1, prompt_usd_per_token=0.001)
@@ -220,3 +220,15 @@ def test_an_agent_holds_for_the_fleet_between_two_steps() -> None:
 )
 def test_amounts_are_read_as_people_write_them(text: str, more: Extension) -> None:
     assert more == raising.more_of(text, Allowance(tokens=1, usd=1.0, steps=1))
+
+
+def test_a_call_that_is_cancelled_while_it_is_out_is_booked() -> None:
+    state = stepped(agent())
+    gone = loop.cancelled(state, "wrong task", is_asking=True)
+    assert (200, 200) == (gone.usage.total_tokens - state.usage.total_tokens, gone.unknown.tokens)
+    assert state.usage == loop.cancelled(state, "wrong task").usage
+
+
+def test_an_agent_that_holds_for_its_budget_gives_its_slot_back_after_the_grace_for_a_person() -> None:
+    status = standing.status(stepped(agent(tokens=250)), idle=True)
+    assert slots.PERSON_GRACE_SECONDS == slots.gives_back_after(status, paused=False)
