@@ -127,7 +127,7 @@ async def workers(
     try:
         if Role.MODEL in roles:
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
-            calls = [models.call_model, models.write_handoff, models.roll_back_conversation]
+            calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
         if Role.HOST in roles:
             tools = await _add_host(built, parts, quick_calls=Role.CONTROL in roles)
@@ -208,7 +208,14 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     )
     on_host = [
         *(tools.run_tool, tools.list_jobs),
-        *(life.checkpoint, life.roll_back_files, life.run_checks, life.deliver, life.release_workspace),
+        *(
+            life.checkpoint,
+            life.roll_back_files,
+            life.run_checks,
+            life.export_diff,
+            life.deliver,
+            life.release_workspace,
+        ),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))

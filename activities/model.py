@@ -19,6 +19,7 @@ from longshift.adapters.context import (
     Prompt,
     Tab,
     Undoing,
+    Verifying,
     most_of,
     overhead_bytes,
     view_tokens,
@@ -31,6 +32,7 @@ from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, 
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import AnswerRecord
+from longshift.contracts.verification import VerdictDigest, VerifyInput
 from longshift.policy import answers, context, provider
 from longshift.policy.transcript import notes_message
 
@@ -59,6 +61,7 @@ class Models(ModelActivities):
         self._asker = Asker(client, patience_seconds=patience_seconds, jitter=jitter or random.Random())
         self._compactor = Compactor(store, transcripts, self._asker)
         self._undoing = Undoing(store, transcripts)
+        self._verifying = Verifying(store, transcripts, self._asker)
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -180,6 +183,16 @@ class Models(ModelActivities):
         profile = self._profiles.get(request.profile)
         async with heartbeating(Progress()):
             return await self._undoing.back(request, with_thinking=profile is None or profile.thinking_replay == "all")
+
+    @activity.defn
+    async def verify(self, request: VerifyInput) -> VerdictDigest:
+        """Ask in a fresh context whether the task is done."""
+        profile = self._profiles.get(request.profile)
+        if profile is None:
+            return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
+        tab = tab_of_attempt()
+        async with heartbeating(tab, tells_end=True):
+            return await self._verifying.verdict(profile, request, tab)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

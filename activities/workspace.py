@@ -21,9 +21,11 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.rollback import FilesRolledBack, RollBackFilesInput
 from longshift.contracts.slots import SlotKind
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import Check, TaskSpec
+from longshift.contracts.verification import DiffDigest, DiffRecord, ExportDiffInput
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 from longshift.policy.checks import measures_alike
 
@@ -81,7 +83,7 @@ class WorkspaceLife(WorkspaceActivities):
     @activity.defn
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
         """Run every declared check and compare the protected files."""
-        task = await self._task(request.task_id)
+        task = _with_proposed(await self._task(request.task_id), request.proposed)
         progress = Progress()
         async with heartbeating(progress):
             if request.baseline and await self._inherits_baseline(task):
@@ -99,6 +101,19 @@ class WorkspaceLife(WorkspaceActivities):
             body = orjson.dumps({result.name: result.value for result in digest.results})
             await self._store.create(ids.baseline_key(request.task_id), body)
         return digest
+
+    @activity.defn
+    async def export_diff(self, request: ExportDiffInput) -> DiffDigest:
+        """Write what was changed so far into the store; what a first attempt wrote stays."""
+        key = ids.verified_key(request.agent, request.step, request.workspace.generation, "diff")
+        async with heartbeating(Progress()):
+            body = await self._store.find(key)
+            if body is None:
+                record = await self._workspaces.changes(request.workspace)
+                body = await self._store.create(key, orjson.dumps(record.model_dump(mode="json")))
+                await self._store.settled()
+        record = DiffRecord.model_validate_json(body)
+        return DiffDigest(key=key, files=record.files_count, is_whole=record.is_whole)
 
     @activity.defn
     async def deliver(self, request: DeliverInput) -> DeliveryDigest:
@@ -147,6 +162,14 @@ class WorkspaceLife(WorkspaceActivities):
     async def _baseline(self, task_id: str) -> dict[str, float]:
         body = await self._store.find(ids.baseline_key(task_id))
         return orjson.loads(body) if body else {}
+
+
+def _with_proposed(task: TaskSpec, proposed: tuple[ProposedCheck, ...]) -> TaskSpec:
+    """The task with the checks that its agent proposed; those that it declares itself always come first."""
+    if task.checks or not proposed:
+        return task
+    checks = tuple(Check(name=check.name, run=check.run) for check in proposed)
+    return task.model_copy(update={"checks": checks})
 
 
 def _run_prefix(request: RunChecksInput) -> str:

@@ -97,7 +97,9 @@ class Agent(AgentFiles):
             case actions.RunTools():
                 await self._run_tools(action)
             case actions.RunChecks():
-                await self._run_checks()
+                await self._run_checks(action)
+            case actions.Verify():
+                await self._verify()
             case actions.Seal():
                 await self._seal(action)
             case actions.RollBack():
@@ -166,10 +168,10 @@ class Agent(AgentFiles):
             return None
         return None if digest.status in {ToolStatus.RUNNING, ToolStatus.ELSEWHERE} else digest
 
-    async def _run_checks(self) -> None:
+    async def _run_checks(self, action: actions.RunChecks) -> None:
         await self._checkpointed()
         try:
-            digest = await on_host(self._held, self._start_checks)
+            digest = await on_host(self._held, self._start_checks) if action.are_there else None
         except HostLost:
             return  # the loop asks for them again, on the host that has the files now
         self._state = loop.after_checks(self._state, digest)
@@ -181,6 +183,25 @@ class Agent(AgentFiles):
             summary=f"step {self._state.step} · checks",
             **options.run_checks(workspace.host_queue),
         )
+
+    async def _verify(self) -> None:
+        """The host writes down what was changed, and another model judges it."""
+        step = self._state.step
+        try:
+            diff = await self._housekept(
+                WorkspaceActivities.export_diff,
+                lambda workspace: requests.export_diff(self._state, workspace),
+                f"step {step} · changes for the verifier",
+            )
+        except HostLost:
+            return  # the loop asks for it again, on the host that has the files now
+        digest = await workflow.execute_activity_method(
+            ModelActivities.verify,
+            requests.verify(self._state, diff),
+            summary=f"step {step} · verifier, {diff.files} changed files",
+            **options.MODEL,
+        )
+        self._state = loop.after_verdict(self._state, digest)
 
     async def _seal(self, action: actions.Seal) -> None:
         await workflow.execute_local_activity_method(LedgerActivities.seal, action.seal, **options.LEDGER)

@@ -38,7 +38,7 @@ class Questions:
     def ask(self, attention: Attention, kind: AskKind = AskKind.CONFIGURATION) -> str:
         """A question of the session itself; gives its id."""
         self._asked += 1
-        ask = reviews.question(f"{attention.kind}-{self._asked}", kind, attention.text)
+        ask = reviews.of_attention(attention, "", self._asked, kind)
         self._open(ask)
         return ask.id
 

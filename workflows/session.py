@@ -24,6 +24,7 @@ from longshift.contracts.activities import (
     WorkspaceActivities,
 )
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
+from longshift.contracts.completion import Completion
 from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import (
@@ -208,6 +209,9 @@ class Session(Steering):
             earlier_costs=policy.costs_before(self._status.agents),
             fleet_held=bool(self._fleet.hold.reason),
             has_checks=bool(task.checks or task.protected),
+            takes_checks=not task.checks,
+            verifier=task.verifier,
+            completion=Completion(proposed=() if task.checks else opened.proposed),
             first_step=opened.first_step,
             step=opened.first_step,
             epoch_first_step=opened.first_step,

@@ -305,17 +305,26 @@ class Steering:
     async def answer(self, answer: Answer) -> str:
         """Decide an open question; a repetition by the same person is the same decision."""
         self._updates += 1
-        review, is_new = self._questions.decide(answer)
-        if is_new:
-            workflow.set_current_details(describe.session_details(self.status()))
-            await self._carry_out(review)
-        return reviews.told(review)
+        return await self._decide(answer)
 
     @answer.validator
     def _may_answer(self, answer: Answer) -> None:
         status = self.status()
         refusal = review_list.refuse_answer(status, answer)
         self._allow(refusal or policy.refuse_amount(status, answer, self._request.task.budget))
+
+    @workflow.signal
+    async def keep_answer(self, answer: Answer) -> None:
+        """The same, from when no worker could say whether it fits: where it does not any more, it is left out."""
+        if not review_list.refuse_answer(self.status(), answer):
+            await self._decide(answer)
+
+    async def _decide(self, answer: Answer) -> str:
+        review, is_new = self._questions.decide(answer)
+        if is_new:
+            workflow.set_current_details(describe.session_details(self.status()))
+            await self._carry_out(review)
+        return reviews.told(review)
 
     async def _carry_out(self, review: Review) -> None:
         """Tell a decision to the one who asked, or do what it says."""

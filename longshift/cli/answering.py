@@ -15,8 +15,14 @@ from longshift.cli.terminal_text import clean
 from longshift.cli.words import given_words, this_person
 from longshift.contracts.reviews import Answer, Review
 from longshift.policy import reviews
-from longshift.sessions import updates
-from longshift.sessions.questions import LIMIT_SESSIONS, Inbox, an_answer, open_questions, question_with
+from longshift.sessions.questions import (
+    LIMIT_SESSIONS,
+    Inbox,
+    an_answer,
+    give_answer,
+    open_questions,
+    question_with,
+)
 
 VIA = "cli"
 
@@ -68,10 +74,10 @@ async def _decide_one(run: Invocation, task_id: str, option: str, review_id: str
 
 
 async def _decide(run: Invocation, task_id: str, answer: Answer, review: Review | None = None) -> int:
-    said = await updates.tell(await run.client(), task_id, "answer", answer)
+    given = await give_answer(await run.client(), task_id, answer)
     document = {"task_id": task_id, "action": "answer", "review": answer.review, "option": answer.option}
     asked = [Text(clean(review.ask.question), style="dim")] if review else []
-    run.out.document({**document, "answer": said}, *asked, Text(f"{task_id}: {clean(said)}"))
+    run.out.document({**document, "answer": given.text}, *asked, Text(f"{task_id}: {clean(given.text)}"))
     return ExitCode.OK
 
 

@@ -161,6 +161,8 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
         ("now", f"step {progress.step}, {phase}; next: {one_line(progress.next_action, 120)}"),
         ("work", f"{progress.tool_calls} tool calls, {progress.changed_files} files changed"),
     ]
+    if told := describe.stuck(progress):
+        rows.append(("stuck", one_line(told, 300)))
     if progress.last_rollback:
         rows.append(("rolled back", f"{progress.last_rollback}; {progress.rollbacks} in all"))
     if progress.window_tokens:

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.fleet import FleetSpend
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.ledger import Allowance
@@ -28,6 +29,7 @@ from longshift.contracts.slots import HoldSlotInput, SlotEnd
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import Job, JobsDigest, PlanItem, RunToolInput, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
+from longshift.contracts.verification import DiffDigest, ExportDiffInput, VerdictDigest, VerifyInput
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 
@@ -55,6 +57,8 @@ class OpenedAgent(Wire):
     first_step: int = 1
     plan: tuple[PlanItem, ...] = ()
     """The plan of the agent whose work it goes on with."""
+    proposed: tuple[ProposedCheck, ...] = ()
+    """The checks of that plan."""
     notes: tuple[Note, ...] = ()
     """Messages that go with its first request."""
 
@@ -154,6 +158,8 @@ class RunChecksInput(Wire):
     agent: str = ""
     step: int = 0
     baseline: bool = False
+    proposed: tuple[ProposedCheck, ...] = ()
+    """What is run where the task declares no checks."""
 
 
 class DeliverInput(Wire):
@@ -212,6 +218,11 @@ class ModelActivities(ABC):
     async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
         """Open the next epoch with the conversation as it was after an earlier step; no provider is asked."""
 
+    @activity.defn
+    @abstractmethod
+    async def verify(self, request: VerifyInput) -> VerdictDigest:
+        """Ask in a fresh context whether the task is done; a stored verdict is returned without a call."""
+
 
 class ToolActivities(ABC):
     """Tool calls, on the workspace's host."""
@@ -253,7 +264,12 @@ class WorkspaceActivities(ABC):
     @activity.defn
     @abstractmethod
     async def run_checks(self, request: RunChecksInput) -> ChecksDigest:
-        """Prove completion: run every declared check, compare protected files."""
+        """Prove completion: run every declared check, or the proposed ones, and compare protected files."""
+
+    @activity.defn
+    @abstractmethod
+    async def export_diff(self, request: ExportDiffInput) -> DiffDigest:
+        """Write what was changed so far into the store, for a verifier."""
 
     @activity.defn
     @abstractmethod

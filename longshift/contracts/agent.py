@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import Completion, CompletionReport, Verifier
 from longshift.contracts.ledger import Allowance, Extension, OnLimit, Spend
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Reserve, Usage
 from longshift.contracts.reviews import Ask, Autonomy
@@ -54,6 +55,8 @@ class Phase(StrEnum):
     """Run the calls of the current answer."""
     CHECKS = "checks"
     """`finish` was called: prove it."""
+    VERIFY = "verify"
+    """The checks are green: have the work judged."""
     COMPACT = "compact"
     HANDOFF = "handoff"
     """Write the last hand-off note, then end."""
@@ -237,6 +240,11 @@ class AgentState(Wire):
     """A person has decided about the plan that the current answer brings."""
     checked_step: int = 0
     """The step in which the checks were run last."""
+    completion: Completion = Completion()
+    takes_checks: bool = False
+    """The task declares no checks: those that the agent proposes in its plan are run."""
+    verifier: Verifier | None = None
+    """Who judges the work before `finish` is accepted; nobody when empty."""
     approved_plan: str = ""
     """Hash of the plan that a person approved last; empty: none."""
     news: tuple[News, ...] = ()
@@ -292,6 +300,8 @@ class AgentReport(Wire):
     """The `finish` summary or the last text, shortened to 2,000 characters."""
     context_fill: float = 0.0
     """Share of the window in use at the end, 0 to 1."""
+    completion: CompletionReport | None = None
+    """What stands behind the end; None from an agent of an earlier release."""
     rungs: tuple[RungTaken, ...] = ()
     """What was done about its being stuck, the latest 20."""
     failed_approaches: tuple[str, ...] = ()
@@ -345,6 +355,8 @@ class AgentProgress(Wire):
     """Rung → how often it was taken."""
     plan: tuple[PlanItem, ...] = ()
     checks: ChecksDigest | None = None
+    completion: CompletionReport | None = None
+    """What speaks for the work so far: checks declared or proposed, claims of the last `finish`, verdicts."""
     attention: Attention | None = None
     paused: bool = False
     has_slot: bool = True

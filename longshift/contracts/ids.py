@@ -221,6 +221,11 @@ def seal_key(agent: str, epoch: int, step: int) -> str:
     return f"{epoch_prefix(agent, epoch)}/s{step:06d}/seal.json"
 
 
+def verified_key(agent: str, step: int, generation: int, name: str) -> str:
+    """Object key of what a verifier is given, or says, of a `finish`: `diff` or `verdict`."""
+    return f"agents/{agent}/verified/s{step:06d}-g{generation:04d}-{name}.json"
+
+
 def run_key(agent: str, step: int, index: int, life: int = 1) -> str:
     """The key under which a tool call's process is claimed: the same for every attempt, run and worker.
 

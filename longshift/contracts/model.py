@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from longshift.contracts.completion import Claim
 from longshift.contracts.reviews import Risk
 from longshift.contracts.wire import UserInput, Wire
 
@@ -80,6 +81,12 @@ class CallDigest(Wire):
     """What a person is shown of a call that needs approval, or asks: at most 2,000 characters; else empty."""
     choices: tuple[str, ...] = ()
     """Of `ask_human`: the answers that the model offers, at most 10 of 75 characters."""
+    command: str = ""
+    """Of `bash`: `policy.claims.command_text`, at most 400 characters; else empty."""
+    background: bool = False
+    """Of `bash`: the call ends before the command does."""
+    claims: tuple[Claim, ...] = ()
+    """Of `finish`: what the agent says it ran to verify its work, at most 10."""
 
 
 class ModelOutcome(StrEnum):

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
+from longshift.contracts.completion import Verifier
 from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Autonomy
@@ -171,6 +172,8 @@ class TaskSpec(UserInput):
     """When the agent has to ask a person."""
     stuck: StuckThresholds = StuckThresholds()
     """When the agent counts as stuck."""
+    verifier: Verifier | None = None
+    """Another model call that judges the work before `finish` is accepted; off when empty."""
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
     priority: int = Field(default=3, ge=1, le=5)
     """Place in the queue: 1 goes before 2, and so on; within one priority the fairness keys take turns."""

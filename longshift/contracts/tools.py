@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from longshift.contracts.completion import MAX_CLAIMS, MAX_PROPOSED_CHECKS, ProposedCheck
 from longshift.contracts.model import ToolClass
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import Workspace
@@ -115,6 +116,22 @@ class UpdatePlanArguments(ToolArguments):
     items: tuple[PlanItem, ...] = Field(
         min_length=1, max_length=50, description="The whole plan, in order; it replaces the previous one."
     )
+    checks: tuple[ProposedCheck, ...] | None = Field(
+        default=None,
+        max_length=MAX_PROPOSED_CHECKS,
+        description="Only for a task that declares no checks: how completion is proved. Left out, the last ones stay.",
+    )
+
+
+class VerifiedCommand(Wire):
+    """One line of `finish`'s `verified`."""
+
+    command: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Field(
+        description="The command, as it was run."
+    )
+    outcome: Annotated[str, StringConstraints(max_length=2_000)] = Field(
+        default="", description="What came of it, such as: 42 passed."
+    )
 
 
 class FinishArguments(ToolArguments):
@@ -122,6 +139,11 @@ class FinishArguments(ToolArguments):
 
     summary: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Field(
         description="What was done, what was verified and how, and what is left."
+    )
+    verified: tuple[VerifiedCommand, ...] = Field(
+        default=(),
+        max_length=MAX_CLAIMS,
+        description="The commands that you ran to verify it; the runner compares them with what was run.",
     )
 
 
@@ -227,6 +249,12 @@ class ToolDigest(Wire):
     duration_seconds: float = 0.0
     plan: tuple[PlanItem, ...] | None = None
     """The new plan, after `update_plan`."""
+    proposed: tuple[ProposedCheck, ...] | None = None
+    """The checks that came with it; None: it named none."""
+    ended_job: str = ""
+    """The background job that the call saw to have ended."""
+    ended_ok: bool = False
+    """That job ended with exit code 0."""
     summary: str = ""
     """One line for people, at most 120 characters."""
     generation: int = 1

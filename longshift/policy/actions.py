@@ -25,7 +25,14 @@ class RunTools:
 
 @dataclass(frozen=True)
 class RunChecks:
-    """Prove that the task is done."""
+    """Prove that the task is done: with every change of files on record, run the checks if there are any."""
+
+    are_there: bool = True
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Have another model judge the work."""
 
 
 @dataclass(frozen=True)
@@ -71,4 +78,4 @@ class Finish:
     report: AgentReport
 
 
-Action = CallModel | RunTools | RunChecks | Seal | Compact | RollBack | WriteHandoff | Wait | Park | Finish
+Action = CallModel | RunTools | RunChecks | Verify | Seal | Compact | RollBack | WriteHandoff | Wait | Park | Finish

@@ -6,6 +6,7 @@ What is offered is `policy.reviews`'; parking and going on is `policy.loop`'s.
 import hashlib
 
 from longshift.contracts.agent import AgentState, PersonAnswer
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.model import CallDigest, ToolClass
 from longshift.contracts.reviews import Ask, AskKind, Autonomy, Decision, Risk
 from longshift.contracts.tools import ASK_HUMAN, FINISH, UPDATE_PLAN, PlanItem
@@ -56,7 +57,12 @@ def wish(state: AgentState) -> Ask | None:
         return None
     if is_plan_unapproved(state):
         failed = tuple(f"Given up: {approach}" for approach in state.stuck.failed_approaches[-3:])
-        return _ask(state, AskKind.PLAN, "May the agent work by this plan?", (describe.plan_text(state.plan), *failed))
+        return _ask(
+            state,
+            AskKind.PLAN,
+            "May the agent work by this plan?",
+            (describe.plan_text(state.plan, state.completion.proposed), *failed),
+        )
     question = next((call for call in state.calls if _asks(call) and call.index not in said), None)
     return None if question is None else _ask(state, AskKind.QUESTION, question.shown, (), question.choices)
 
@@ -74,7 +80,9 @@ def decided(state: AgentState, ask: Ask, decision: Decision) -> AgentState:
         case AskKind.PLAN:
             approved = decision.option == "approve"
             update: dict[str, object] = {"notes": (*state.notes, _about_plan(ask, decision, approved=approved))}
-            update["approved_plan"] = plan_hash(state.plan) if approved else state.approved_plan
+            update["approved_plan"] = (
+                plan_hash(state.plan, state.completion.proposed) if approved else state.approved_plan
+            )
             update["plan_is_shown"] = True
             return state.model_copy(update=update)
         case AskKind.QUESTION:
@@ -93,13 +101,14 @@ def is_plan_unapproved(state: AgentState) -> bool:
     if state.autonomy not in PLANS_ARE_REVIEWED or state.plan_is_shown or not _brings_plan(state):
         return False
     if state.autonomy is Autonomy.MANUAL:
-        return state.approved_plan != plan_hash(state.plan)
+        return state.approved_plan != plan_hash(state.plan, state.completion.proposed)
     return not state.approved_plan
 
 
-def plan_hash(plan: tuple[PlanItem, ...]) -> str:
-    """Of what a plan says, whatever has been done of it (16 hex digits)."""
-    return hashlib.sha256("\n".join(item.title for item in plan).encode()).hexdigest()[:16]
+def plan_hash(plan: tuple[PlanItem, ...], checks: tuple[ProposedCheck, ...] = ()) -> str:
+    """Of what a plan says and how it is to be proved, whatever has been done of it (16 hex digits)."""
+    lines = [*(item.title for item in plan), *(f"{check.name}\0{check.run}" for check in checks)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def _refusal(state: AgentState, call: CallDigest) -> str:

@@ -11,6 +11,7 @@ from longshift.contracts.model import HandoffDigest, ModelDigest, Usage
 from longshift.contracts.reviews import Ask, AskKind, Decision
 from longshift.contracts.session import TimeUsed
 from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.verification import VerdictDigest
 from longshift.policy import asking, context, ladder, ledger, notes, raising
 from longshift.policy.reviews import RAISE, options_of
 
@@ -51,17 +52,22 @@ def left(state: AgentState) -> Allowance:
     return Allowance(tokens=None if tokens is None else max(0, int(tokens)), usd=None if usd is None else max(0.0, usd))
 
 
-def charged(state: AgentState, digest: ModelDigest | HandoffDigest) -> AgentState:
+def charged(state: AgentState, digest: ModelDigest | HandoffDigest | VerdictDigest) -> AgentState:
     """Take what an activity cost, whatever its outcome, and what the next may cost."""
     cost = Spend(usage=digest.usage, usd=digest.cost_usd)
-    before = state.costs.get(state.profile, Spend())
+    profile, reserve = state.profile, state.reserve
+    if isinstance(digest, VerdictDigest):
+        profile = digest.verdict.profile if digest.verdict else profile
+    elif digest.reserve.output_tokens:
+        reserve = digest.reserve
+    before = state.costs.get(profile, Spend())
     return state.model_copy(
         update={
             "usage": state.usage + digest.usage,
             "cost_usd": state.cost_usd + digest.cost_usd,
             "unknown": state.unknown + Spend(usage=digest.unknown, usd=digest.unknown_usd),
-            "costs": {**state.costs, state.profile: before + cost},
-            "reserve": digest.reserve if digest.reserve.output_tokens else state.reserve,
+            "costs": {**state.costs, profile: before + cost},
+            "reserve": reserve,
             "model_calls": state.model_calls + 1,
         }
     )

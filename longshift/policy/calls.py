@@ -33,19 +33,19 @@ def finish_call(state: AgentState) -> CallDigest | None:
     return next((call for call in state.calls if call.name == FINISH and not call.rejected), None)
 
 
-def sealed_results(state: AgentState) -> tuple[SealedResult, ...]:
-    """One line per call, in the model's order."""
+def sealed_results(state: AgentState, accepted: str = notes.FINISH_ACCEPTED) -> tuple[SealedResult, ...]:
+    """One line per call, in the model's order; `accepted` is what a `finish` is told that is not refused."""
     by_index = {result.index: result for result in state.results}
-    return tuple(_sealed_result(state, call, by_index.get(call.index)) for call in state.calls)
+    return tuple(_sealed_result(state, call, by_index.get(call.index), accepted) for call in state.calls)
 
 
-def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | None) -> SealedResult:
+def _sealed_result(state: AgentState, call: CallDigest, result: ToolDigest | None, accepted: str) -> SealedResult:
     if call.rejected:
         return SealedResult(call_id=call.call_id, index=call.index, is_error=True)
     if call.name == FINISH:
-        accepted = state.finish_refused is None
-        text = notes.FINISH_ACCEPTED if accepted else state.finish_refused
-        return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=not accepted)
+        refused = state.finish_refused
+        text = accepted if refused is None else refused
+        return SealedResult(call_id=call.call_id, index=call.index, text=text, is_error=refused is not None)
     said = next((said for said in state.answers if said.index == call.index and not said.allowed), None)
     if said is not None:
         is_error = call.name != ASK_HUMAN

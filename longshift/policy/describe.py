@@ -3,10 +3,12 @@
 import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
+from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, ProposedCheck
 from longshift.contracts.ledger import Spend
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
+from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.policy import review_list, reviews, rollback
 
@@ -17,7 +19,10 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
 
 
+_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY})
 _PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
+_CHECKS_OF_PLAN = "\n\nChecks of this plan, which the runner runs at finish (exit code 0 is green):\n"
+_CHECK_LINE = re.compile(r"- ([^\n`]{1,60}): `(.*)")
 
 
 def model_summary(state: AgentState) -> str:
@@ -36,6 +41,7 @@ def tool_summary(step: int, call: CallDigest) -> str:
 _NEXT = {
     Phase.MODEL: "ask the model",
     Phase.CHECKS: "run the checks",
+    Phase.VERIFY: "have the work verified",
     Phase.COMPACT: "compact the context",
     Phase.HANDOFF: "write the last hand-off note",
     Phase.PARKED: "wait for a person",
@@ -46,7 +52,7 @@ _NEXT = {
 
 def next_action(state: AgentState) -> str:
     """What the agent does next, in a few words."""
-    if not state.has_slot and (state.phase in {Phase.TOOLS, Phase.CHECKS} or rollback.is_due(state)):
+    if not state.has_slot and (state.phase in _ON_HOST or rollback.is_due(state)):
         return "wait for a slot"
     if state.rollback is not None and rollback.is_due(state):
         return f"roll back to step {state.rollback.to_step}"
@@ -56,13 +62,34 @@ def next_action(state: AgentState) -> str:
     return next((call.summary or call.name for call in state.calls if call.index not in answered), "run tools")
 
 
-def plan_text(plan: tuple[PlanItem, ...]) -> str:
-    """The plan as a list with marks: done, in progress, pending."""
-    return "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+def plan_text(plan: tuple[PlanItem, ...], checks: tuple[ProposedCheck, ...] = ()) -> str:
+    """The plan as a list with marks (done, in progress, pending), then the checks that it proposes."""
+    items = "\n".join(f"- [{_MARKS[item.status]}] {item.title}" for item in plan)
+    lines = "\n".join(f"- {check.name}: `{check.run}`" for check in checks)
+    return f"{items}{_CHECKS_OF_PLAN}{lines}" if checks else items
+
+
+def checks_of_text(text: str) -> tuple[ProposedCheck, ...]:
+    """The checks in a text of `plan_text`; what is no such line belongs to the command before it."""
+    rows: list[tuple[str, str]] = []
+    for line in text.partition(_CHECKS_OF_PLAN)[2].split("\n"):
+        found = _CHECK_LINE.fullmatch(line)
+        if found is not None and is_check_name(found[1]):
+            rows.append((found[1], found[2]))
+        elif rows:
+            rows[-1] = (rows[-1][0], f"{rows[-1][1]}\n{line}")
+    whole = [(name, run.removesuffix("`").strip()[:PROPOSED_RUN_CHARACTERS]) for name, run in rows]
+    return tuple(ProposedCheck(name=name, run=run) for name, run in whole if run)
+
+
+def is_check_name(text: str) -> bool:
+    """Whether a text can name a check, whatever rules for words a library of regular expressions has."""
+    return 0 < len(text) <= 60 and all(letter.isalpha() or letter.isdecimal() or letter in "_ .:-" for letter in text)
 
 
 def plan_of_text(text: str) -> tuple[PlanItem, ...]:
     """The plan that `plan_text` made this text of; what is no such line belongs to the title before it."""
+    text = text.partition(_CHECKS_OF_PLAN)[0]
     statuses = {mark: status for status, mark in _MARKS.items()}
     rows: list[tuple[PlanItemStatus, str]] = []
     for line in text.split("\n"):
@@ -83,6 +110,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("step", f"{progress.step} (epoch {progress.epoch}, run {progress.runs})"),
         ("compactions", compactions(progress)),
         ("rolled back", progress.last_rollback or "never"),
+        ("stuck", stuck(progress) or "no"),
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
@@ -157,6 +185,16 @@ def compactions(progress: AgentProgress) -> str:
         f"; {progress.repeated_reads_share:.0%} of the reads since then repeat" if progress.repeated_reads_share else ""
     )
     return f"{counts}{rate}{again}"
+
+
+def stuck(progress: AgentProgress) -> str:
+    """How far the ladder was climbed, why, and how often before; empty for an agent that never was."""
+    if not progress.rungs and not progress.signals:
+        return ""
+    why = "; ".join(f"{signal.kind.value.replace('_', ' ')} ({signal.severity.value})" for signal in progress.signals)
+    taken = ", ".join(f"{count} {rung}" for rung, count in progress.rungs.items())
+    now = f"{progress.rung.value} now" if progress.rung is not Rung.NONE else "not now"
+    return "; ".join(filter(None, (now, why, f"so far {taken}" if taken else "")))
 
 
 def _fill(progress: AgentProgress) -> str:

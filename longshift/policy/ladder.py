@@ -100,7 +100,7 @@ def _next_rung(state: AgentState, signal: Signal) -> Rung:
     if signal.severity is Severity.LOW:
         return Rung.NUDGE
     following = RUNGS[min(RUNGS.index(state.stuck.rung) + 1, len(RUNGS) - 1)]
-    if following is Rung.ROLLBACK and _step_before_it_got_worse(state, signal) is None:
+    if following is Rung.ROLLBACK and _step_before_it_got_worse(state) is None:
         return Rung.ESCALATE
     return following
 
@@ -125,7 +125,7 @@ def _take(state: AgentState, rung: Rung, signal: Signal) -> AgentState:
         case Rung.REPLAN:
             return _replanned(state, signal)
         case Rung.ROLLBACK:
-            to_step = _step_before_it_got_worse(state, signal)
+            to_step = _step_before_it_got_worse(state)
             assert to_step is not None  # else the rung is left out
             wish = Rollback(to_step=to_step, reason=notes.undone(signal), by=Speaker.RUNNER)
             return state.model_copy(update={"rollback": wish})
@@ -144,18 +144,26 @@ def _replanned(state: AgentState, signal: Signal) -> AgentState:
     return _with_note(state, notes.replan(state.stuck.signals, kept), f"replan {state.step - 1}")
 
 
-def _step_before_it_got_worse(state: AgentState, signal: Signal) -> int | None:
+def _step_before_it_got_worse(state: AgentState) -> int | None:
     """The last good step, where what came after it made the files no better; None: there is nothing to undo."""
     here = state.stuck
     last = state.step - 1
     green = next((each.green for each in reversed(here.steps) if each.green is not None), None)
     if green is not None and green < here.best_green and state.first_step <= here.best_step < last:
         return here.best_step
-    before = max(state.first_step - 1, signal.first_step - 1)
-    changed = any(
-        each.step > before and any(call.changes for call in each.calls) for each in here.steps if each.step <= last
-    )
-    return before if signal.kind in _WORSENS and changed and before < last else None
+    begun = [signal.first_step for signal in here.signals if signal.kind in _WORSENS]
+    before = max(state.first_step, min(begun, default=last + 1)) - 1
+    return before if before < last and _has_changed_files(state, before) else None
+
+
+def _has_changed_files(state: AgentState, before: int) -> bool:
+    """Whether the files after a later step are not those after `before`; what may only have changed them is none."""
+    here = state.stuck
+    trees = [(0, stuck.tree_hash(state.workspace.base_tree)), (0, here.tree_before)]
+    trees += [(each.step, each.tree) for each in here.steps]
+    then = [tree for step, tree in trees if tree and step <= before]
+    since = {tree for step, tree in trees if tree and step > before}
+    return bool(since - set(then[-1:]))
 
 
 def _stepped_down(state: AgentState) -> AgentState:

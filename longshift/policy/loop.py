@@ -3,7 +3,7 @@
 Everything that moves an `AgentState` lives in this file and in `steps`. A feature becomes a policy function that they
 call, an action or an activity; it never becomes a paragraph in here or in the workflow.
 
-    MODEL ──answer──► TOOLS ──results──► [CHECKS] ──► the step is closed: MODEL (next step) | ENDED
+    MODEL ──answer──► TOOLS ──results──► [CHECKS ► VERIFY] ──► the step is closed: MODEL (next step) | ENDED
       │ overflow or little room ► COMPACT ► MODEL      provider down ► WAITING ► back
       │ time or budget used up  ► HANDOFF ► ENDED      a person has to help ► PARKED ► back
 
@@ -12,6 +12,7 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 
 from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import Verdict
 from longshift.contracts.ledger import Extension
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome
 from longshift.contracts.reviews import AskKind, Decision
@@ -20,14 +21,17 @@ from longshift.contracts.session import TimeUsed
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
+from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest
 from longshift.policy import (
     asking,
     budget,
     calls,
+    completion,
     handover,
     ladder,
     notes,
+    proof_notes,
     recall,
     rollback,
     slots,
@@ -46,6 +50,7 @@ from longshift.policy.actions import (
     RunChecks,
     RunTools,
     Seal,
+    Verify,
     Wait,
     WriteHandoff,
 )
@@ -76,7 +81,10 @@ def next_action(state: AgentState) -> Action:
         case Phase.TOOLS:
             return RunTools(calls.batches(calls.unanswered_calls(state)))
         case Phase.CHECKS:
-            return RunChecks()
+            has_people = state.version >= steps.VERSION_WITH_PEOPLE
+            return RunChecks(are_there=completion.has_something_to_run(state) or not has_people)
+        case Phase.VERIFY:
+            return Verify()
         case Phase.WAITING:
             return Wait(seconds=state.wait_seconds)
         case Phase.PARKED:
@@ -211,6 +219,9 @@ def decided(state: AgentState, decision: Decision) -> AgentState:
     match wish.kind:
         case AskKind.RISK | AskKind.PLAN | AskKind.QUESTION:
             return steps.after_calls(state)
+        case AskKind.VERDICT:
+            state, refused = completion.decided(state, decision)
+            return steps.closed(state.model_copy(update={"finish_refused": refused}))
         case AskKind.STUCK:
             return steps.ended_or(ladder.decided(state, wish, decision))
         case AskKind.BUDGET:
@@ -248,6 +259,9 @@ def resume(state: AgentState) -> AgentState:
         return state
     if state.ask is not None:
         freed = steps.freed(state)
+        if state.ask.kind is AskKind.VERDICT and state.calls:
+            freed, refused = completion.withdrawn(freed)
+            return steps.closed(freed.model_copy(update={"finish_refused": refused}))
         return steps.after_calls(asking.undecided(freed)) if state.calls else steps.ended_or(ladder.settled(freed))
     keep = state.attention if state.phase is Phase.WAITING else None
     streak = 0 if state.phase is Phase.PARKED else state.overflow_streak
@@ -268,20 +282,59 @@ def after_tool(state: AgentState, digest: ToolDigest) -> AgentState:
             "lost_calls": state.lost_calls + (digest.status is ToolStatus.LOST),
         }
     )
+    if state.version >= steps.VERSION_WITH_PEOPLE:
+        state = completion.took_result(state, digest)
     return steps.after_calls(ladder.took_plan(state) if digest.plan is not None else state)
 
 
-def after_checks(state: AgentState, digest: ChecksDigest) -> AgentState:
-    """Take the outcome of the checks that `finish` asked for."""
-    refused = None if digest.passed else notes.finish_refused(digest)
-    update = {"checks": digest, "checked_step": state.step, "finish_refused": refused}
-    return steps.closed(state.model_copy(update=update))
+def after_checks(state: AgentState, digest: ChecksDigest | None) -> AgentState:
+    """Take the outcome of the checks that `finish` asked for; None: there are none, and its claims are all there is."""
+    finish = calls.finish_call(state)
+    if state.version >= steps.VERSION_WITH_PEOPLE and finish is not None:
+        state = completion.with_claims(state, finish)
+    if digest is not None:
+        refused = None if digest.passed else notes.finish_refused(digest)
+        update = {"checks": digest, "checked_step": state.step, "finish_refused": refused}
+        state = state.model_copy(update=update)
+    if state.finish_refused is not None or state.version < steps.VERSION_WITH_PEOPLE:
+        return steps.closed(state)
+    if refused := completion.claims_refusal(state):
+        return steps.closed(completion.refused_for_claims(state).model_copy(update={"finish_refused": refused}))
+    if state.verifier is None or steps.is_unheard(state):
+        return steps.closed(state)
+    return state.model_copy(update={"phase": Phase.VERIFY})
+
+
+def after_verdict(state: AgentState, digest: VerdictDigest) -> AgentState:
+    """Take the outcome of `Verify`. Trouble with the provider is waited out, and is never a rejection."""
+    state = budget.charged(state, digest)
+    match digest.outcome:
+        case ModelOutcome.ANSWERED if digest.verdict is not None:
+            settled = {"waits": 0, "waited_seconds": 0.0, "attention": None}
+            return _judged(completion.took_verdict(state.model_copy(update=settled), digest.verdict), digest.verdict)
+        case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
+            alone = state.verifier is not None and state.verifier.model is not None
+            asked = state.model_copy(update={"fallback": ()}) if alone else state
+            waits = _waiting(asked, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.VERIFY)
+            return waits.model_copy(update={"fallback": state.fallback}) if alone else waits
+        case _:
+            return steps.park(state, digest.outcome.value, f"the verifier could not be asked: {digest.detail}")
+
+
+def _judged(state: AgentState, verdict: Verdict) -> AgentState:
+    if verdict.accepted:
+        return steps.closed(state)
+    wish = completion.verdict_wish(state)
+    if wish is not None:
+        return steps.ask(state, wish)
+    return steps.closed(state.model_copy(update={"finish_refused": completion.last_refusal(state)}))
 
 
 def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
     """Take the state of the tree."""
     seen = stuck.with_tree(state.stuck, digest.step, digest.tree_hash)
     unsaved = slots.without_saved(state, digest)
+    state = completion.with_tree(state, digest.step, digest.tree_hash)
     return state.model_copy(update={"checkpoint": digest, "unsaved_steps": unsaved, "stuck": seen})
 
 
@@ -298,6 +351,7 @@ def slot_granted(state: AgentState, granted: SlotGranted) -> AgentState:
     update: dict[str, object] = {"workspace": granted.workspace, "has_slot": True, "suspended": False}
     if granted.workspace.restoration is not None and granted.workspace.life > state.workspace.life:
         update["unsaved_steps"] = ()
+        update["completion"] = completion.restored(state, granted.workspace.restoration)
     state = state.model_copy(update=update)
     return take_note(state, told) if told else state
 
@@ -391,6 +445,8 @@ def end(state: AgentState, reason: str) -> AgentState:
     state = state.model_copy(update={"ending": state.ending or reason})
     if state.phase in {Phase.PARKED, Phase.WAITING} and state.resume_phase is Phase.MODEL:
         state = state.model_copy(update={"phase": Phase.MODEL, "ask": None})
+    if state.phase is Phase.WAITING and state.resume_phase is Phase.VERIFY:
+        return steps.closed(state.model_copy(update={"finish_refused": proof_notes.TIME_IS_UP}))
     return steps.ended_or(state)
 
 

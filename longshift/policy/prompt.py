@@ -48,6 +48,10 @@ first person, concretely, with exact paths, commands, names and values:
 6. What is assumed but not verified.
 </handoff-request>"""
 )
+NO_CHECKS = (
+    "This task declares no checks. Propose them yourself in your first plan (`checks` of update_plan): the commands "
+    "whose exit code 0 proves that the work is done. The runner runs them when you call finish."
+)
 NOTE = "handoff-note"
 WHEN_COMPRESSED = "Written by yourself when the context was compressed."
 _PLAIN_WORDS = (
@@ -144,6 +148,8 @@ def _task(task: TaskSpec) -> str:
         lines.append("\n## Constraints\n" + "\n".join(f"- {rule}" for rule in task.constraints))
     if task.checks:
         lines.append("\n## Checks that the runner will run\n" + "\n".join(_check(check) for check in task.checks))
+    else:
+        lines.append(f"\n## Checks\n{NO_CHECKS}")
     if task.protected:
         lines.append("\n## Protected files (must not change)\n" + "\n".join(f"- {glob}" for glob in task.protected))
     return "\n".join(lines) + "\n</task>"

@@ -5,6 +5,7 @@ from longshift.contracts.agent import AgentState
 from longshift.contracts.model import CallDigest
 from longshift.contracts.rollback import RollBackConversationInput, RollBackFilesInput
 from longshift.contracts.tools import Job, RunToolInput
+from longshift.contracts.verification import DiffDigest, ExportDiffInput, VerifyInput
 from longshift.contracts.workspace import Workspace
 from longshift.policy import budget, context, describe
 from longshift.policy.actions import CallModel, RollBack
@@ -45,7 +46,7 @@ def write_handoff(state: AgentState, *, final: bool, jobs: tuple[Job, ...] = ())
         changed_files=checkpoint.changed_files if checkpoint else (),
         changed_count=checkpoint.changed_count if checkpoint else 0,
         jobs=jobs,
-        plan=describe.plan_text(state.plan),
+        plan=describe.plan_text(state.plan, state.completion.proposed),
         workspace=state.workspace,
         reason=state.ending,
         limits=state.limits,
@@ -74,7 +75,34 @@ def run_tool(state: AgentState, call: CallDigest, workspace: Workspace) -> RunTo
 
 def run_checks(state: AgentState, workspace: Workspace) -> RunChecksInput:
     """The checks that `finish` asks for."""
-    return RunChecksInput(workspace=workspace, task_id=state.task_id, agent=state.agent, step=state.step)
+    return RunChecksInput(
+        workspace=workspace,
+        task_id=state.task_id,
+        agent=state.agent,
+        step=state.step,
+        proposed=state.completion.proposed,
+    )
+
+
+def export_diff(state: AgentState, workspace: Workspace) -> ExportDiffInput:
+    """What a verifier reads."""
+    return ExportDiffInput(workspace=workspace, agent=state.agent, step=state.step)
+
+
+def verify(state: AgentState, diff: DiffDigest) -> VerifyInput:
+    """The verifier's call."""
+    wanted = state.verifier.model if state.verifier is not None else None
+    return VerifyInput(
+        agent=state.agent,
+        task_id=state.task_id,
+        profile=wanted or state.profile,
+        epoch=state.epoch,
+        step=state.step,
+        diff_key=diff.key,
+        checks=state.checks if state.checked_step == state.step else None,
+        proposed=state.takes_checks,
+        claims=state.completion.claims,
+    )
 
 
 def checkpoint(state: AgentState, step: int, workspace: Workspace) -> CheckpointInput:

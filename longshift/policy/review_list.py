@@ -27,6 +27,20 @@ def find(kept: Reviews, review_id: str) -> Review | None:
     return next((each for each in kept if each.ask.id == review_id), None)
 
 
+def for_words(kept: Reviews) -> tuple[Review, str] | None:
+    """The only open question that plain words answer, with the option they are; None where there is none, or several.
+
+    Words about a plan or a command could mean either option, so they answer none.
+    """
+    found = [
+        (each, option.id)
+        for each in open_ones(kept)
+        for option in each.ask.options
+        if option.id in reviews.PLAIN_WORDS and option.needs_text
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def with_opened(kept: Reviews, review: Review) -> Reviews:
     """Ask one more; one of the same id is asked anew."""
     return _bounded((*(each for each in kept if each.ask.id != review.ask.id), review))

@@ -26,6 +26,10 @@ PASSES_BY_ITSELF = frozenset({"provider", "quota", "fleet"})
 ADVISE, CONTINUE, END, CANCEL = "advise", "continue", "end", "cancel"
 APPROVE, REJECT, RAISE, RETRY = "approve", "reject", "raise", "retry"
 REPLY, EXTEND, ACCEPT = "reply", "extend", "accept"
+PLAIN_WORDS = frozenset({ADVISE, REPLY})
+"""Options that are nothing but a message to the agent."""
+BY_HANDS = frozenset({AskKind.CONFIGURATION, AskKind.DEADLINE})
+"""What is asked of people is to do something, which resuming or extending the session tells as well."""
 CHOICE = "choice-"
 """What the id of one of the agent's own choices begins with; they count from 1."""
 
@@ -74,9 +78,10 @@ def options_of(kind: AskKind, choices: tuple[str, ...] = ()) -> tuple[Option, ..
     return (*own, *OPTIONS[kind])
 
 
-def of_attention(attention: Attention, agent: str, number: int) -> Ask:
+def of_attention(attention: Attention, agent: str, number: int, kind: AskKind = AskKind.CONFIGURATION) -> Ask:
     """The question of an agent, or with an empty name of the session, that has no words of its own for it."""
-    return question(f"{attention.kind}-{number}", AskKind.CONFIGURATION, attention.text, agent, attention.since_step)
+    text = attention.text or f"Something has to be mended before it can go on ({attention.kind})."
+    return question(f"{attention.kind}-{number}", kind, text, agent, attention.since_step)
 
 
 def question(ask_id: str, kind: AskKind, text: str, agent: str = "", step: int = 0) -> Ask:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from longshift.contracts.agent import AgentState, Phase
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback, StepsFound
 from longshift.contracts.transcript import Note, Speaker
-from longshift.policy import notes, recall, stuck
+from longshift.policy import completion, notes, recall, stuck
 
 _BETWEEN_STEPS = frozenset({Phase.MODEL, Phase.COMPACT, Phase.HANDOFF})
 _WHO = {Speaker.PERSON: "a person", Speaker.RUNNER: "the runner"}
@@ -107,6 +107,7 @@ def after(state: AgentState, wish: Rollback, files: FilesRolledBack, done: Conve
             "cleared_step": state.cleared_step if state.cleared_step <= wish.to_step else 0,
             "recall": recall.after_rollback(state.recall, wish.to_step),
             "stuck": stuck.forgotten(state.stuck, wish.to_step),
+            "completion": completion.forgotten(state.completion, wish.to_step),
             "plan": done.plan,
             "checks": None,
             "idle_answers": 0,

@@ -1,10 +1,11 @@
 """Where an agent stands, for its session and for people."""
 
 from longshift.contracts.agent import AgentOutcome, AgentProgress, AgentReport, AgentState, Phase
+from longshift.contracts.completion import CompletionReport
 from longshift.contracts.ledger import Spend
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.transcript import Speaker
-from longshift.policy import budget, context, describe, recall
+from longshift.policy import budget, completion, context, describe, recall, steps
 
 
 def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
@@ -66,6 +67,7 @@ def progress(state: AgentState) -> AgentProgress:
         runs=state.runs,
         plan=state.plan,
         checks=state.checks,
+        completion=_completion(state),
         attention=state.attention,
         paused=state.paused,
         has_slot=state.has_slot,
@@ -100,9 +102,14 @@ def report(state: AgentState) -> AgentReport:
         checks=state.checks,
         summary=state.last_text[:2_000],
         context_fill=context.fill(state),
+        completion=_completion(state),
         rungs=state.stuck.taken,
         failed_approaches=state.stuck.failed_approaches,
         questions=state.asks,
         undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
     )
+
+
+def _completion(state: AgentState) -> CompletionReport | None:
+    return completion.report(state) if state.version >= steps.VERSION_WITH_PEOPLE else None

@@ -7,7 +7,7 @@ from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Ask
 from longshift.contracts.transcript import SealInput
-from longshift.policy import asking, budget, calls, context, ladder, notes, rollback
+from longshift.policy import asking, budget, calls, completion, context, ladder, notes, rollback
 
 LAST_CALLS_CHARACTERS = 140
 VERSION_WITH_PEOPLE = 3
@@ -20,9 +20,14 @@ def after_calls(state: AgentState) -> AgentState:
         return ask(state, wish)
     if calls.unanswered_calls(state):
         return state.model_copy(update={"phase": Phase.TOOLS})
-    if calls.finish_call(state) is not None and state.has_checks:
-        return state.model_copy(update={"phase": Phase.CHECKS})
-    return closed(state)
+    return state.model_copy(update={"phase": Phase.CHECKS}) if _is_to_be_proved(state) else closed(state)
+
+
+def _is_to_be_proved(state: AgentState) -> bool:
+    finish = calls.finish_call(state)
+    if finish is None or state.version < VERSION_WITH_PEOPLE:
+        return finish is not None and state.has_checks
+    return completion.has_something_to_prove(state, finish)
 
 
 def park(state: AgentState, kind: str, text: str) -> AgentState:
@@ -64,7 +69,7 @@ def closed(state: AgentState) -> AgentState:
         agent=state.agent,
         epoch=state.epoch,
         step=state.step,
-        results=calls.sealed_results(state),
+        results=calls.sealed_results(state, _accepted(state)),
         notes=notes.of_answer(state),
     )
     added_bytes = context.added_bytes(seal, state.results)
@@ -89,6 +94,10 @@ def closed(state: AgentState) -> AgentState:
     return state if is_done else _went_on(state)
 
 
+def _accepted(state: AgentState) -> str:
+    return notes.FINISH_ACCEPTED if state.version < VERSION_WITH_PEOPLE else completion.accepted(state)
+
+
 def _went_on(state: AgentState) -> AgentState:
     """A step is closed, and another one may follow: what speaks against that?"""
     state = _within_budget(state) if state.version < VERSION_WITH_PEOPLE else budget.warned(state)
@@ -101,14 +110,15 @@ def _went_on(state: AgentState) -> AgentState:
 
 def _heard_out(state: AgentState) -> AgentState:
     """What arrived meanwhile and may change what is to do, message or rollback, comes before a `finish` is taken."""
-    if (
-        not (state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes))
-        or state.ending
-        or state.finish_refused is not None
-        or calls.finish_call(state) is None
-    ):
+    if not is_unheard(state) or state.finish_refused is not None or calls.finish_call(state) is None:
         return state
     return state.model_copy(update={"finish_refused": notes.FINISH_UNHEARD})
+
+
+def is_unheard(state: AgentState) -> bool:
+    """Whether something waits that may change what is to do, and there is time left to hear it."""
+    waits = state.rollback is not None or any(notes.must_be_heard(note) for note in state.notes)
+    return waits and not state.ending
 
 
 def _within_budget(state: AgentState) -> AgentState:
@@ -126,4 +136,5 @@ def ended_or(state: AgentState) -> AgentState:
         state = state.model_copy(update={"ending": reason})
     if state.ending:
         return state.model_copy(update={"phase": Phase.HANDOFF})
-    return state.model_copy(update={"phase": Phase.COMPACT}) if context.should_compact(state) else state
+    is_foreign = bool(state.epoch_profile)  # another profile took over while a step was open
+    return state.model_copy(update={"phase": Phase.COMPACT}) if is_foreign or context.should_compact(state) else state

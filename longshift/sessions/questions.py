@@ -12,15 +12,16 @@ from pydantic import ValidationError
 from temporalio.client import Client, RPCError, WorkflowExecution
 from temporalio.service import RPCStatusCode
 
-from longshift.contracts import search
+from longshift.contracts import ids, search
 from longshift.contracts.errors import BadInput
 from longshift.contracts.reviews import Answer, Review
 from longshift.contracts.session import SessionStatus
 from longshift.policy import review_list, reviews
 from longshift.sessions import search_keys
 from longshift.sessions.counting import SessionCounts
-from longshift.sessions.failures import SessionRefused, WorkerAbsent
+from longshift.sessions.failures import NO_WORKER, SessionRefused, WorkerAbsent
 from longshift.sessions.listing import ALL
+from longshift.sessions.updates import tell
 from longshift.sessions.view import read_session, read_status, task_id_of
 
 AT_ONCE = 8
@@ -146,6 +147,31 @@ async def question_with(client: Client, task_id: str, option: str, review_id: st
 
 def _open(there: str) -> str:
     return f"open are: {there}" if there else "no question is open"
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """What becomes of an answer."""
+
+    text: str
+    """In words: what was decided, or that nobody could say yet."""
+    is_kept: bool = False
+    """No worker runs: the engine keeps it for the next one, which takes it where it still fits."""
+
+
+async def give_answer(client: Client, task_id: str, answer: Answer, *, update_id: str = "") -> GivenAnswer:
+    """Hand a decision to its session. Requests with the same `update_id` are one decision.
+
+    Raises:
+        SessionRefused: the session does not take it; the message is its own.
+        SessionMissing: there is no such session.
+        RPCError: the engine does not answer.
+    """
+    try:
+        return GivenAnswer(await tell(client, task_id, "answer", answer, update_id=update_id))
+    except WorkerAbsent:
+        await client.get_workflow_handle(ids.session_workflow_id(task_id)).signal("keep_answer", answer)
+        return GivenAnswer(f"the engine keeps the answer for the next worker, if it fits then ({NO_WORKER})", True)
 
 
 def an_answer(review: str, option: str, text: str = "", *, by: str, via: str, shown_hash: str = "") -> Answer:

@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 
 from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Phase
 from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.completion import Verdict, Verifier
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
+from longshift.contracts.reviews import Autonomy, Decision
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
+from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest, Workspace
-from longshift.policy import actions, calls, loop, notes, requests, standing, steps
+from longshift.policy import actions, asking, calls, loop, notes, requests, standing, steps
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
@@ -357,16 +360,19 @@ def test_a_plan_replaces_the_one_before() -> None:
 
 
 OUTCOMES = st.sampled_from(list(ModelOutcome))
-CALLS = st.lists(st.tuples(st.sampled_from(["bash", "read_file", "finish"]), st.booleans()), max_size=4).map(
+NAMES = st.sampled_from(["bash", "read_file", "finish", "ask_human", "update_plan"])
+CALLS = st.lists(st.tuples(NAMES, st.booleans(), st.booleans()), max_size=4).map(
     lambda drawn: tuple(
-        replace_class(call(index, name, rejected=rejected)) for index, (name, rejected) in enumerate(drawn)
+        replace_class(call(index, name, rejected=rejected), approval)
+        for index, (name, rejected, approval) in enumerate(drawn)
     )
 )
 
 
-def replace_class(digest: CallDigest) -> CallDigest:
+def replace_class(digest: CallDigest, approval: bool) -> CallDigest:
     tool_class = ToolClass.EFFECT if digest.name == "bash" else ToolClass.PURE
-    return digest.model_copy(update={"tool_class": tool_class})
+    asks = approval and digest.name == "bash" and not digest.rejected
+    return digest.model_copy(update={"tool_class": tool_class, "needs_approval": asks})
 
 
 def sealed_as_called(state: AgentState, calls: tuple[CallDigest, ...]) -> AgentState:
@@ -374,6 +380,19 @@ def sealed_as_called(state: AgentState, calls: tuple[CallDigest, ...]) -> AgentS
     if state.unwritten_seal is not None:
         assert [call.call_id for call in calls] == [line.call_id for line in state.unwritten_seal.results]
     return state
+
+
+def gone_on(state: AgentState, data: st.DataObject) -> AgentState:
+    """Somebody let the agent go on, or decided what it asks."""
+    calls, ask = state.calls, state.ask
+    if ask is None or data.draw(st.booleans()):
+        after = loop.resume(state)
+        assert after == state if ask and ask.kind in asking.HOLDING else after.phase is not Phase.WAITING
+        return sealed_as_called(after, calls) if calls else after
+    chosen = data.draw(st.sampled_from([option.id for option in ask.options if option.id != "cancel"]))
+    after = loop.decided(state, Decision(ask_id=ask.id, option=chosen, text="so", by="Ada"))
+    assert after.ask is None or after.ask.id != ask.id
+    return sealed_as_called(after, calls) if calls else after
 
 
 def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> AgentState:
@@ -388,10 +407,18 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
         case actions.RunTools():
             calls = state.calls
             for each in (call for batch in action.batches for call in batch):
-                state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK))
+                assert not each.needs_approval or any(said.allowed for said in state.answers)
+                plan = (PlanItem(title=f"of step {state.step}"),) if each.name == "update_plan" else None
+                state = loop.after_tool(state, ToolDigest(index=each.index, status=ToolStatus.OK, plan=plan))
             return sealed_as_called(state, calls)
         case actions.RunChecks():
-            return sealed_as_called(loop.after_checks(state, data.draw(st.sampled_from([RED, GREEN]))), state.calls)
+            digest = data.draw(st.sampled_from([RED, GREEN])) if action.are_there else None
+            return sealed_as_called(loop.after_checks(state, digest), state.calls)
+        case actions.Verify():
+            outcome = data.draw(OUTCOMES)
+            verdict = Verdict(step=state.step, accepted=data.draw(st.booleans()))
+            digest = VerdictDigest(outcome=outcome, verdict=verdict if outcome is ModelOutcome.ANSWERED else None)
+            return sealed_as_called(loop.after_verdict(state, digest), state.calls)
         case actions.Seal():
             return loop.after_seal(state)
         case actions.Compact() | actions.WriteHandoff():
@@ -402,27 +429,34 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             done = ConversationRolledBack(epoch=state.epoch + 1, first_step=data.draw(st.sampled_from([1, state.step])))
             return loop.after_rollback(state, action.wish, FilesRolledBack(checkpoint=CHECKPOINT), done)
         case actions.Wait() | actions.Park():
-            state = loop.resume(state)
-            assert state.phase not in {Phase.WAITING, Phase.PARKED}
-            return state
+            return gone_on(state, data)
         case actions.Finish():
             return state
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"version": steps.VERSION_WITH_PEOPLE, "verifier": Verifier(), "fallback": ("other",)},
+        {"version": steps.VERSION_WITH_PEOPLE, "autonomy": Autonomy.BALANCED},
+        {"version": steps.VERSION_WITH_PEOPLE, "autonomy": Autonomy.MANUAL, "verifier": Verifier()},
+    ],
+)
 @settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_any_run_of_outcomes_keeps_the_machine_sound(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_any_run_of_outcomes_keeps_the_machine_sound(kind: dict[str, object], data: st.DataObject) -> None:
     """Steps never go back; each is sealed once, in order, with its answer's calls, before anything reads it."""
-    state = START.model_copy(update={"limits": AgentLimits(steps=6)})
+    state = START.model_copy(update={"limits": AgentLimits(steps=6), **kind})
     closed: list[int] = []
-    for _ in range(60):
+    for _ in range(80):
         action = loop.next_action(state)
         if state.step > 1 and data.draw(st.sampled_from([True, False, False, False])):
             state = loop.ask_rollback(state, Rollback(to_step=data.draw(st.integers(0, state.step - 1))))
             action = loop.next_action(state)
         if isinstance(action, actions.CallModel | actions.Seal) and action.seal is not None:
             closed.append(action.seal.step)
-        if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Wait | actions.Park):
+        if not isinstance(action, actions.RunTools | actions.RunChecks | actions.Verify | actions.Wait | actions.Park):
             assert list(range(1, state.step)) == closed
         if isinstance(action, actions.Finish):
             assert state.outcome is not None

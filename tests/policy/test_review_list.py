@@ -131,3 +131,11 @@ def test_the_list_is_bounded_open_ones_come_first_and_none_is_lost(moves: list[t
     assert [each.decided_at for each in closed] == sorted((each.decided_at for each in closed), reverse=True)
     assert min(len(states) - len(open_ids), review_list.KEPT_CLOSED) == len(closed)
     assert all(states[each.ask.id] is each.state for each in kept)
+
+
+def test_plain_words_answer_the_one_question_that_they_can_only_mean() -> None:
+    plan, stuck, own = asked("p", AskKind.PLAN), asked("s"), asked("q", AskKind.QUESTION)
+    found = [review_list.for_words(kept) for kept in ((), (plan,), (plan, stuck), (own,), (stuck, own), (DECIDED,))]
+    assert [None, None, ("s", "advise"), ("q", "reply"), None, None] == [
+        each and (each[0].ask.id, each[1]) for each in found
+    ]

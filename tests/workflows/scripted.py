@@ -28,6 +28,7 @@ from longshift.contracts.activities import (
     WriteHandoffInput,
 )
 from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.completion import ProposedCheck, Verdict
 from longshift.contracts.errors import HostFull, SlotLost, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.rollback import (
@@ -39,8 +40,9 @@ from longshift.contracts.rollback import (
     StepsFound,
 )
 from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
-from longshift.contracts.tools import TOOL_CLASSES, Job, JobsDigest, RunToolInput, ToolDigest, ToolStatus
+from longshift.contracts.tools import TOOL_CLASSES, Job, JobsDigest, PlanItem, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealInput
+from longshift.contracts.verification import DiffDigest, ExportDiffInput, VerdictDigest, VerifyInput
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Restoration, Workspace
 
 
@@ -78,6 +80,18 @@ class Script:
     rolled_back_files: list[RollBackFilesInput] = field(default_factory=list[RollBackFilesInput])
     rolled_back: list[RollBackConversationInput] = field(default_factory=list[RollBackConversationInput])
     jobs: tuple[Job, ...] = ()
+    verdicts: list[VerdictDigest] = field(
+        default_factory=lambda: [
+            VerdictDigest(outcome=ModelOutcome.ANSWERED, verdict=Verdict(step=0, accepted=True), cost_usd=0.5)
+        ]
+    )
+    """The verifier's, one per call; the last repeats."""
+    verified: list[VerifyInput] = field(default_factory=list[VerifyInput])
+    diffs: list[ExportDiffInput] = field(default_factory=list[ExportDiffInput])
+    proposes: tuple[ProposedCheck, ...] | None = None
+    """What every plan proposes."""
+    trees: Callable[[int], str] = lambda step: f"t{step}"
+    """The files after a step."""
     checkpoints: list[CheckpointInput] = field(default_factory=list[CheckpointInput])
     checks_run: list[RunChecksInput] = field(default_factory=list[RunChecksInput])
     opened: list[OpenAgentInput] = field(default_factory=list[OpenAgentInput])
@@ -176,6 +190,13 @@ class ScriptedModels(ModelActivities):
         return HandoffDigest(outcome=ModelOutcome.ANSWERED, epoch=epoch, context_tokens=100, note="so far")
 
     @activity.defn
+    async def verify(self, request: VerifyInput) -> VerdictDigest:
+        await self._script.enter("verify")
+        self._script.verified.append(request)
+        verdicts = self._script.verdicts
+        return verdicts.pop(0) if len(verdicts) > 1 else verdicts[0]
+
+    @activity.defn
     async def roll_back_conversation(self, request: RollBackConversationInput) -> ConversationRolledBack:
         await self._script.enter("roll_back_conversation")
         self._script.rolled_back.append(request)
@@ -219,6 +240,8 @@ class ScriptedTools(ToolActivities):
             changes_workspace=changes,
             result_bytes=4,
             generation=request.workspace.generation,
+            plan=(PlanItem(title="one"),) if request.name == "update_plan" else None,
+            proposed=script.proposes if request.name == "update_plan" else None,
         )
 
 
@@ -314,11 +337,17 @@ class ScriptedWorkspaces(WorkspaceActivities):
         self._script.checkpoints.append(request)
         return CheckpointDigest(
             step=request.step,
-            tree_hash=f"t{request.step}",
+            tree_hash=self._script.trees(request.step),
             commit="c",
             changed_count=1,
             archived=self._script.archives,
         )
+
+    @activity.defn
+    async def export_diff(self, request: ExportDiffInput) -> DiffDigest:
+        await self._script.enter("export_diff")
+        self._script.diffs.append(request)
+        return DiffDigest(key=f"diff-{request.step}", files=1)
 
     @activity.defn
     async def roll_back_files(self, request: RollBackFilesInput) -> FilesRolledBack:

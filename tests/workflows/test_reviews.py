@@ -383,3 +383,18 @@ async def test_a_question_survives_the_agent_s_continuation_as_new(client: Clien
         [each.ask.id for each in status.reviews if each.state is ReviewState.DECIDED],
     )
     assert status.agents[0].runs > 1
+
+
+async def test_an_answer_that_the_engine_kept_counts_where_it_fits(client: Client, task_id: str) -> None:
+    script = held()
+    async with scripted_worker(client, script, task_id):
+        running = await asking(client, script, task_id, AskKind.RISK)
+    for option, by in (("unknown", "Ada"), ("reject", "Bob"), ("approve", "Ada")):
+        await running.handle.signal(Session.keep_answer, Answer(review="lead-s1-risk", option=option, by=by))
+    async with scripted_worker(client, script, task_id):
+        await ask(running, None)
+        status = await goes_on(running)
+    assert [("lead-s1-risk", "reject", "Bob")] == [
+        (each.ask.id, each.decision.option, each.decision.by) for each in status.reviews if each.decision
+    ]
+    assert ["decide"] == await signals_of(client, task_id)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from longshift.adapters.calls.arguments import FittedArguments, fit_arguments
-from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, shown, text_hash
+from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, seen_of, shown, text_hash
 from longshift.adapters.calls.json_text import CUT, parse_json_text
 from longshift.adapters.calls.names import LEAKED_TOKEN, stored_name
 from longshift.adapters.calls.storable import storable, storage_problem
 from longshift.contracts.model import CallDigest, ToolClass
 from longshift.contracts.reviews import Autonomy
-from longshift.contracts.tools import ASK_HUMAN, TOOL_ARGUMENTS, TOOL_CLASSES, ToolArguments
+from longshift.contracts.tools import ASK_HUMAN, TOOL_ARGUMENTS, TOOL_CLASSES, UPDATE_PLAN, ToolArguments
 from longshift.contracts.transcript import Block
 from longshift.policy.asking import needs_approval
 from longshift.policy.risk import risk_of
@@ -146,6 +146,7 @@ def _check_call(
         rejected=bool(rejection),
         reads=reads_of(name, canonical) if canonical else "",
         repaired=not rejection and (renamed or repaired or fitted.repaired),
+        **(seen_of(fitted.arguments) if fitted.arguments is not None else {}),
     )
     if not rejection:
         digest = _for_people(digest, canonical, autonomy)
@@ -159,10 +160,24 @@ def _for_people(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonom
         return digest.model_copy(
             update={"shown": shown(name, arguments), "choices": tuple(arguments.get("choices", ()))}
         )
+    if name == UPDATE_PLAN and arguments.get("checks"):
+        return _with_risk_of_checks(digest, arguments, autonomy)
     risk, reason = risk_of(name, arguments)
     needed = needs_approval(autonomy, name, digest.tool_class, risk)
     update = {"risk": risk, "risk_reason": reason, "needs_approval": needed}
     return digest.model_copy(update={**update, "shown": shown(name, arguments) if needed else ""})
+
+
+def _with_risk_of_checks(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonomy) -> CallDigest:
+    """A plan whose checks the runner will run: they are commands, and are asked about as such."""
+    judged = [(check, *risk_of("bash", {"command": check["run"]})) for check in arguments["checks"]]
+    asked = [each for each in judged if needs_approval(autonomy, "bash", digest.tool_class, each[1])]
+    if not asked:
+        return digest
+    _, risk, reason = asked[0]
+    listed = "\n".join(f"{check['name']}: {check['run']}" for check, *_ in asked)
+    update = {"risk": risk, "risk_reason": reason, "needs_approval": True}
+    return digest.model_copy(update={**update, "shown": shown(digest.name, {"checks": listed})})
 
 
 def _stored_block(block: Block, call_id: str, name: str, stored: dict[str, Any]) -> Block:

@@ -3,7 +3,7 @@
 Only rules with one reading are here. Names of tools are in `names`, the JSON text in `json_text`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from longshift.adapters.calls.definitions import flat_schema, short_schema
 from longshift.adapters.calls.json_text import parse_json_text
 from longshift.adapters.calls.names import snake_case
 from longshift.contracts.tools import ToolArguments
+from longshift.policy.describe import is_check_name
 
 _ALIASES = {
     "path": "file_path filepath filename file target_file file_name directory dir folder search_path",
@@ -35,6 +36,8 @@ _ALIASES = {
     "wait_seconds": "wait timeout block_seconds",
     "items": "todos plan tasks steps todo_list plan_items",
     "summary": "message result answer text report final_answer",
+    "verified": "verification verifications verified_by evidence commands_run",
+    "checks": "proposed_checks acceptance_checks tests",
 }
 _FIELDS_BY_ALIAS: dict[str, tuple[str, ...]] = {
     alias: tuple(field for field, aliases in _ALIASES.items() if alias in aliases.split())
@@ -56,6 +59,8 @@ _ITEM_STATUS = {
     "open": "pending",
     "not_started": "pending",
 }
+_CLAIM_KEYS = {"cmd": "command", "run": "command", "result": "outcome", "output": "outcome"}
+_CHECK_KEYS = {"cmd": "run", "command": "run"}
 _MAX_ERRORS = 8
 _FREE_TEXT = frozenset({"content", "old", "new"})
 """File contents; everywhere else a NUL character makes the system call fail."""
@@ -107,8 +112,8 @@ def _mended(model: type[ToolArguments], value: dict[str, Any]) -> dict[str, Any]
         if name is not None and isinstance(member, str) and fields[name].get("type") in ("array", "object"):
             parsed = parse_json_text(member)
             member = member if parsed.problem else parsed.value
-        if name == "items":
-            member = _plan_items(member)
+        if name in _LISTS:
+            member = _LISTS[name](member)
         if name is not None and name in mended and mended[name] != member:
             name = None  # two spellings of one argument that disagree
         mended[name or key] = member
@@ -156,6 +161,42 @@ def _plan_item(item: object) -> object:
     if isinstance(status, str):
         status = _ITEM_STATUS.get(status.strip().lower(), status.strip().lower())
     return members if title is None else {"title": title, "status": status}
+
+
+def _claims(lines: object) -> object:
+    """The lines of `verified`: a bare command, or one under another name."""
+    if not isinstance(lines, list):
+        return lines
+    return [_renamed(line, "command", _CLAIM_KEYS) for line in cast(list[object], lines)]
+
+
+def _proposed(checks: object) -> object:
+    """The checks of a plan: a bare command names itself, and a name keeps what a name may hold."""
+    if not isinstance(checks, list):
+        return checks
+    return [_proposed_check(_renamed(check, "run", _CHECK_KEYS)) for check in cast(list[object], checks)]
+
+
+def _proposed_check(check: object) -> object:
+    if not isinstance(check, dict):
+        return check
+    members = cast(dict[str, object], check)
+    name = members.get("name") or members.get("title") or members.get("run")
+    plain = "".join(letter if is_check_name(letter) else " " for letter in str(name)[:200])
+    plain = " ".join(plain.split())[:60].strip() or "check"
+    return {"name": plain, **{key: member for key, member in members.items() if key == "run"}}
+
+
+def _renamed(line: object, wanted: str, keys: Mapping[str, str]) -> object:
+    if isinstance(line, str):
+        return {wanted: line}
+    if not isinstance(line, dict):
+        return line
+    return {keys.get(key, key): member for key, member in cast(dict[str, object], line).items()}
+
+
+_LISTS: dict[str, Callable[[object], object]] = {"items": _plan_items, "verified": _claims, "checks": _proposed}
+"""Arguments that are lists of small objects, which models write in other ways too."""
 
 
 def _problem(model: type[ToolArguments], error: ValidationError) -> str:

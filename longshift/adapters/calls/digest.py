@@ -7,7 +7,13 @@ from typing import Any, cast
 
 import orjson
 
+from longshift.contracts.completion import Claim
+from longshift.contracts.tools import BashArguments, FinishArguments, ToolArguments
+from longshift.policy.claims import command_text
+
 SUMMARY_CHARACTERS = 120
+CLAIM_CHARACTERS = 200
+"""Of what a claim says came of its command."""
 SHOWN_CHARACTERS = 1_900
 _SHOWN_ALONE = {"bash": "command", "ask_human": "question"}
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -59,6 +65,21 @@ def reads_of(name: str, arguments: dict[str, Any]) -> str:
     else:
         subject = [str(arguments.get(key)) for key in _READS.get(name, ())]
     return text_hash("\0".join((name, *subject)).encode(errors="replace"))[:8] if subject else ""
+
+
+def seen_of(arguments: ToolArguments) -> dict[str, Any]:
+    """Fields of the digest of a call that claims are compared by: the command that it runs, or the claims it makes."""
+    match arguments:
+        case BashArguments():
+            return {"command": command_text(arguments.command), "background": arguments.background}
+        case FinishArguments():
+            claims = [
+                Claim(command=command_text(line.command), outcome=" ".join(line.outcome.split())[:CLAIM_CHARACTERS])
+                for line in arguments.verified
+            ]
+            return {"claims": tuple(claims)}
+        case _:
+            return {}
 
 
 def _only_looks(words: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from longshift.adapters.context.sizes import overhead_bytes, view_tokens
 from longshift.adapters.context.tab import Tab
 from longshift.adapters.context.timeline import Timeline
 from longshift.adapters.context.undoing import Undoing
+from longshift.adapters.context.verifying import Verifying
 
 __all__ = [
     "Asker",
@@ -18,6 +19,7 @@ __all__ = [
     "Tab",
     "Timeline",
     "Undoing",
+    "Verifying",
     "most_of",
     "overhead_bytes",
     "view_tokens",

@@ -10,6 +10,7 @@ from longshift.adapters.calls import parse_arguments
 from longshift.adapters.context.epochs import done
 from longshift.adapters.store import Lineage, PlacedEpoch, PlacedStep, Store, Transcripts
 from longshift.contracts import ids
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.tools import PlanItem, UpdatePlanArguments
 from longshift.contracts.transcript import EpochBase, HandoffRecord, Message
 from longshift.policy import describe, prompt
@@ -33,6 +34,8 @@ class Legacy:
     people: tuple[str, ...]
     """Their messages as the model read them, oldest first."""
     plan: tuple[PlanItem, ...]
+    checks: tuple[ProposedCheck, ...] = ()
+    """What that plan proposes as checks."""
 
 
 async def read_legacy(store: Store, transcripts: Transcripts, agent: str) -> Legacy | None:
@@ -67,6 +70,7 @@ async def read_legacy(store: Store, transcripts: Transcripts, agent: str) -> Leg
             messages, [*(placed.step.answer for placed in steps), *([open_answer] if open_answer else [])]
         ),
         plan=kept or plan_of(epoch.base, steps),
+        checks=describe.checks_of_text(record.plan) if kept else checks_of(epoch.base, steps),
     )
 
 
@@ -79,16 +83,32 @@ def plan_of(base: EpochBase, steps: Sequence[PlacedStep]) -> tuple[PlanItem, ...
     return _told_in(base.messages)
 
 
+def checks_of(base: EpochBase, steps: Sequence[PlacedStep]) -> tuple[ProposedCheck, ...]:
+    """The checks in force after these steps: those that a plan in them named last, or that their epoch began with."""
+    for placed in reversed(steps):
+        found = _planned_in(placed)
+        if found is not None and found.checks is not None:
+            return found.checks
+        if told := prompt.element_of(placed.then, "plan"):
+            return describe.checks_of_text(told)
+    return describe.checks_of_text(prompt.element_of(base.messages, "plan"))
+
+
 def _told_in(messages: Sequence[Message]) -> tuple[PlanItem, ...]:
     return describe.plan_of_text(prompt.element_of(messages, "plan"))
 
 
 def _set_in(placed: PlacedStep) -> tuple[PlanItem, ...]:
+    arguments = _planned_in(placed)
+    return arguments.items if arguments is not None else ()
+
+
+def _planned_in(placed: PlacedStep) -> UpdatePlanArguments | None:
     answer = placed.step.answer
     sound = {line.index for line in placed.step.seal.results if not line.is_error}
     uses = [block for block in answer.content if block.get("type") == "tool_use"]
     indexes = [call.index for call in answer.calls if call.name == UPDATE_PLAN and call.index in sound]
     if not indexes:
-        return ()
+        return None
     arguments = parse_arguments(UPDATE_PLAN, uses[indexes[-1]]["input"])
-    return arguments.items if isinstance(arguments, UpdatePlanArguments) else ()
+    return arguments if isinstance(arguments, UpdatePlanArguments) else None

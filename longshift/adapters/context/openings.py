@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from longshift.adapters.context.epochs import Epochs
-from longshift.adapters.context.legacy import Legacy, plan_of, read_legacy
+from longshift.adapters.context.legacy import Legacy, checks_of, plan_of, read_legacy
 from longshift.adapters.store import Lineage, PlacedEpoch, PlacedStep, Store, Transcripts
 from longshift.contracts import ids
 from longshift.contracts.activities import OpenAgentInput, OpenedAgent
@@ -61,7 +61,7 @@ class Openings:
             await self._begun(request, base)
             return OpenedAgent()
         await self._begun(request, _inherited(base, legacy, written=starting.SHIFT_BEFORE))
-        return OpenedAgent(plan=legacy.plan)
+        return OpenedAgent(plan=legacy.plan, proposed=legacy.checks)
 
     async def _continued(self, request: OpenAgentInput, start: StartFrom) -> OpenedAgent:
         agent = ids.agent_id(start.session, shift=await self._lineage.shifts(start.session) or 1)
@@ -72,7 +72,11 @@ class Openings:
         written = starting.written_by(start.session)
         await self._begun(request, _inherited(await self._plain(request), legacy, unheard, written=written))
         missing = _missing(request.workspace, legacy.steps, is_settled=legacy.has_note)
-        return OpenedAgent(plan=legacy.plan, notes=starting.first_notes(start, request.workspace, missing))
+        return OpenedAgent(
+            plan=legacy.plan,
+            proposed=legacy.checks,
+            notes=starting.first_notes(start, request.workspace, missing),
+        )
 
     async def _forked(self, request: OpenAgentInput, start: StartFrom, step: int) -> OpenedAgent:
         source = await self._lineage.writer(ids.agent_id(start.session, start.agent, start.shift), step)
@@ -89,6 +93,7 @@ class Openings:
         return OpenedAgent(
             first_step=step + 1,
             plan=plan_of(source.base, steps),
+            proposed=checks_of(source.base, steps),
             notes=starting.first_notes(start, request.workspace, missing),
         )
 
@@ -114,7 +119,7 @@ def _inherited(base: EpochBase, legacy: Legacy, unheard: tuple[str, ...] = (), *
     """A plain beginning, with what another agent has left."""
     record = legacy.record
     survivors = prompt.Survivors(
-        plan=describe.plan_text(legacy.plan),
+        plan=describe.plan_text(legacy.plan, legacy.checks),
         changed_files=record.changed_files,
         changed_count=record.changed_count,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 HANDOFF_MARKER = "<handoff-request>"
+VERIFY_MARKER = "<verify-request>"
 _TAG_BYTES = b"<scripted-turn>"
 _TAG = re.compile(r"<scripted-turn>(\d{1,9})</scripted-turn>")
 
@@ -27,6 +28,8 @@ class RequestView:
     turn_index: int
     """From 0; the number of turns played before this one."""
     is_handoff: bool
+    is_verification: bool = False
+    """A verifier is asked, in a conversation of its own."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -71,7 +74,12 @@ def view_request(body: dict[str, Any], messages_bytes: bytes) -> RequestView:
     played, start = _last_tag(messages) if _TAG_BYTES in messages_bytes else (0, 0)
     turn_index = played + sum(message["role"] == "assistant" for message in messages[start:])
     texts = list(_texts(messages[-1]["content"]))
-    return RequestView(body=body, turn_index=turn_index, is_handoff=bool(texts) and HANDOFF_MARKER in texts[-1])
+    return RequestView(
+        body=body,
+        turn_index=turn_index,
+        is_handoff=bool(texts) and HANDOFF_MARKER in texts[-1],
+        is_verification=len(messages) == 1 and bool(texts) and texts[0].startswith(VERIFY_MARKER),
+    )
 
 
 def user_id_of(body: dict[str, Any]) -> str:

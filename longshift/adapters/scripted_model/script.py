@@ -109,6 +109,7 @@ Policy = Callable[[RequestView], Turn]
 
 OVER = Turn(text="script is over")
 HANDOFF = Turn(text="Notes of the work so far: see the plan and the list of changed files.")
+VERDICT = Turn(text='{"verdict": "accept", "reasons": ["the changes do what the task asks for"], "missing": []}')
 FINISH = Turn(calls=(ScriptedCall(name="finish", input={"summary": "Everything is done."}),))
 
 
@@ -118,11 +119,15 @@ class Script(UserInput):
     turns: tuple[Turn, ...]
     handoff: Turn = HANDOFF
     """The answer to hand-off requests; its tag is added."""
+    verdict: Turn = VERDICT
+    """The answer to a verifier's request."""
 
     def __call__(self, request: RequestView) -> Turn:
         """The turn for `request`."""
         if request.is_handoff:
             return self.handoff
+        if request.is_verification:
+            return self.verdict
         return self.turns[request.turn_index] if request.turn_index < len(self.turns) else OVER
 
 
@@ -134,12 +139,15 @@ class Repeat(UserInput):
     times: int = Field(ge=0)
     then: Turn = FINISH
     handoff: Turn = HANDOFF
+    verdict: Turn = VERDICT
 
     def __call__(self, request: RequestView) -> Turn:
         """The turn for `request`."""
         index = request.turn_index
         if request.is_handoff:
             return self.handoff
+        if request.is_verification:
+            return self.verdict
         if index >= self.times:
             return self.then if index == self.times else OVER
         calls = tuple(
@@ -166,6 +174,7 @@ class ScriptFile(UserInput):
 
     turns: tuple[Turn, ...] = ()
     handoff: Turn = HANDOFF
+    verdict: Turn = VERDICT
     repeat: Repeat | None = None
 
 
@@ -184,7 +193,7 @@ def load_policy(path: Path) -> Script | Repeat:
         raise BadInput(f"script {path}: it needs either turns or repeat")
     if script.repeat is not None:
         return script.repeat
-    return Script(turns=script.turns, handoff=script.handoff)
+    return Script(turns=script.turns, handoff=script.handoff, verdict=script.verdict)
 
 
 def _filled(value: Any, index: int) -> Any:

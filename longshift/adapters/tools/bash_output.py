@@ -6,7 +6,7 @@ from typing import Final
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, Running, RunState
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.tools.endings import ending, lost_text, shown_output
+from longshift.adapters.tools.endings import ending, is_success, lost_text, shown_output
 from longshift.adapters.tools.following import follow_run
 from longshift.adapters.tools.jobs import find_job
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, counted
@@ -42,7 +42,7 @@ def job_outcome(job: str, key: str, spec: CommandSpec, state: RunState, runner: 
     """What a job's state and output look like to the model."""
     limit = OUTPUT_LIMIT_CHARACTERS if isinstance(state, Finished) else RUNNING_LIMIT_CHARACTERS
     output = runner.output(key, limit)
-    status = ToolStatus.OK
+    status, ended = ToolStatus.OK, isinstance(state, Finished | Lost)
     match state:
         case Running():
             seconds = runner.progress(key).running_seconds
@@ -50,8 +50,16 @@ def job_outcome(job: str, key: str, spec: CommandSpec, state: RunState, runner: 
         case Finished():
             line = f"ended: {ending(state, spec.timeout_seconds)}"
         case Lost():
-            return ToolOutcome(ToolStatus.ERROR, lost_text(state, output), True, summary=f"{job}: outcome unknown")
+            text = lost_text(state, output)
+            return ToolOutcome(ToolStatus.ERROR, text, True, summary=f"{job}: outcome unknown", ended_job=job)
         case _:
             status, line = ToolStatus.ERROR, "was never started"
-    text, waits = f"{shown_output(output)}\n[{job} {line}]", isinstance(state, Running)
-    return ToolOutcome(status, text, True, summary=f"{job} {line}"[:120], waits=waits)
+    return ToolOutcome(
+        status,
+        f"{shown_output(output)}\n[{job} {line}]",
+        True,
+        summary=f"{job} {line}"[:120],
+        waits=isinstance(state, Running),
+        ended_job=job if ended else "",
+        ended_ok=isinstance(state, Finished) and is_success(state),
+    )

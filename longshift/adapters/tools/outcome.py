@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.tools import PlanItem, ToolStatus
 
 SUMMARY_LIMIT_CHARACTERS = 120
@@ -45,6 +46,11 @@ class ToolOutcome:
     plan: tuple[PlanItem, ...] | None = None
     summary: str = ""
     """One line for people."""
+    proposed: tuple[ProposedCheck, ...] | None = None
+    """The checks that came with a plan."""
+    ended_job: str = ""
+    """A background job that was seen to have ended."""
+    ended_ok: bool = False
     waits: bool = False
     """It looked at a job that still runs."""
 

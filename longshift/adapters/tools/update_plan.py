@@ -15,5 +15,8 @@ def update_plan(arguments: UpdatePlanArguments) -> ToolOutcome:
     text = "\n".join([f"Plan: {done} of {counted(len(items), 'item')} done.", *rows])
     if len(active) > 1:
         text += f"\nNote: {len(active)} items are in progress; keep to one at a time where you can."
+    if arguments.checks:
+        text += "\nChecks: " + "; ".join(f"{check.name} (`{check.run}`)" for check in arguments.checks)
     current = f": {active[0].title}" if active else ""
-    return ToolOutcome(ToolStatus.OK, text, plan=items, summary=f"plan {done}/{len(items)}{current}"[:120])
+    summary = f"plan {done}/{len(items)}{current}"[:120]
+    return ToolOutcome(ToolStatus.OK, text, plan=items, summary=summary, proposed=arguments.checks)

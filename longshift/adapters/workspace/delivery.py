@@ -4,9 +4,16 @@ from dataclasses import dataclass
 
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.shadow import Shadow
+from longshift.contracts.verification import DiffRecord
 
 PATCH_LIMIT_BYTES = 200_000_000
 """Sum of the changed files, before and after; beyond it the largest are left out of the patch, by name."""
+
+
+TEXT_LIMIT_BYTES = 20_000_000
+TEXT_CHARACTERS = 150_000
+"""Of a patch that is read by a model: some 40,000 tokens."""
+LISTED_FILES = 1_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,27 @@ async def export(
         left_out=tuple(readable(name) for name in (*without, *snapshot.left_out)),
         numstat=numstat,
         tree_hash=snapshot.tree,
+    )
+
+
+async def export_text(
+    shadow: Shadow, base_tree: str, *, limit_bytes: int = TEXT_LIMIT_BYTES, limit_characters: int = TEXT_CHARACTERS
+) -> DiffRecord:
+    """The changes for reading: the head of the patch where it is too large, and the names of all files.
+
+    Raises:
+        WorkspaceFailed: git cannot read the files.
+    """
+    snapshot = await shadow.snapshot(with_protected=True)
+    changed = await shadow.changed_files(base_tree, to_tree=snapshot.tree)
+    without = await _too_much(shadow, base_tree, snapshot.tree, changed, limit_bytes)
+    patch, _ = await shadow.diff(base_tree, to_tree=snapshot.tree, without=without, binary=False)
+    text = patch[: 4 * limit_characters].decode(errors="replace")[:limit_characters]
+    return DiffRecord(
+        text=text,
+        files=tuple(readable(name) for name in changed[:LISTED_FILES]),
+        files_count=len(changed),
+        is_whole=not without and not snapshot.left_out and len(text.encode()) >= len(patch),
     )
 
 

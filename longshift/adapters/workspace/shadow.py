@@ -114,13 +114,19 @@ class Shadow:
             to_tree = to_tree or (await self._snapshot(git)).tree
             return await _changed(git, since_tree, to_tree, *((f"--diff-filter={kinds}",) if kinds else ()))
 
-    async def diff(self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = ()) -> tuple[bytes, str]:
-        """The patch for `git apply`, and its numstat; paths of `without` are in neither."""
+    async def diff(
+        self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = (), binary: bool = True
+    ) -> tuple[bytes, str]:
+        """The patch for `git apply`, and its numstat; paths of `without` are in neither.
+
+        Without `binary` it is for reading alone: binary files are only named in it.
+        """
         paths = ("--", ".", *(f":(exclude,literal,top){path}" for path in without)) if without else ()
         async with self.held() as git:
             to_tree = to_tree or (await self._snapshot(git)).tree
             rest = ("--no-ext-diff", "--no-textconv", "--no-color", since_tree, to_tree, *paths)
-            patch = ("diff-tree", "-r", "-p", "--binary", "--full-index", "-M", *rest)
+            form = ("--binary", "--full-index") if binary else ()
+            patch = ("diff-tree", "-r", "-p", *form, "-M", *rest)
             numbers = ("diff-tree", "-r", "--numstat", "--no-renames", *rest)
             return (
                 (await git(*patch, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout,

@@ -13,7 +13,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
-from longshift.adapters.workspace.delivery import DeliveryCounts, export
+from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
@@ -27,6 +27,7 @@ from longshift.contracts import ids
 from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
+from longshift.contracts.verification import DiffRecord
 from longshift.contracts.workspace import CheckpointDigest, Workspace
 from longshift.policy import rollback
 
@@ -181,6 +182,13 @@ class Workspaces:
         Raises: WorkspaceFailed, DiskFull, StaleGeneration.
         """
         return await export(self.shadow(workspace), workspace.base_tree)
+
+    async def changes(self, workspace: Workspace) -> DiffRecord:
+        """What was done so far, for reading.
+
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration.
+        """
+        return await export_text(self.shadow(workspace), workspace.base_tree)
 
     async def release(self, workspace: Workspace) -> int:
         """End every command of the workspace; how many were running. The files stay.

@@ -6,9 +6,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from longshift.contracts.agent import AgentProgress
+from longshift.contracts.reviews import REVIEW_TEXT_MAX_CHARACTERS, Review
 from longshift.contracts.session import STEER_MAX_CHARACTERS, SessionState, SessionStatus
 from longshift.policy.session import MAX_EXTENSION_HOURS
 from longshift.sessions.listing import ListedSession
+from longshift.sessions.questions import LIMIT_SESSIONS
 
 PAGE_LIMIT = 200
 REASON_MAX_CHARACTERS = 2_000
@@ -32,6 +34,17 @@ class AnswerBody(Given):
     """What the person says whom the session waits for; the agent gets it, and the session goes on."""
 
     text: Text
+
+
+class DecisionBody(Given):
+    """How a question is decided."""
+
+    option: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    """The id of one of its options."""
+    shown_hash: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """`shown_hash` of the question as it was seen: what has changed since is not decided."""
+    text: Annotated[str, StringConstraints(max_length=REVIEW_TEXT_MAX_CHARACTERS)] = ""
+    """For the agent; options with `needs_text` make no sense without."""
 
 
 class CancelBody(Given):
@@ -76,6 +89,15 @@ class ListQuery(BaseModel):
     limit: int = Field(default=50, ge=1, le=PAGE_LIMIT)
     page_token: str = Field(default="", max_length=4_000, pattern=r"^[A-Za-z0-9_-]*$")
     """`next_page_token` of the page before."""
+
+
+class ReviewsQuery(BaseModel):
+    """Which questions are listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: int = Field(default=LIMIT_SESSIONS, ge=1, le=LIMIT_SESSIONS)
+    """Ask at most so many sessions."""
 
 
 class TranscriptQuery(BaseModel):
@@ -124,6 +146,24 @@ class SessionPage(BaseModel):
     sessions: list[ListedSession]
     next_page_token: str | None = None
     """There may be more; a page may hold fewer sessions than asked for, even none."""
+
+
+class OpenReview(BaseModel):
+    """A question that waits for a person."""
+
+    task_id: str
+    title: str
+    review: Review
+
+
+class OpenReviews(BaseModel):
+    """The open questions, the first asked first."""
+
+    reviews: list[OpenReview]
+    silent: list[str]
+    """Sessions that need a person, while no worker tells what for."""
+    left_off: int
+    """Further sessions that need a person; those of other repositories than the token's are counted too."""
 
 
 class SessionDocument(BaseModel):

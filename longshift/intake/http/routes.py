@@ -1,12 +1,14 @@
 """The table of routes: what there is over HTTP. The application and the OpenAPI document are both made from it."""
 
-from longshift.intake.http import events, github, reading, stored, submitting, telling, webhooks
+from longshift.intake.http import deciding, events, github, reading, stored, submitting, telling, webhooks
 from longshift.intake.http.answers import (
     ArtifactNames,
     Health,
     Ignored,
     ListQuery,
+    OpenReviews,
     QueueAnswer,
+    ReviewsQuery,
     SessionDocument,
     SessionPage,
     Submitted,
@@ -119,6 +121,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         telling.answer,
         telling.ANSWER_BODY,
     ),
+    Endpoint(
+        "POST",
+        f"{SESSION}/reviews/{{review}}",
+        "decide",
+        "Decide what a session asks. 202: the engine keeps the decision for the next worker.",
+        deciding.decide,
+        {200: Told, 202: Told},
+        scope=Scope.STEER,
+        body=deciding.DECISION_BODY,
+        takes_key=True,
+        problems=(404, 409),
+    ),
     _tells("pause", "Hold the session after its current step; the clock stands.", telling.pause, None),
     _tells("resume", "Go on after a pause, or when what the session waited for is mended.", telling.resume, None),
     _tells(
@@ -134,6 +148,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         telling.cancel,
         telling.CANCEL_BODY,
         Scope.CANCEL,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/reviews",
+        "reviews",
+        "What sessions ask of people, the first asked first.",
+        deciding.list_reviews,
+        {200: OpenReviews},
+        scope=Scope.READ,
+        query=ReviewsQuery,
     ),
     Endpoint(
         "GET",

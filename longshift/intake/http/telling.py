@@ -11,10 +11,14 @@ from longshift.contracts.session import Extend, SessionState, SessionStatus, Ste
 from longshift.intake.http.answers import AnswerBody, CancelBody, ExtendBody, RollbackBody, SteerBody, Told
 from longshift.intake.http.authority import require_visible
 from longshift.intake.http.bodies import idempotency_key, read_value
+from longshift.intake.http.deciding import VIA
 from longshift.intake.http.documents import answered, needs_person
 from longshift.intake.http.endpoint import JSON, UPDATE_BODY_BYTES, Body, Call
+from longshift.policy import review_list
+from longshift.policy.reviews import BY_HANDS
 from longshift.policy.session import refuse_resume
 from longshift.sessions.failures import SessionRefused, WorkerAbsent
+from longshift.sessions.questions import an_answer
 from longshift.sessions.updates import cancel_later, find_told, tell
 from longshift.sessions.view import read_session
 
@@ -65,24 +69,30 @@ async def cancel(call: Call) -> Response:
 
 
 async def answer(call: Call) -> Response:
-    """What the person says whom the session waits for: the agent gets it as a message, and the session goes on.
+    """What the person says whom the session waits for: it answers the one question that words answer, if there is one.
 
-    Nothing is told to a session that waits for nobody. A message wakes an agent that waits; a session that waits before
-    it has one is told to go on as well. Both have an update id, so a repetition that finds half of it done, or all, is
-    one decision.
+    Otherwise the agent gets it as a message, and the session goes on. Nothing is told to a session that waits for
+    nobody. A message wakes an agent that waits; a session that waits before it has one is told to go on as well. Both
+    have an update id, so a repetition that finds half of it done, or all, is one decision.
     """
     body = await read_value(call, ANSWER_BODY, AnswerBody)
     task_id = call.path("task_id")
     await require_visible(call, task_id)
     key = idempotency_key(call.request.headers) or uuid.uuid4().hex
-    steer_id, resume_id = (_update_id(call, f"answer-{verb}", key) for verb in ("steer", "resume"))
+    review_id, steer_id, resume_id = (_update_id(call, f"answer-{verb}", key) for verb in ("review", "steer", "resume"))
     client = call.services.client
     view = await read_session(client, task_id)
+    asked = review_list.for_words(view.status.reviews)
+    if asked is not None and await find_told(client, task_id, steer_id) is None:
+        review, option = asked
+        given = an_answer(review.ask.id, option, body.text, by=call.caller.name, via=VIA, shown_hash=review.shown_hash)
+        told = await tell(client, task_id, "answer", given, update_id=review_id)
+        return answered(Told(task_id=task_id, action="answer", answer=told))
     refusal = _refused(view.status) or ("" if needs_person(view) else "it waits for the provider, not for a person")
     if refusal:
-        told = await find_told(client, task_id, steer_id)
+        told = await find_told(client, task_id, review_id) or await find_told(client, task_id, steer_id)
         if told is None:
-            raise SessionRefused(f"cannot answer: {refusal}; a session that works takes messages by steer")
+            raise SessionRefused(f"cannot answer: {refusal}")
         return answered(Told(task_id=task_id, action="answer", answer=told))
     told = await tell(client, task_id, "steer", Steer(text=body.text), update_id=steer_id)
     with contextlib.suppress(SessionRefused):  # the message has woken it
@@ -92,7 +102,11 @@ async def answer(call: Call) -> Response:
 
 def _refused(status: SessionStatus) -> str:
     if status.state is not SessionState.WAITING:
-        return f"the session is {status.state.value} and waits for no answer"
+        return f"the session is {status.state.value} and waits for no answer; one that works takes messages by steer"
+    chosen = [each for each in review_list.open_ones(status.reviews) if each.ask.kind not in BY_HANDS]
+    if chosen:
+        names = ", ".join(f"{each.ask.id} ({'|'.join(option.id for option in each.ask.options)})" for each in chosen)
+        return f"words alone decide none of its questions, so choose an option by reviews/ID: {names}"
     return refuse_resume(status, paused=False)
 
 

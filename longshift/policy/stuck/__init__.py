@@ -4,6 +4,7 @@
 signal is `policy.ladder`'s business, and how evidence comes about the loop's.
 """
 
+from longshift.policy.stuck.keeping import tree_hash
 from longshift.policy.stuck.state import answered, forgotten, observed, with_tree
 
-__all__ = ["answered", "forgotten", "observed", "with_tree"]
+__all__ = ["answered", "forgotten", "observed", "tree_hash", "with_tree"]

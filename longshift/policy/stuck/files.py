@@ -13,8 +13,8 @@ LATE_STEPS = 3
 def oscillation(window: Window) -> Signal | None:
     """Changes that are undone and made again, or attempts that all end where they began.
 
-    Coming back counts where no new state lies between; or else where it is the same state each time, which may be
-    honest experiments and is worth a nudge only.
+    Coming back counts where no new state lies between; or else where it is the same state each time and what was left
+    is given up: these may be honest experiments, so it takes one more, and is worth a nudge only.
     """
     returns, first_known = _returns(window)
     if not returns or returns[-1][0] < len(window.steps) - LATE_STEPS:
@@ -22,22 +22,35 @@ def oscillation(window: Window) -> Signal | None:
     newest = max((index for index, move in enumerate(window.moves) if move is Move.NEW), default=-1)
     threshold = window.thresholds.returns
     toggled = [index for index, _ in returns if index > newest]
-    same = [index for index, tree in returns if tree == returns[-1][1]]
-    places = toggled if len(toggled) >= threshold else same
-    if len(places) < threshold:
+    same = _given_up(window, returns)
+    is_undone = len(toggled) < threshold
+    if is_undone and len(same) <= threshold:
         return None
+    places = same if is_undone else toggled
     steps = [window.steps[index].step for index in places]
     tree = returns[-1][1]
     counted = Counter(tree for _, tree in returns)
-    severity = Severity.LOW if places is same else Severity.HIGH if len(places) >= 2 * threshold else Severity.MEDIUM
+    severity = Severity.LOW if is_undone else Severity.HIGH if len(places) >= 2 * threshold else Severity.MEDIUM
     return wording.signal(
         SignalKind.OSCILLATION,
         severity,
         (min(first_known[tree], steps[0]), window.last.step),
         f"After {wording.steps_named(steps)} the files were as they had been before ({len(steps)} times).",
         f"They came back {counted[tree]} times to how they were after step {first_known[tree]}.",
-        "What was changed in between was undone." if places is same else "No state in between was new.",
+        "What was changed in between was undone." if is_undone else "No state in between was new.",
     )
+
+
+def _given_up(window: Window, returns: list[tuple[int, str]]) -> list[int]:
+    """Indices of the returns to the latest state of them from states to which the files never came back."""
+    trees = [step.tree for step in window.steps]
+    kept = {tree for _, tree in returns}
+    found: list[int] = []
+    for index, tree in returns:
+        left = next((each for each in reversed(trees[:index]) if each), window.state.tree_before)
+        if tree == returns[-1][1] and left not in kept:
+            found.append(index)
+    return found
 
 
 def _returns(window: Window) -> tuple[list[tuple[int, str]], dict[str, int]]:

@@ -8,8 +8,8 @@ from longshift.policy.stuck import cycles, wording
 from longshift.policy.stuck.cycles import Cycle
 from longshift.policy.stuck.window import Move, Window, fails, tokens_of
 
-NOISE_SHARE = 0.25
-"""Among the steps of a cycle so many others may stand, if the cycle comes once more often than needed."""
+NOISE_SHARE = 0.35
+"""Among the steps of a cycle so many others may stand."""
 
 Needed = Callable[[int], int]
 """How often a cycle of so many steps has to come."""
@@ -46,23 +46,30 @@ def _by_steps(steps: list[StepEvidence], tokens: list[str], needed: Needed) -> S
 
 
 def _with_noise(steps: list[StepEvidence], tokens: list[str], needed: Needed) -> Signal | None:
-    """A cycle with something else in between now and then; a step that moved or waited ends it all the same."""
+    """A cycle with something else in between now and then; a step that moved or waited ends it all the same.
+
+    It takes one cycle more, and of a single step twice as many: a test may well be run again after a look elsewhere.
+    """
+
+    def often(length: int) -> int:
+        return 2 * needed(1) if length == 1 else needed(length) + 1
+
     barrier = max((index for index, token in enumerate(tokens) if token.startswith("#")), default=-1) + 1
-    often = Counter(tokens[barrier:])
+    counted = Counter(tokens[barrier:])
     least = min(needed(1), needed(2))
-    places = [index for index in range(barrier, len(tokens)) if often[tokens[index]] >= least]
+    places = [index for index in range(barrier, len(tokens)) if counted[tokens[index]] >= least]
     if not places or places[-1] != len(tokens) - 1:
         return None
-    cycle = cycles.at_end([tokens[index] for index in places], lambda cycle: needed(cycle.length) + 1)
+    cycle = cycles.at_end([tokens[index] for index in places], lambda cycle: often(cycle.length))
     if cycle is None:
         return None
-    size = cycle.length * (needed(cycle.length) + 1)
+    size = cycle.length * often(cycle.length)
     covered = len(tokens) - places[-size]
     if covered - size > NOISE_SHARE * covered:
         return None
     what = f"the same {'step' if cycle.length == 1 else f'cycle of {cycle.length} steps'}, with others in between,"
-    exact = Cycle(cycle.length, size // cycle.length)
-    return _signal([steps[index] for index in places[-size:]], exact, needed(cycle.length), what)
+    exact = Cycle(cycle.length, often(cycle.length))
+    return _signal([steps[index] for index in places[-size:]], exact, exact.times, what)
 
 
 def _by_calls(steps: list[StepEvidence], moves: Sequence[Move], needed: Needed) -> Signal | None:

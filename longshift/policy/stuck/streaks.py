@@ -10,6 +10,8 @@ from longshift.policy.stuck.window import Move, Window, moves_of
 KEPT_STREAKS = 12
 KEPT_STEPS = 50
 
+_SEARCH = "git bisect"
+"""Who looks for the commit that broke something wants to see the same failure again."""
 _FINISH = "finish"
 _CHECKS = "checks"
 _CALL = "call "
@@ -21,7 +23,8 @@ def after_step(state: StuckState, step: StepEvidence) -> tuple[Streak, ...]:
 
     A failure that repeats without the files having moved adds nothing: that is a repetition.
     """
-    streaks = {streak.key: streak for streak in state.streaks}
+    searches = any(_SEARCH in call.summary for call in step.calls)
+    streaks = {streak.key: streak for streak in state.streaks if streak.key == _FINISH or not searches}
     for call in step.calls:
         if not call.failed:
             streaks.pop(_CALL + call.signature, None)

@@ -22,12 +22,12 @@ def span(first: int, last: int) -> str:
 
 
 def steps_named(steps: Sequence[int]) -> str:
-    """`steps 4, 9 and 12`; of many the latest."""
+    """`steps 4, 9 and 12`; of many the latest, and how many there were before."""
     if len(steps) == 1:
         return f"step {steps[0]}"
     named = [str(step) for step in steps[-_NAMED_STEPS:]]
-    earlier = f"{len(steps) - len(named)} earlier ones, " if len(steps) > len(named) else ""
-    return f"steps {earlier}{', '.join(named[:-1])} and {named[-1]}"
+    earlier = f" (and {len(steps) - len(named)} earlier)" if len(steps) > len(named) else ""
+    return f"steps {', '.join(named[:-1])} and {named[-1]}{earlier}"
 
 
 def quoted(calls: Iterable[CallEvidence]) -> str:

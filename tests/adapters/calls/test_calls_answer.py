@@ -44,6 +44,7 @@ def test_a_valid_answer_is_kept_as_it_came() -> None:
         tool_class=ToolClass.EFFECT,
         arguments_hash=checked.calls[0].arguments_hash,
         summary="bash: pytest -q",
+        command="pytest -q",
     )
     assert (expected,) == checked.calls
 

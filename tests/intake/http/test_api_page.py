@@ -15,7 +15,7 @@ from longshift.intake.http.feed_events import NAMES
 from longshift.intake.http.routes import ENDPOINTS
 from longshift.intake.http.tokens import Scope
 from tests.cli.test_store_commands import put_session
-from tests.intake.http.conftest import WEBHOOK_SECRET, Running, lone_worker
+from tests.intake.http.conftest import WEBHOOK_SECRET, Running, listed, lone_worker
 from tests.intake.http.test_telling import until
 from tests.workflows.scripted import Script, digest_of
 
@@ -49,8 +49,8 @@ async def run(api: Running, kind: str, text: str, folder: Path, **more: str) -> 
 @pytest.mark.engine
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are for curl")
 async def test_the_examples_work_as_they_stand_there(api: Running, client: Client, tmp_path: Path) -> None:
-    refused = digest_of(outcome=ModelOutcome.REFUSED, error="which database?")
-    script = Script([refused, digest_of("bash")], hold_tools=asyncio.Event())
+    refused = digest_of(outcome=ModelOutcome.REFUSED, detail="which database?")
+    script = Script([refused, refused, digest_of("bash")], hold_tools=asyncio.Event())
     await put_session(api.store)
     token = (await run(api, "sh", example("token add"), tmp_path)).splitlines()[0]
 
@@ -61,6 +61,9 @@ async def test_the_examples_work_as_they_stand_there(api: Running, client: Clien
         await tried("id: mend")
         stream = asyncio.create_task(tried("--no-buffer"))
         await until(http, "mend", lambda found: found["status"]["state"] == "waiting")
+        assert ["mend"] == [each["task_id"] for each in await listed(http, "attention=true")]
+        decided = await run(api, "python", example("/v1/reviews"), tmp_path, TOKEN=token)
+        await until(http, "mend", lambda found: len(found["status"]["reviews"]) == 2)
         answered = await tried("/mend/answer")
         await script.tool_started.wait()
         await tried("/mend/artifacts")
@@ -69,6 +72,7 @@ async def test_the_examples_work_as_they_stand_there(api: Running, client: Clien
     assert '"is_new":true' in await tried("ticket-42")
     assert '"is_new":true' in await run(api, "python", example("webhook-id"), tmp_path)
     assert "delivered with the next model call" in answered
+    assert "which database? ['retry', 'cancel']\nrefused-1 is decided: retry (Try again), by ci via http" in decided
     assert b"+again\n\xff" == (tmp_path / "patch.diff").read_bytes()
 
 
