@@ -25,6 +25,7 @@ from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
 from activities.model import Models
+from activities.people import People
 from activities.quarantine import Quarantine
 from activities.slot_supply import slot_tuner
 from activities.slots import Slots
@@ -45,6 +46,7 @@ from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
+from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
 from longshift.search_attributes import register_search_attributes
@@ -124,17 +126,21 @@ async def workers(
     built = Built()
     tools: ToolActivities = NoTools()
     model_client = ModelClient(key_of=settings.key_of, limiters=LimiterPool())
+    people = AsyncExitStack()
     try:
         if Role.MODEL in roles:
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
+            if telling := await people.enter_async_context(posters(settings)):
+                built.workers.append(_worker(parts, ids.PEOPLE_QUEUE, POSTS_AT_ONCE, [People(telling).post]))
         if Role.HOST in roles:
             tools = await _add_host(built, parts, quick_calls=Role.CONTROL in roles)
         if Role.CONTROL in roles:
             built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
+        await people.aclose()
         await model_client.aclose()
 
 

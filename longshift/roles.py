@@ -12,7 +12,7 @@ class Role(StrEnum):
     CONTROL = "control"
     """Runs workflows, with their bookkeeping in the store."""
     MODEL = "model"
-    """Calls model providers; holds nothing, so any number will do."""
+    """Calls model providers, and posts to people; holds nothing, so any number will do."""
     HOST = "host"
     """Holds workspaces and runs tools, with a data directory of its own."""
 

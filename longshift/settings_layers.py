@@ -20,7 +20,12 @@ ENV_PREFIX = "LONGSHIFT_"
 PROJECT_FILE = "longshift.toml"
 PROFILES_TABLE = "models"
 """Both files may also hold provider profiles; those are read by the model client's own loader."""
-SECRET_FIELDS = frozenset({"model_api_key", "webhook_secrets", "github_webhook_secret", "github_token"})
+SECRET_FIELDS = frozenset(
+    {
+        *("model_api_key", "webhook_secrets", "github_webhook_secret", "github_token"),
+        *("slack_bot_token", "slack_app_token", "webhook_url"),
+    }
+)
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT.*)$|_PORT(_\d+_(TCP|UDP|SCTP).*)?$")
 """Kubernetes puts these into every container of a namespace that has a Service of our name."""
 

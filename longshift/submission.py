@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from longshift.adapters.store import open_store
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
+from longshift.contracts.people import PeopleChannels
 from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
@@ -64,6 +65,8 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     if named is None:
         field, named = "model_fallback", settings.model_fallback
     fallback = tuple(dict.fromkeys(_known(field, name, settings) for name in named if name != profile))
+    if task.verifier is not None and task.verifier.model is not None:
+        _known("verifier.model", task.verifier.model, settings)
     return SessionInput(
         task=task,
         profile=profile,
@@ -74,6 +77,16 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
         host_patience_seconds=settings.host_patience_seconds,
         fleet=settings.fleet_limits.any,
         remind_after_seconds=settings.remind_after_seconds,
+        people=channels_of(settings),
+    )
+
+
+def channels_of(settings: Settings) -> PeopleChannels:
+    """Where people are told of the task's session."""
+    return PeopleChannels(
+        slack_channel=settings.slack_channel,
+        webhook=settings.webhook_url is not None,
+        ui_url=settings.ui_url or "",
     )
 
 

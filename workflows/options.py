@@ -104,3 +104,16 @@ def _on_host(host_queue: str, limit: timedelta) -> RemoteOptions:
         retry_policy=_PATIENT,
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     )
+
+
+PEOPLE = RemoteOptions(
+    task_queue=ids.PEOPLE_QUEUE,
+    start_to_close_timeout=timedelta(minutes=4),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=60), maximum_attempts=15
+    ),
+    cancellation_type=ActivityCancellationType.TRY_CANCEL,
+)
+"""One message to people: some ten minutes of attempts. Then `workflows.bulletin` looks what is the newest to say, and
+begins again, for as long as it takes."""

@@ -67,6 +67,8 @@ class Session(Steering):
             # A cancel in the Web UI takes the same way as a person's: whatever waits sees the reason.
             self._cancel_reason = self._cancel_reason or "cancelled"
             await life
+        self._tell_people(final=True)
+        await self._telling.told()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 

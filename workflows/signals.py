@@ -1,9 +1,13 @@
-"""Signals between sessions, agents and gates. A receiver that has ended is no error: there is nothing left to tell."""
+"""Signals between sessions, agents, gates and bulletins.
+
+A receiver that has ended is no error: there is nothing left to tell.
+"""
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from longshift.contracts import ids
+from longshift.contracts.cards import SessionCard
 from longshift.contracts.session import AgentStatus
 
 
@@ -27,6 +31,11 @@ async def to_session(session: str, name: str, value: object | None = None) -> bo
 async def to_gate(key: str, name: str, value: object) -> None:
     """Send the signal `name` to the gate of a key."""
     await _send(ids.gate_workflow_id(key), name, value)
+
+
+async def to_bulletin(task_id: str, card: SessionCard) -> bool:
+    """Show what tells people of a session its newest card; whether there was one."""
+    return await _send(ids.bulletin_workflow_id(task_id), "show", card)
 
 
 async def _send(workflow_id: str, name: str, value: object | None) -> bool:

@@ -25,7 +25,7 @@ from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.stuck import Rung
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import describe, review_list, reviews, slots
+from longshift.policy import asking, cards, describe, review_list, reviews, slots
 from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
@@ -35,6 +35,7 @@ from workflows.failures import in_words
 from workflows.fleet_member import FleetMember
 from workflows.questions import Questions
 from workflows.slot import Slot, SlotPhase
+from workflows.telling import Telling
 
 
 class Steering:
@@ -64,6 +65,7 @@ class Steering:
         self._given = Extension()
         """What people added to the budget."""
         self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
+        self._telling = Telling(task.id, task.title, request.people)
         self._questions = Questions(request.remind_after_seconds)
         self._slot_question = ""
         self._slot_attention: Attention | None = None
@@ -122,6 +124,12 @@ class Steering:
         if (old.state, old.attention) != (state, attention):
             attributes.upsert_state(state, attention)
         workflow.set_current_details(describe.session_details(self.status()))
+        self._tell_people()
+
+    def _tell_people(self, *, final: bool = False) -> None:
+        """Show those who are told outside of the engine what has changed."""
+        if self._telling.is_wanted:
+            self._telling.tell(cards.card_of(self._request, self.status(), self._agent_status, final=final))
 
     def _ask_about_slot(self, failure: FailureError | None) -> None:
         """No workspace can be made any more, which only a person can mend; None: that is over."""
@@ -136,6 +144,8 @@ class Steering:
         # While an agent works its supervision shows this; otherwise it is shown beside what the session does.
         if self._agent is None and self._status.attention == before and workflow.patched("people"):
             self._move(self._status.state, reason=self._status.reason, attention=self._slot_attention)
+        else:
+            self._tell_people()
 
     def _hear(self, signal: SlotTaken | SlotGranted | SlotDraining) -> None:
         self._slot.take_signal(signal)
@@ -176,6 +186,7 @@ class Steering:
         if is_waiting_already and self._status.attention != attention and workflow.patched("people"):
             self._move(SessionState.WAITING, attention=attention)  # the supervision saw no change
         workflow.set_current_details(describe.session_details(self.status()))
+        self._tell_people()
 
     @workflow.update
     async def steer(self, message: Steer) -> str:
@@ -212,13 +223,15 @@ class Steering:
         """Go on: after a pause, or when what a person had to mend is mended."""
         was_paused, self._paused = self._paused, False
         self._try_again()
-        asks = self._agent_status is not None and self._agent_status.ask is not None
+        asked = self._agent_status.ask if self._agent_status else None
         if self._agent is not None:
             agent = self._status.agent
             if was_paused:
                 await signals.to_agent(agent, "set_paused", value=False)
-            if not (was_paused and asks):  # the end of a pause answers no question
+            if asked is None or not (was_paused or asked.kind in asking.HOLDING):
                 self._questions.withdraw_of(agent)
+                self._tell_people()
+            if asked is None or not was_paused:  # the end of a pause answers no question
                 await signals.to_agent(agent, "wake")
         return "resumed"
 
@@ -230,7 +243,7 @@ class Steering:
 
     @resume.validator
     def _may_resume(self) -> None:
-        self._allow(policy.refuse_resume(self._status, self._paused))
+        self._allow(policy.refuse_resume(self.status(), self._paused))
 
     @workflow.update
     async def cancel(self, reason: str) -> str:
@@ -323,6 +336,7 @@ class Steering:
         review, is_new = self._questions.decide(answer)
         if is_new:
             workflow.set_current_details(describe.session_details(self.status()))
+            self._tell_people()
             await self._carry_out(review)
         return reviews.told(review)
 
@@ -339,9 +353,6 @@ class Steering:
                 self._is_enough = True
             case reviews.RETRY if not review.ask.agent:
                 self._try_again()
-            case reviews.END:
-                await signals.to_agent(review.ask.agent, "end", policy.ended_by(decision))
-                await signals.to_agent(review.ask.agent, "wake")
             case _:
                 await self._tell_decision(review.ask.agent, decision)
 

@@ -6,11 +6,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli import render_budget, render_reviews
+from longshift.cli import render_budget, render_proof, render_reviews
 from longshift.cli.figures import Row, bar, duration, moment
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.checks import ChecksDigest
+from longshift.contracts.completion import CompletionReport
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
@@ -57,8 +58,10 @@ def session(
     if progress and progress.plan:
         parts += [Text("plan", style="bold"), plan(progress.plan, plan_limit)]
     found = _checks(view)
+    said = _completion(view)
     if found:
-        parts += [Text.assemble(("checks  ", "bold"), found.headline), checks(found)]
+        parts += [Text.assemble(("checks  ", "bold"), found.headline, render_proof.origin(said)), checks(found)]
+    parts += render_proof.proof(said)
     if actions:
         parts += [Text("last actions", style="bold"), *actions]
     elif progress and progress.last_text:
@@ -184,6 +187,12 @@ def _checks(view: SessionView) -> ChecksDigest | None:
     if view.progress:
         return view.progress.checks
     return view.status.agents[-1].checks if view.status.agents else None
+
+
+def _completion(view: SessionView) -> CompletionReport | None:
+    if view.progress:
+        return view.progress.completion
+    return view.status.agents[-1].completion if view.status.agents else None
 
 
 def _table(rows: list[Row]) -> Table:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from temporalio import activity
 
 from longshift.contracts.agent import AgentLimits
+from longshift.contracts.cards import PostInput, PostResult
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.fleet import FleetSpend
@@ -315,3 +316,12 @@ class SlotActivities(ABC):
 
         A host that stops before that ends it with `slot_lost`, one that has no room with `host_full`.
         """
+
+
+class PeopleActivities(ABC):
+    """Messages to people outside."""
+
+    @activity.defn
+    @abstractmethod
+    async def post(self, request: PostInput) -> PostResult:
+        """Post or edit one message. An attempt that follows another one first looks whether that did it."""

@@ -17,6 +17,9 @@
     ├── QueueFull                  queue_full          yes  the backlog has reached its limit
     ├── BrokerError
     │   └── BrokerUnavailable      broker_unavailable  yes  leases that were not settled come back by themselves
+    ├── PeopleError
+    │   ├── PeopleUnavailable      people_unavailable  yes  Slack or a webhook cannot be reached, or is too busy
+    │   └── PeopleRefused          people_refused      no   token, channel or message is refused; the text says why
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -199,6 +202,25 @@ class BrokerUnavailable(BrokerError):
 
     kind = "broker_unavailable"
     retryable = True
+
+
+class PeopleError(LongshiftError):
+    """A message to people could not be posted."""
+
+    kind = "people"
+
+
+class PeopleUnavailable(PeopleError):
+    """Slack or a webhook cannot be reached, or takes no more messages right now; whether it has this one is unknown."""
+
+    kind = "people_unavailable"
+    retryable = True
+
+
+class PeopleRefused(PeopleError):
+    """Slack or a webhook refuses the message; it has not been posted. The text names the remedy."""
+
+    kind = "people_refused"
 
 
 class EngineError(LongshiftError):

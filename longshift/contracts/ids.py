@@ -26,6 +26,8 @@ HOSTS_QUEUE = "longshift-hosts"
 """Slots for sessions, from any host: what waits here is the queue."""
 SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 """Slots for sub-agents, from any host."""
+PEOPLE_QUEUE = "longshift-people"
+"""Messages to people outside; only workers that know where to may take them."""
 
 FLEET_WORKFLOW_ID = "fleet"
 """The workflow id of what all sessions together spend."""
@@ -82,6 +84,11 @@ def _with_suffix(base: str, suffix: str) -> str:
 def session_workflow_id(task_id: str) -> str:
     """The workflow id of a task's session."""
     return f"session/{task_id}"
+
+
+def bulletin_workflow_id(task_id: str) -> str:
+    """The workflow id of what tells people of a task's session."""
+    return f"people/{task_id}"
 
 
 def is_schedule_name(text: str) -> bool:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from longshift.contracts.agent import AgentLimits, AgentReport, Attention, News
 from longshift.contracts.ledger import Extension, Spend
+from longshift.contracts.people import PeopleChannels
 from longshift.contracts.reviews import Ask, Review
 from longshift.contracts.stuck import Rung
 from longshift.contracts.task import MESSAGE_MAX_CHARACTERS, TaskSpec
@@ -67,6 +68,8 @@ class SessionInput(Wire):
     """How long the host that had the slot is waited for before another one may take the session."""
     fleet: bool = False
     """All sessions together have a limit: this one tells what it spends, and holds when that is used up."""
+    people: PeopleChannels = PeopleChannels()
+    """Where people are told of the session."""
     remind_after_seconds: float = 14_400
     """How long after a question people are reminded of it first; 0: never."""
 

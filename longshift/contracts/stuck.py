@@ -94,7 +94,7 @@ class StuckThresholds(UserInput):
 
 
 class CallEvidence(Wire):
-    """One call of a step. What is not set is not written: an agent carries up to 112 of these."""
+    """One call of a step. What is not set is not written: an agent carries up to 104 of these."""
 
     name: str
     signature: str
@@ -137,7 +137,7 @@ class StepEvidence(Wire):
     stale: bool = Field(default=False, exclude_if=not_)
     """Whatever its calls gave had been seen before; the detector says so when it sees the step."""
     folded: int = Field(default=0, exclude_if=not_)
-    """So many calls stand in one, with common hashes: 0 where each stands for itself."""
+    """So many calls stand in one, without hashes of its own; 0 where each stands for itself."""
 
 
 class Rung(StrEnum):
@@ -184,7 +184,7 @@ class StuckState(Wire):
     tree_before: str = ""
     """The last known hash of the files before those steps."""
     streaks: tuple[Streak, ...] = ()
-    """The latest 12, the one that was met last at the end."""
+    """The latest 8, the one that was met last at the end."""
     idle: int = 0
     """Steps since the last progress, without those that waited for a job."""
     spent_tokens: int = 0

@@ -15,6 +15,7 @@ from longshift.intake.http.github_poll import keep_polling
 from longshift.intake.http.server import serve
 from longshift.intake.inbox import Inbox
 from longshift.intake.pump import Pump
+from longshift.intake.slack.gateway import run_gateway
 from longshift.intake.standing import Standing, State
 from longshift.intake.supervision import Way
 from longshift.intake.suspects import Suspects
@@ -37,6 +38,8 @@ def all_ways(settings: Settings, client: Client, acceptance: Acceptance, stand: 
     ways = [*queues, inbox(settings, acceptance, stand), http(settings, client, acceptance, stand)]
     if settings.github_repositories and settings.github_token is not None:
         ways.append(github(settings, acceptance, stand))
+    if settings.slack_app_token is not None:
+        ways.append(slack(settings, client, stand))
     return ways
 
 
@@ -96,5 +99,15 @@ def github(settings: Settings, acceptance: Acceptance, stand: Stand) -> Way:
             stopping.cancel()
             polling.cancel()
             await asyncio.wait([polling])
+
+    return Way(standing, run)
+
+
+def slack(settings: Settings, client: Client, stand: Stand) -> Way:
+    """What people do in Slack; no tasks come in here, but decisions."""
+    standing = stand("slack")
+
+    async def run(stopped: asyncio.Event) -> None:
+        await run_gateway(settings, client, standing, stopped)
 
     return Way(standing, run)

@@ -16,6 +16,7 @@ HEAD_CHARACTERS = 240
 CUT = " … "
 _HEREDOC = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n.*?^\s*\2[ \t]*$", re.DOTALL | re.MULTILINE)
 _CONTINUED = re.compile(r"\\\n")
+_JOINED = re.compile(r"(\|\||&&|[|;&])\s*\n\s*")
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _REDIRECTION = re.compile(r"(?:\d|&)?>{1,2}\s*(?:&\d|[^\s;|&]+)|(?<!<)<\s*[^\s<;|&(]+")
 _OPERATOR = re.compile(r"(\|\||&&|\|&|;;|[;|&\n])")
@@ -45,7 +46,7 @@ def command_text(command: str) -> str:
     Of a longer one the head and the end stay, because what proves something often stands at the end of a script.
     """
     text = _HEREDOC.sub(r"\3", f"{command}\n")
-    text = _COMMENT.sub("", _CONTINUED.sub(" ", text))
+    text = _JOINED.sub(r"\1 ", _COMMENT.sub("", _CONTINUED.sub(" ", text)))
     text = " ; ".join(" ".join(line.split()) for line in text.split("\n") if line.strip())
     if len(text) <= TEXT_CHARACTERS:
         return text
@@ -107,8 +108,6 @@ def _line(text: str, root: str = "") -> _Line:
         if words and not _goes_to(words, root):
             parts.append(words)
             operators.append(operator)
-        elif parts and not words:
-            operators[-1] = operator or operators[-1]
     shell = [word for words in map(str.split, pieces) if words[:1] == ["set"] for word in words]
     told = {"&&", "", *("|" for word in shell if word == "pipefail")}
     if any(re.fullmatch(r"-[a-z]*e[a-z]*", word) for word in shell):

@@ -22,7 +22,7 @@ from longshift.contracts.reviews import Ask, AskKind, Decision
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Restoration
-from longshift.policy import asking, claims, ladder, notes, proof_notes
+from longshift.policy import asking, claims, ladder, proof_notes
 from longshift.policy.reviews import options_of
 
 KEPT_COMMANDS = 40
@@ -171,10 +171,7 @@ def report(state: AgentState) -> CompletionReport:
 
 def accepted(state: AgentState) -> str:
     """The result of a `finish` that is accepted."""
-    said = report(state)
-    if said.unproved:
-        return proof_notes.ACCEPTED_UNPROVED
-    return proof_notes.ACCEPTED_WITHOUT_CHECKS if said.source is CheckSource.NONE else notes.FINISH_ACCEPTED
+    return proof_notes.accepted(report(state))
 
 
 def _recorded(known: tuple[CommandRun, ...], step: int, call: CallDigest, digest: ToolDigest) -> tuple[CommandRun, ...]:

@@ -3,7 +3,7 @@
 import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
-from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, ProposedCheck
+from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionReport, ProposedCheck
 from longshift.contracts.ledger import Spend
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
@@ -117,7 +117,11 @@ def agent_details(progress: AgentProgress) -> str:
         ("cost", f"${progress.cost_usd:.2f}{_unknown(progress.unknown)}"),
         ("tool calls", str(progress.tool_calls)),
         ("files changed", str(progress.changed_files)),
-        ("checks", progress.checks.headline if progress.checks else "not run yet"),
+        ("checks", _checks(progress)),
+        *(
+            ("claims", f"{len(said.claims) - len(said.unproved)} of {len(said.claims)} proved")
+            for said in _claimed(progress)
+        ),
     ]
     parts = [_table(rows)]
     if progress.attention:
@@ -127,6 +131,15 @@ def agent_details(progress: AgentProgress) -> str:
     if progress.last_text:
         parts.append(f"### The agent last said\n> {progress.last_text[:500]}")
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def _checks(progress: AgentProgress) -> str:
+    said = progress.checks.headline if progress.checks else "not run yet"
+    return f"{said}, proposed by the agent" if progress.completion and progress.completion.proposed else said
+
+
+def _claimed(progress: AgentProgress) -> list[CompletionReport]:
+    return [progress.completion] if progress.completion and progress.completion.claims else []
 
 
 def session_details(status: SessionStatus) -> str:

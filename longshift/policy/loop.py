@@ -293,7 +293,7 @@ def after_checks(state: AgentState, digest: ChecksDigest | None) -> AgentState:
     if state.version >= steps.VERSION_WITH_PEOPLE and finish is not None:
         state = completion.with_claims(state, finish)
     if digest is not None:
-        refused = None if digest.passed else notes.finish_refused(digest)
+        refused = None if digest.passed else notes.finish_refused(digest, proposed=bool(state.completion.proposed))
         update = {"checks": digest, "checked_step": state.step, "finish_refused": refused}
         state = state.model_copy(update=update)
     if state.finish_refused is not None or state.version < steps.VERSION_WITH_PEOPLE:

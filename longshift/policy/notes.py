@@ -71,9 +71,10 @@ def _about_answer(state: AgentState) -> str:
     return CUT if state.stop_reason == "max_tokens" else NO_CALL
 
 
-def finish_refused(checks: ChecksDigest) -> str:
+def finish_refused(checks: ChecksDigest, *, proposed: bool = False) -> str:
     """The result of a `finish` whose checks are red: the evidence, so that the agent can go on."""
-    lines = [f"Not finished: {checks.headline}. The runner ran the declared checks itself; this is what it saw."]
+    which = "checks of your plan" if proposed else "declared checks"
+    lines = [f"Not finished: {checks.headline}. The runner ran the {which} itself; this is what it saw."]
     lines += [f"\n[{'green' if result.passed else 'RED'}] {result.name}: {result.detail}" for result in checks.results]
     if checks.protected_changes:
         listed = "\n  ".join(checks.protected_changes[:50])

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from longshift.contracts.completion import ClaimVerdict, JudgedClaim, Verdict
+from longshift.contracts.completion import CheckSource, ClaimVerdict, CompletionReport, JudgedClaim, Verdict
+from longshift.policy import notes
 
 CHECKS_WANTED = (
     "This task declares no checks, so nothing proves yet when it is done. Call update_plan once more with `checks`: "
@@ -11,19 +12,45 @@ CHECKS_WANTED = (
 CHECKS_IGNORED = (
     "This task declares its own checks, and those decide; the checks in your plan are not taken. Go on with the work."
 )
-ACCEPTED_UNPROVED = (
-    "Accepted. Not every claim in `verified` is borne out by the record; the report says which. The session ends here."
-)
-ACCEPTED_WITHOUT_CHECKS = "Accepted: there are no checks to prove it by, and the report says so. The session ends here."
 TIME_IS_UP = "Not finished: the time was up before the work could be verified."
 REFUSAL_LIMIT_CHARACTERS = 12_000
 _SAID = {
     ClaimVerdict.PROVED: "ran at step {step}, after the last change of files, and succeeded",
-    ClaimVerdict.NEVER_RUN: "no command that contains it is among those that you ran lately",
+    ClaimVerdict.NEVER_RUN: "no command that contains it is among those that ran lately",
     ClaimVerdict.FAILED: "the command line that held it failed when it ran last, at step {step}",
     ClaimVerdict.STALE: "it ran last at step {step}, and files were changed after that",
     ClaimVerdict.UNKNOWN: "it was started at step {step}, and its end was not seen",
 }
+
+
+_ACCEPTED = {
+    CheckSource.DECLARED: notes.FINISH_ACCEPTED,
+    CheckSource.PROPOSED: "Accepted: every check of your plan passes. The session ends here.",
+    CheckSource.NONE: "Accepted: there are no checks to prove it by. The session ends here.",
+}
+
+
+def accepted(said: CompletionReport) -> str:
+    """The result of a `finish` that is accepted, with all that speaks for it and against it."""
+    return "\n".join([_ACCEPTED[said.source], *claim_lines(said.claims), *verdict_line(said.verdicts[-1:])])
+
+
+def claim_lines(claims: Sequence[JudgedClaim]) -> list[str]:
+    """Claims and what the record says, a line each."""
+    marks = {ClaimVerdict.PROVED: "proved"}
+    return [f"[{marks.get(each.verdict, 'NOT PROVED')}] `{each.command}`: {record_says(each)}" for each in claims]
+
+
+def verdict_line(verdicts: Sequence[Verdict]) -> list[str]:
+    """Verdicts in a line each."""
+    return [f"[verifier] step {each.step}: {_outcome(each)}. {' '.join(each.reasons)}".rstrip() for each in verdicts]
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.accepted:
+        return "accepts"
+    said = "gave no usable verdict" if verdict.unreadable else "rejects"
+    return f"{said}, overruled by {verdict.overruled_by}" if verdict.overruled_by else said
 
 
 def record_says(claim: JudgedClaim) -> str:

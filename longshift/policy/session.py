@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from longshift.contracts.agent import AgentLimits, AgentReport
 from longshift.contracts.ledger import Allowance, Extension, Spend
 from longshift.contracts.model import Usage
-from longshift.contracts.reviews import Answer, AskKind, Decision
+from longshift.contracts.reviews import Answer, AskKind
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
@@ -21,7 +21,7 @@ from longshift.contracts.session import (
     Steer,
 )
 from longshift.contracts.task import Budget, OnDeadline
-from longshift.policy import ledger, raising
+from longshift.policy import asking, ledger, raising, review_list
 from longshift.policy.clock import ActiveClock
 from longshift.policy.reviews import RAISE
 
@@ -32,9 +32,6 @@ MAX_STEER_CHARACTERS = 300_000
 MAX_SHIFTS = 20
 """How often a session may start afresh from a hand-off note by itself."""
 MAX_EXTENSION_HOURS = 720.0
-
-ENDED_BY_CHARACTERS = 500
-"""Of a person's words, in the reason of a session's end."""
 
 _TIME_IS_UP = "budget.active_hours: active time is used up"
 
@@ -123,12 +120,6 @@ def time_is_up(used_seconds: float) -> str:
     return f"{_TIME_IS_UP} ({used_seconds / 3600:.2f} h)"
 
 
-def ended_by(decision: Decision) -> str:
-    """The same for an agent that a person ends instead of helping it."""
-    words = f": {decision.text[:ENDED_BY_CHARACTERS]}" if decision.text else ""
-    return f"ended by {decision.by or 'a person'} ({decision.ask_id}){words}"
-
-
 def is_time(report: AgentReport) -> bool:
     """Whether it was the time that ran out, and not tokens, dollars or steps."""
     return report.reason.startswith(_TIME_IS_UP)
@@ -202,6 +193,10 @@ def refuse_resume(status: SessionStatus, paused: bool) -> str:
         return "what all sessions together may spend is used up: raise it (longshift fleet raise) or release them"
     if status.attention is not None and status.attention.kind == "deadline":
         return "the session's active time is used up: extend it (longshift extend) or cancel it"
+    asked = review_list.open_ones(status.reviews)
+    if not paused and asked and all(each.ask.kind in asking.HOLDING for each in asked):
+        names = ", ".join(each.ask.id for each in asked)
+        return f"the session asks something that only a decision ends: {names} (longshift answer, see longshift inbox)"
     return _refuse(status, "resume", 0)
 
 

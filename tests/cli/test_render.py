@@ -7,6 +7,14 @@ import pytest
 from longshift.cli import figures, render
 from longshift.contracts.agent import AgentOutcome, AgentReport, Attention
 from longshift.contracts.checks import CheckResult, ChecksDigest
+from longshift.contracts.completion import (
+    CheckSource,
+    ClaimVerdict,
+    CompletionReport,
+    JudgedClaim,
+    ProposedCheck,
+    Verdict,
+)
 from longshift.contracts.session import SessionState
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
@@ -118,6 +126,39 @@ def test_nothing_that_a_model_or_a_repository_wrote_reaches_the_terminal_raw() -
         workspace=WORKSPACE.model_copy(update={"root": HOSTILE}),
     )
     plan = (PlanItem(title=HOSTILE, status=PlanItemStatus.PENDING),)
-    agent = progress(plan=plan, checks=digest, last_text=HOSTILE, next_action=HOSTILE)
+    proof = CompletionReport(
+        source=CheckSource.PROPOSED,
+        proposed=(ProposedCheck(name="suite", run=f"echo {HOSTILE}"),),
+        weakened=(HOSTILE,),
+        claims=(JudgedClaim(command=HOSTILE, outcome=HOSTILE, verdict=ClaimVerdict.FAILED, step=2),),
+        verdicts=(Verdict(step=3, accepted=False, reasons=(HOSTILE,), missing=(HOSTILE,), overruled_by=HOSTILE),),
+    )
+    agent = progress(plan=plan, checks=digest, completion=proof, last_text=HOSTILE, next_action=HOSTILE)
     page = shown(render.session(SessionView(told, progress=agent)))
     assert ("owned" in page, set[str]()) == (True, UNSAFE & set(page))
+
+
+def test_the_page_of_an_ended_session_tells_what_its_word_was_worth() -> None:
+    said = CompletionReport(
+        source=CheckSource.PROPOSED,
+        proposed=(ProposedCheck(name="suite", run="pytest -q"),),
+        weakened=("step 7: lint (`ruff check .`) was dropped",),
+        claims=(
+            JudgedClaim(command="pytest -q", outcome="42 passed", verdict=ClaimVerdict.PROVED, step=9, hidden=True),
+            JudgedClaim(command="ruff check .", verdict=ClaimVerdict.NEVER_RUN),
+        ),
+        verdicts=(Verdict(step=8, accepted=False, reasons=("No test.",), missing=("the docs",)),),
+    )
+    ended = AgentReport(agent="mend/lead", outcome=AgentOutcome.DONE, checks=ChecksDigest(passed=True), completion=said)
+    page = shown(render.session(SessionView(status(SessionState.DONE, agents=(ended,)))))
+    for line in (
+        "0/0 checks green  proposed by the agent, as the task declares none",
+        "  suite: pytest -q",
+        "  ! step 7: lint (`ruff check .`) was dropped",
+        "  ✔ pytest -q (42 passed)",
+        "      ran at step 9, after the last change of files; the exit code of its line was another's",
+        "  ✗ not proved: ruff check .",
+        "  ✗ step 8: rejects. No test.",
+        "      missing: the docs",
+    ):
+        assert line in page, page

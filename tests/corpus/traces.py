@@ -26,12 +26,12 @@ def corpus() -> Iterator[Trace]:
     """Every trace; the same at every call."""
     yield from small()
     for day in range(MIXED_DAYS):
-        yield _day(f"day {day}", WORK, DAY_STEPS)
+        yield work_day(f"day {day}", WORK, DAY_STEPS)
     for day in range(LONG_DAYS):
-        yield _day(f"long day {day}", WORK, LONG_DAY_STEPS)
+        yield work_day(f"long day {day}", WORK, LONG_DAY_STEPS)
     for day in range(UNSEEN_DAYS):
         scenes = (*WORK, *unseen.SCENES) if day % 2 else unseen.SCENES
-        yield _day(f"unseen day {day}", scenes, LONG_DAY_STEPS if day < LONG_UNSEEN_DAYS else DAY_STEPS)
+        yield work_day(f"unseen day {day}", scenes, LONG_DAY_STEPS if day < LONG_UNSEEN_DAYS else DAY_STEPS)
     for name, loop in LOOPS.items():
         for where in range(3):
             yield _stuck(f"stuck in day {where}: {name}", loop, WORK, DAY_STEPS)
@@ -71,7 +71,8 @@ def _work(name: str, scene: Scene) -> Trace:
     return Trace(name, tuple(r.events))
 
 
-def _day(name: str, scenes: Sequence[Scene], steps: int) -> Trace:
+def work_day(name: str, scenes: Sequence[Scene], steps: int) -> Trace:
+    """A healthy trace of many scenes."""
     r = _recorder(name)
     _fill(r, scenes, steps)
     return Trace(name, tuple(r.events))

@@ -18,6 +18,7 @@ from longshift.adapters.scripted_model import Policy, ScriptedModel
 from longshift.adapters.store import Transcripts, open_store
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
+from longshift.contracts.people import PeopleChannels
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
@@ -132,6 +133,7 @@ class Rig:
         *,
         limits: AgentLimits | None = None,
         fallback: tuple[str, ...] = (),
+        people: PeopleChannels | None = None,
         **fields: object,
     ) -> WorkflowHandle[Session, SessionStatus]:
         """Start a session on a copy of `source`."""
@@ -149,6 +151,7 @@ class Rig:
             fallback=fallback,
             limits=limits or AgentLimits(),
             host_patience_seconds=5,
+            people=people or PeopleChannels(),
         )
         return await self.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE

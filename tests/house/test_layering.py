@@ -66,6 +66,7 @@ PYDANTIC = ("pydantic", "pydantic_core")
 BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
     *BROKERS,
+    "aiohttp",
     "httpx",
     "obstore",
     "opentelemetry",
@@ -74,6 +75,8 @@ EVERY_VENDOR = (
     *PYDANTIC,
     "pydantic_settings",
     "rich",
+    "slack_bolt",
+    "slack_sdk",
     "standardwebhooks",
     "starlette",
     "structlog",
@@ -92,6 +95,16 @@ ROWS = (
         "longshift/adapters/brokers",
         ours=(*CORE, VERSION, "longshift.adapters"),
         vendors=(*BROKERS, "orjson", *PYDANTIC),
+    ),
+    Row(
+        "longshift/adapters/slack",
+        ours=(*CORE, "longshift.adapters.slack"),
+        vendors=("aiohttp", *PYDANTIC, "slack_sdk"),
+    ),
+    Row(
+        "longshift/adapters/fake_slack",
+        ours=(*CORE, "longshift.adapters.slack.limits", "longshift.adapters.fake_slack"),
+        vendors=("aiohttp", "orjson"),
     ),
     Row(
         "longshift/adapters",
@@ -138,6 +151,7 @@ ROWS = (
             "longshift.settings_layers",
             "longshift.settings_budget",
             "longshift.settings_intake",
+            "longshift.settings_people",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -148,6 +162,7 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
+    Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshift.contracts.agent import Attention
-from longshift.contracts.reviews import Ask, AskKind, Decision, Option, Review
-from longshift.contracts.session import AgentStatus
-from longshift.policy import reviews
+from longshift.contracts.reviews import Ask, AskKind, Decision, Option, Review, ReviewState
+from longshift.contracts.session import AgentStatus, SessionState, SessionStatus
+from longshift.policy import describe, reviews
 
 FOUR_HOURS = 14_400.0
 ASK = Ask(
@@ -165,3 +165,16 @@ def test_the_command_says_where_words_are_needed() -> None:
         "longshift answer mend lead-s12-plan approve",
         "longshift answer mend lead-s12-plan reject --text TEXT",
     ] == [reviews.command("mend", review, each) for each in review.ask.options]
+
+
+def test_the_session_s_page_shows_open_questions_with_their_commands() -> None:
+    asked = reviews.opened(ASK, 1_000, 0)
+    closed = reviews.opened(ASK.model_copy(update={"id": "lead-s1-plan"}), 1, 0).model_copy(
+        update={"state": ReviewState.WITHDRAWN}
+    )
+    page = describe.session_details(
+        SessionStatus(task_id="mend", title="Mend it", state=SessionState.WAITING, profile="p", reviews=(asked, closed))
+    )
+    for text in ("Asks: lead-s12-plan", "Is this plan right?", "- 1. read", "`longshift answer mend lead-s12-plan"):
+        assert text in page
+    assert "lead-s1-plan" not in page

@@ -207,21 +207,16 @@ async def test_an_answer_given_while_no_worker_runs_is_taken_by_the_next_one(cli
     assert ["decide"] == await signals_of(client, task_id)
 
 
-@pytest.mark.parametrize(("option", "state"), [("end", SessionState.EXPIRED), ("cancel", SessionState.CANCELLED)])
-async def test_a_person_ends_or_cancels_a_session_by_its_question(
-    client: Client, task_id: str, option: str, state: SessionState
-) -> None:
+async def test_a_person_cancels_a_session_by_its_question(client: Client, task_id: str) -> None:
     script = held()
     async with scripted_worker(client, script, task_id):
         running = await asking(client, script, task_id, AskKind.STUCK)
-        await say(running, "lead-s1-stuck", option, text="good enough")
+        await say(running, "lead-s1-stuck", "cancel", text="wrong task")
         status = await goes_on(running)
-    reason = "ended by Ada (lead-s1-stuck): good enough" if option == "end" else "good enough"
-    assert (state, reason) == (status.state, status.reason)
-    assert (option == "end") == any(handoff.final for handoff in script.handoffs)
+    assert (SessionState.CANCELLED, "wrong task") == (status.state, status.reason)
 
 
-async def test_the_end_of_a_pause_answers_no_question(client: Client, task_id: str) -> None:
+async def test_the_end_of_a_pause_answers_no_question_and_a_resume_no_approval(client: Client, task_id: str) -> None:
     script = held()
     async with scripted_worker(client, script, task_id):
         running = await asking(client, script, task_id, AskKind.RISK)
@@ -229,13 +224,45 @@ async def test_the_end_of_a_pause_answers_no_question(client: Client, task_id: s
         await until_state(running, SessionState.PAUSED)
         await running.handle.execute_update(Session.resume)
         status = await until_state(running, SessionState.WAITING)
-        assert [("lead-s1-risk", "open")] == shown(status.reviews)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await running.handle.execute_update(Session.resume)
+        said = await say(running, "lead-s1-risk", "approve")
+        await ask(running, None)
+        await goes_on(running)
+    assert [("lead-s1-risk", "open")] == shown(status.reviews)
+    assert "only a decision ends: lead-s1-risk" in str(refused.value.cause)
+    assert said.startswith("lead-s1-risk is decided: approve")
+    assert ["set_paused", "set_paused", "decide"] == await signals_of(client, task_id)
+
+
+async def test_a_resume_withdraws_a_question_that_needs_no_decision(client: Client, task_id: str) -> None:
+    script = held()
+    async with scripted_worker(client, script, task_id):
+        running = await asking(client, script, task_id, AskKind.STUCK)
         await running.handle.execute_update(Session.resume)
-        late = await say(running, "lead-s1-risk", "approve")
+        late = await say(running, "lead-s1-stuck", "continue")
         await ask(running, None)
         await goes_on(running)
     assert "was withdrawn" in late
-    assert ["set_paused", "set_paused", "wake"] == await signals_of(client, task_id)
+    assert ["wake"] == await signals_of(client, task_id)
+
+
+async def test_a_question_of_the_model_is_answered_with_one_of_its_choices(client: Client, task_id: str) -> None:
+    asked = digest_of("ask_human")
+    call = asked.calls[0].model_copy(update={"shown": "Which database?", "choices": ("Postgres", "SQLite")})
+    script = Script([asked.model_copy(update={"calls": (call,)}), digest_of("finish")])
+    async with scripted_worker(client, script, task_id):
+        running = await start(client, script, a_task(task_id))
+        waiting = await until_state(running, SessionState.WAITING, kind="question")
+        (review,) = waiting.reviews
+        await say(running, review.ask.id, "choice-2", text="It is enough.", shown_hash=review.shown_hash)
+        status = await running.result()
+    assert ("Which database?", ["choice-1", "choice-2", "reply"]) == (
+        review.ask.question,
+        [each.id for each in review.ask.options],
+    )
+    assert (SessionState.DONE, [(review.ask.id, "decided")]) == (status.state, shown(status.reviews))
+    assert "SQLite\nIt is enough." in script.seals[0].results[0].model_dump_json().replace("\\n", "\n")
 
 
 async def test_an_agent_that_only_a_person_can_help_is_in_the_inbox_and_tries_again(

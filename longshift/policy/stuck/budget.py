@@ -39,7 +39,7 @@ def _too_often(window: Window) -> Signal | None:
     return wording.signal(
         SignalKind.COMPACTION_THRASH,
         Severity.HIGH if 2 * apart <= threshold else Severity.MEDIUM,
-        (steps[0], window.last.step),
+        (min(steps[0], window.last.step), window.last.step),
         f"The context was compacted {COMPACTIONS} times within {steps[-1] - steps[0]} steps, "
         f"the last time before step {steps[-1]}.",
         f"That is every {apart:.1f} steps.",

@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from longshift.contracts.stuck import CallEvidence, StepEvidence, StuckState
 
 WINDOW_STEPS = 64
-KEPT_CALLS = 112
+KEPT_CALLS = 104
 """Calls that stand for themselves, over all kept steps; older steps with several calls are folded."""
 FOLD_CALLS = 16
 """A step with more calls than this is folded from the beginning."""
-SUMMARIZED_STEPS = 12
-SEEN_HASHES = 320
+SUMMARIZED_STEPS = 8
+SEEN_HASHES = 256
 SMALL_RESULT_BYTES = 256
 """A result up to this size says little: "exit code 0" after one `mkdir` is not that after another."""
 
 _HASH_CHARACTERS = 16
-_NAME_CHARACTERS = 32
-_SUMMARY_CHARACTERS = 80
+_NAME_CHARACTERS = 24
+_SUMMARY_CHARACTERS = 72
 _TREE = "t"
 
 
@@ -104,19 +104,19 @@ def settled(state: StuckState) -> StuckState:
 
 
 def folded(step: StepEvidence) -> StepEvidence:
-    """The step with one call in the place of several."""
+    """The step with one call in the place of several; what they were is told by the step's own hash."""
     if len(step.calls) < 2:
         return step
     calls = step.calls
     one = CallEvidence(
         name=f"{len(calls)} calls",
-        signature=step.did,
+        signature="",
         result_bytes=sum(call.result_bytes for call in calls),
         failed=all(call.failed or call.rejected for call in calls),
         rejected=all(call.rejected for call in calls),
         changes=any(call.changes for call in calls),
         waits=any(call.waits for call in calls),
-        summary=f"{len(calls)} calls, first {calls[0].summary}"[:_SUMMARY_CHARACTERS],
+        summary=f"{len(calls)} calls, first {calls[0].summary}"[:_SUMMARY_CHARACTERS] if calls[0].summary else "",
     )
     return step.model_copy(update={"calls": (one,), "folded": len(calls)})
 

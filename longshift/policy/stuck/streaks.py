@@ -7,7 +7,7 @@ from longshift.contracts.stuck import CallEvidence, Severity, Signal, SignalKind
 from longshift.policy.stuck import keeping, wording
 from longshift.policy.stuck.window import Move, Window, moves_of
 
-KEPT_STREAKS = 12
+KEPT_STREAKS = 8
 KEPT_STEPS = 50
 
 _SEARCH = "git bisect"

@@ -6,7 +6,9 @@ import orjson
 import pytest
 
 from longshift.adapters.calls import check_calls, parse_arguments
+from longshift.contracts.completion import Claim
 from longshift.contracts.model import CallDigest, ToolClass
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.tools import TOOL_ARGUMENTS, EditFileArguments
 
 
@@ -115,6 +117,24 @@ def test_an_alias_that_is_itself_offered_keeps_its_name() -> None:
         ("read_file", {"path": "a", "limit": 5.0}, {"path": "a", "limit": 5}),
         ("update_plan", {"items": '[{"title": "a"}]'}, {"items": [{"title": "a", "status": "pending"}]}),
         ("update_plan", {"items": ["a"]}, {"items": [{"title": "a"}]}),
+        (
+            "update_plan",
+            {"items": [{"title": "a"}], "checks": ["pytest -q", {"name": "lint (½)", "command": "ruff check ."}]},
+            {
+                "items": [{"title": "a", "status": "pending"}],
+                "checks": [{"name": "pytest -q", "run": "pytest -q"}, {"name": "lint", "run": "ruff check ."}],
+            },
+        ),
+        (
+            "finish",
+            {"summary": "s", "verified": ["pytest -q"]},
+            {"summary": "s", "verified": [{"command": "pytest -q"}]},
+        ),
+        (
+            "finish",
+            {"summary": "s", "verified": [{"cmd": "pytest -q", "result": "42 passed"}]},
+            {"summary": "s", "verified": [{"command": "pytest -q", "outcome": "42 passed"}]},
+        ),
     ],
 )
 def test_arguments_with_one_reading_are_mended(name: str, input: object, stored: object) -> None:
@@ -269,3 +289,29 @@ def test_a_summary_is_one_short_line(name: str, input: dict[str, Any], summary: 
     checked = check_calls((call(name, input),), {}, TOOL_ARGUMENTS)
     assert summary == checked.calls[0].summary
     assert len(summary) <= 120
+
+
+def test_what_a_call_runs_and_what_a_finish_claims_is_told_in_normal_form() -> None:
+    content = (
+        call("bash", {"command": "cd app  &&\n# all\n pytest   -q", "background": True}, "a"),
+        call("finish", {"summary": "s", "verified": [{"command": " pytest  -q", "outcome": "42\npassed"}]}, "b"),
+    )
+    run, end = check_calls(content, {}, TOOL_ARGUMENTS).calls
+    assert ("cd app && pytest -q", True, ()) == (run.command, run.background, run.claims)
+    assert ("", (Claim(command="pytest -q", outcome="42 passed"),)) == (end.command, end.claims)
+
+
+@pytest.mark.parametrize(
+    ("autonomy", "run", "waits"),
+    [
+        (Autonomy.BALANCED, "pytest -q", False),
+        (Autonomy.BALANCED, "rm -rf ~", True),
+        (Autonomy.FULL, "rm -rf ~", False),
+        (Autonomy.MANUAL, "pytest -q", False),
+    ],
+)
+def test_checks_that_a_plan_proposes_are_asked_about_like_commands(autonomy: Autonomy, run: str, waits: bool) -> None:
+    checks = [{"name": "fine", "run": "true"}, {"name": "suite", "run": run}]
+    content = (call("update_plan", {"items": [{"title": "a"}], "checks": checks}, "a"),)
+    (digest,) = check_calls(content, {}, TOOL_ARGUMENTS, autonomy=autonomy).calls
+    assert (waits, f"checks: suite: {run}" if waits else "") == (digest.needs_approval, digest.shown)

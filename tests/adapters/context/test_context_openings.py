@@ -7,6 +7,7 @@ from longshift.adapters.context import Openings
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.contracts import ids
 from longshift.contracts.activities import OpenAgentInput, OpenedAgent
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.errors import BadInput
 from longshift.contracts.model import CallDigest, Usage
 from longshift.contracts.session import SessionState, SessionStatus
@@ -25,7 +26,7 @@ from longshift.contracts.transcript import (
     Speaker,
 )
 from longshift.contracts.workspace import Restoration, Workspace
-from longshift.policy import compaction
+from longshift.policy import compaction, describe
 from longshift.policy.prompt import Survivors, epoch_closing, epoch_opening, opening_messages, people_messages
 from longshift.policy.transcript import notes_message, violations
 
@@ -187,6 +188,22 @@ class TestTheNextShift:
         await old.ended(HandoffRecord(note="n", step=2, plan="- [~] look\n- [ ] mend"))
         found = await opened(store, task_id="old", agent="old/lead-2", workspace=workspace(), handoff_from=LEAD)
         assert [("look", "in_progress"), ("mend", "pending")] == [(each.title, each.status) for each in found.plan]
+
+    async def test_the_checks_that_the_agent_proposed_go_on_with_the_plan(self, store: Store, old: Session) -> None:
+        items = [item.model_dump(mode="json") for item in PLAN]
+        await old.did("update_plan", items=items, checks=[{"name": "suite", "run": "pytest -q"}])
+        await old.plan()
+        found = await opened(store, task_id="old", agent="old/lead-2", workspace=workspace(), handoff_from=LEAD)
+        expected = (ProposedCheck(name="suite", run="pytest -q"),)
+        assert (expected, PLAN) == (found.proposed, found.plan)
+        later = Session(store, "old/lead-2")
+        await later.ended(HandoffRecord(note="n", step=1))
+        again = await opened(store, task_id="old", agent="old/lead-3", workspace=workspace(), handoff_from="old/lead-2")
+        assert (expected, PLAN) == (again.proposed, again.plan)
+        kept = describe.plan_text(PLAN, (expected[0].model_copy(update={"run": "tox"}),))
+        await Session(store, "old/lead-3").ended(HandoffRecord(note="n", step=1, plan=kept))
+        last = await opened(store, task_id="old", agent="old/lead-4", workspace=workspace(), handoff_from="old/lead-3")
+        assert (["tox"], PLAN) == ([check.run for check in last.proposed], last.plan)
 
 
 class TestAnotherSessionsNote:

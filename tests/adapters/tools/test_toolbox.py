@@ -9,6 +9,7 @@ from tools_workshop import Workshop
 from longshift.adapters.tools.following import follow_work
 from longshift.adapters.tools.outcome import counted, one_line
 from longshift.adapters.tools.toolbox import Toolbox
+from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.tools import TOOL_ARGUMENTS, GlobArguments, PlanItem, PlanItemStatus, ToolStatus
 
 
@@ -29,6 +30,13 @@ async def test_a_plan_is_rendered_and_handed_on(workshop: Workshop) -> None:
     assert (ToolStatus.OK, False, "plan 1/3: write") == (outcome.status, outcome.changes_workspace, outcome.summary)
     assert outcome.plan is not None
     assert PlanItem(title="write", status=PlanItemStatus.IN_PROGRESS) == outcome.plan[1]
+
+
+async def test_checks_that_come_with_a_plan_are_shown_and_handed_on(workshop: Workshop) -> None:
+    outcome = await workshop.call("update_plan", items=[{"title": "a"}], checks=[{"name": "suite", "run": "pytest -q"}])
+    assert outcome.text.endswith("\nChecks: suite (`pytest -q`)")
+    assert (ProposedCheck(name="suite", run="pytest -q"),) == outcome.proposed
+    assert (await workshop.call("update_plan", items=[{"title": "a"}])).proposed is None
 
 
 async def test_several_items_in_progress_are_taken_with_a_note(workshop: Workshop) -> None:

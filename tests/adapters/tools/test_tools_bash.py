@@ -173,9 +173,11 @@ async def test_a_background_job_survives_its_call(workshop: Workshop) -> None:
     running = await workshop.call("bash_output", job="job-1-2")
     assert (ToolStatus.OK, True) == (running.status, running.text.startswith("begun\n[job-1-2 running for "))
     assert running.text.endswith(" s, 6 bytes of output so far]")
+    assert ("", False) == (running.ended_job, running.ended_ok)
     workshop.write("go", "")
     ended = await workshop.call("bash_output", job="job-1-2", wait_seconds=60)
     assert (ToolStatus.OK, "begun\ndone\n[job-1-2 ended: exit code 4]") == (ended.status, ended.text)
+    assert ("job-1-2", False) == (ended.ended_job, ended.ended_ok)
 
 
 async def test_starting_a_job_again_attaches_to_it(new_workshop: Callable[[], Workshop]) -> None:
@@ -194,6 +196,7 @@ async def test_a_quick_look_at_a_job_is_continued_by_a_patient_one(workshop: Wor
     workshop.write("go", "")
     patient = await workshop.call("bash_output", job="job-1-2", wait_seconds=60)
     assert "(no output)\n[job-1-2 ended: exit code 0]" == patient.text
+    assert ("job-1-2", True) == (patient.ended_job, patient.ended_ok)
 
 
 async def test_a_job_can_be_killed_and_killing_it_again_changes_nothing(workshop: Workshop) -> None:

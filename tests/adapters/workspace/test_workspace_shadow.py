@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from longshift.adapters.workspace.delivery import export_text
 from longshift.adapters.workspace.git import GitCall, GitResult, run_git
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.contracts.errors import DiskFull, WorkspaceFailed
@@ -412,3 +413,18 @@ async def test_git_that_prints_too_much_or_takes_too_long_is_ended(tmp_path: Pat
     late = await run_git(GitCall(("-c", "alias.late=!sleep 30", "late"), tmp_path, environment, timeout_seconds=0.1))
     assert late.timed_out
     assert "took too long" in str(late.failure())
+
+
+async def test_changes_for_reading_name_binary_files_and_are_cut_where_they_are_too_large(
+    shadow: Shadow, tree: Path
+) -> None:
+    base = await begun(shadow)
+    (tree / "src" / "a.txt").write_text("new words\n" * 50)
+    (tree / "pic.bin").write_bytes(bytes(range(256)) * 20)
+    whole = await export_text(shadow, base)
+    assert (["pic.bin", "src/a.txt"], 2, True) == (list(whole.files), whole.files_count, whole.is_whole)
+    assert ("+new words" in whole.text, "Binary files /dev/null and b/pic.bin differ" in whole.text) == (True, True)
+    head = await export_text(shadow, base, limit_characters=100)
+    assert (whole.text[:100], whole.files, False) == (head.text, head.files, head.is_whole)
+    without = await export_text(shadow, base, limit_bytes=2_000)
+    assert ("pic.bin" in without.text, "+new words" in without.text, without.is_whole) == (False, True, False)

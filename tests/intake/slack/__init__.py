@@ -1,0 +1,1 @@
+"""Tests of the gateway: what people do in Slack."""
