@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 from temporalio.client import WorkflowHandle
+from temporalio.common import SearchAttributeKey
 
 from longshift.adapters.store import open_store
 from longshift.contracts import ids, search
@@ -15,6 +17,7 @@ from longshift.contracts.stuck import Rung, SignalKind
 from longshift.sessions.updates import tell
 from tests.e2e.rig import Rig, rig
 from tests.e2e.stuck_model import ADVICE, LOOPS, StuckModel
+from tests.ports import free_port
 from workflows.session import Session
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -32,6 +35,8 @@ SEEN_AS: dict[str, SignalKind] = {
     "stale": SignalKind.NO_NEW_INFORMATION,
     "claims": SignalKind.FALSE_COMPLETION,
 }
+STUCK = SearchAttributeKey.for_keyword(search.STUCK)
+ATTENTION = SearchAttributeKey.for_keyword(search.ATTENTION)
 UNDOES = {"oscillation", "plateau"}
 """Files change in them, and are no better for it."""
 
@@ -58,6 +63,8 @@ async def climb_and_be_advised(running: Rig, loop: str) -> None:
     )
     review = await open_question(handle)
     assert AskKind.STUCK is review.ask.kind
+    listed = (await handle.describe()).typed_search_attributes
+    assert ("escalate", "stuck") == (listed.get(STUCK), listed.get(ATTENTION))
     answer = Answer(
         review=review.ask.id, option="advise", text=ADVICE, shown_hash=review.shown_hash, by="Ada", via="cli"
     )
@@ -77,11 +84,18 @@ async def climb_and_be_advised(running: Rig, loop: str) -> None:
     assert [rung.value for rung in rungs] == [taken["rung"] for taken in told["rungs"]]
 
 
-async def test_every_kind_of_loop_climbs_the_ladder_and_ends_done_with_a_person_s_advice(tmp_path: Path) -> None:
+async def test_every_kind_of_loop_climbs_the_ladder_and_ends_done_with_a_person_s_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("LONGSHIFT_METRICS_ADDRESS", address)
     async with rig(tmp_path / "data", StuckModel()) as running:
         (running.source / "a.txt").write_text("".join(f"line {number}\n" for number in range(40)))
         assert set(LOOPS) == set(SEEN_AS)
         await asyncio.gather(*(climb_and_be_advised(running, loop) for loop in LOOPS))
-        query = f"{search.STUCK} = 'escalate'"
-        found = {execution.id async for execution in running.client.list_workflows(query)}
-        assert {ids.session_workflow_id(f"in-{loop}") for loop in LOOPS} >= found
+        async with httpx.AsyncClient() as client:
+            page = (await client.get(f"http://{address}/metrics")).text
+    counted = {line for line in page.splitlines() if line.startswith("longshift_ladder_rungs_total")}
+    assert {"nudge", "replan", "rollback", "escalate"} == {
+        rung.value for rung in Rung if f'rung="{rung}"' in str(counted)
+    }

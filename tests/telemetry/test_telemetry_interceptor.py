@@ -25,7 +25,7 @@ from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, Mo
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec, WorkspaceSource
 from longshift.contracts.tools import RunToolInput, ToolDigest, ToolStatus
-from longshift.contracts.transcript import SealInput
+from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.workspace import CheckpointDigest, DeliveryDigest, Workspace
 from longshift.telemetry import Redactor, Telemetry
 from longshift.telemetry.recipes import RECIPES
@@ -174,6 +174,16 @@ async def test_seal_counts_a_step(watcher: Watcher) -> None:
 async def test_a_seal_that_a_model_call_brings_along_counts_a_step(watcher: Watcher) -> None:
     await watcher.give("call_model", CALL.model_copy(update={"seal": SEAL}), ModelDigest(outcome=ModelOutcome.ANSWERED))
     assert watcher.counts()["longshift.steps",] == 1
+
+
+async def test_what_the_runner_tells_a_stuck_agent_is_an_event_of_the_call_that_brings_it(watcher: Watcher) -> None:
+    said = [
+        Note(speaker=Speaker.RUNNER, text="You seem stuck.", message_id="nudge 12"),
+        Note(speaker=Speaker.RUNNER, text="Hurry.", message_id="wrap up"),
+        Note(speaker=Speaker.PERSON, text="replan", message_id="replan 3"),
+    ]
+    span = await watcher.give("call_model", CALL.model_copy(update={"notes": tuple(said)}), ANSWER)
+    assert ["longshift.stuck.nudge"] == [event.name for event in span.events]
 
 
 async def test_checks_checkpoints_and_deliveries_tell_their_result(watcher: Watcher) -> None:
