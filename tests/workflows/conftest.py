@@ -21,9 +21,11 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.boundary import ErrorBoundary
+from activities.fleet import Fleets
 from activities.gate import Gates
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits, AgentProgress
+from longshift.contracts.fleet import FleetLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import QueuePlace, SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
@@ -113,7 +115,12 @@ def client(engine: WorkflowEnvironment) -> Client:
 
 @asynccontextmanager
 async def scripted_worker(
-    client: Client, script: Script, task_id: str, *, hosts: Sequence[Host] = ()
+    client: Client,
+    script: Script,
+    task_id: str,
+    *,
+    hosts: Sequence[Host] = (),
+    fleet: FleetLimits = FleetLimits(),  # noqa: B008  # frozen
 ) -> AsyncGenerator[None]:
     """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one."""
     hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
@@ -121,8 +128,7 @@ async def scripted_worker(
     places = ScriptedWorkspaces(script)
     gates = Gates()
     everything = [
-        gates.enter_gate,
-        gates.find_ended,
+        *(gates.enter_gate, gates.find_ended, Fleets(fleet).tell_fleet),
         ledger.open_session,
         ledger.open_agent,
         ledger.seal,
@@ -131,9 +137,7 @@ async def scripted_worker(
         models.write_handoff,
         models.roll_back_conversation,
         models.verify,
-        tools.try_tool,
-        tools.run_tool,
-        tools.list_jobs,
+        *(tools.try_tool, tools.run_tool, tools.list_jobs),
         places.prepare_workspace,
         places.checkpoint,
         places.roll_back_files,

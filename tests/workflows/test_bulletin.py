@@ -28,6 +28,7 @@ from longshift.settings import Settings
 from tests.intake.slack.gateway_rig import people_settings, people_worker
 from tests.workflows.conftest import a_task, engine_binary, scripted_worker
 from tests.workflows.scripted import Script, digest_of
+from worker import workflow_runner
 from workflows.bulletin import Bulletin
 from workflows.session import Session
 
@@ -68,6 +69,7 @@ async def board(client: Client) -> AsyncGenerator[None]:
         workflows=[Bulletin],
         activities=[gates.find_ended],
         interceptors=[ErrorBoundary()],
+        workflow_runner=workflow_runner(),
     ):
         yield
 

@@ -39,7 +39,7 @@ def section(text: str) -> Block:
 
 def plain(text: str) -> Block:
     """A paragraph in which nothing is markup."""
-    shown = cut(text, limits.SECTION_CHARACTERS)
+    shown = cut(text, limits.SECTION_CHARACTERS) or "…"
     return {"type": "section", "text": {"type": "plain_text", "text": shown, "emoji": False}}
 
 
@@ -121,7 +121,7 @@ def plan(items: tuple[PlanItem, ...]) -> Block:
             {
                 "type": "task_card",
                 "task_id": f"line-{number}",
-                "title": cut(one_line(item.title) or "…", limits.TASK_TITLE_CHARACTERS),
+                "title": cut(one_line(item.title), limits.TASK_TITLE_CHARACTERS) or "…",
                 "status": TASK_STATUS[item.status],
             }
             for number, item in shown

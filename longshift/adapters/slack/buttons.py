@@ -68,14 +68,14 @@ def buttons_of(task_id: str, review: Review) -> list[Block]:
 
 def _button(task_id: str, review: Review, option: Option, index: int) -> Block:
     choice = Choice(t=task_id, r=review.ask.id, h=review.shown_hash, o=option.id)
-    label = one_line(option.label) or option.id
+    label = cut(one_line(option.label), limits.BUTTON_CHARACTERS - 1) or option.id
     words = option.needs_text and not label.endswith("…")
     button: Block = {
         "type": "button",
         "action_id": f"{WRITE if option.needs_text else DECIDE}-{index}",
         "text": {
             "type": "plain_text",
-            "text": cut(label, limits.BUTTON_CHARACTERS - 1) + ("…" if words else ""),
+            "text": label + ("…" if words else ""),
             "emoji": True,
         },
         "value": value_of(choice),

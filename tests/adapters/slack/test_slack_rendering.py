@@ -125,7 +125,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests)
 def test_every_message_is_one_that_slack_takes(request: PostInput) -> None:
     made = rendered(request)
@@ -139,7 +139,7 @@ def test_every_message_is_one_that_slack_takes(request: PostInput) -> None:
     json.dumps(made.blocks)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests)
 def test_nothing_from_outside_is_a_mention_or_a_link(request: PostInput) -> None:
     made = rendered(request)
@@ -206,6 +206,17 @@ def test_who_decided_is_mentioned_where_slack_knows_them() -> None:
     assert "✅ *Give advice* by <@U0ADA0001>" in shown
     assert "> Look at the locale." in shown
     assert "ann &lt;ops&gt;" == person("ann <ops>")
+
+
+def test_a_text_of_nothing_that_can_be_shown_is_shown_as_such() -> None:
+    review = a_review(
+        ask=Ask(
+            id="q", kind=AskKind.QUESTION, question="\x00", evidence=("\x01",), options=(Option(id="a", label="\x02"),)
+        )
+    )
+    for message in (the_root(), the_question(review)):
+        made = rendered(a_request(message, a_card(title="\x00", plan=(PlanItem(title="\x03"),))))
+        assert [] == complaints_about_blocks(made.blocks)
 
 
 def test_a_long_plan_shows_first_what_is_not_done() -> None:
