@@ -128,10 +128,10 @@ def _goes_to(words: tuple[str, ...], root: str) -> bool:
 
 def _of_claim(command: str, root: str) -> tuple[tuple[str, ...], ...]:
     """The parts of a claim that matter: what only shortens output is left out, and so are assignments before it."""
-    parts = [_without_assignments(part) for part in _line(command, root).parts]
-    while len(parts) > 1 and parts[-1] and parts[-1][0] in _FILTERS:
+    parts = [_without_assignments(part) or part for part in _line(command, root).parts]
+    while len(parts) > 1 and parts[-1][0] in _FILTERS:
         parts.pop()
-    return tuple(part for part in parts if part)
+    return tuple(parts)
 
 
 def _without_assignments(part: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Claims against the record: a command that contains the claim counts, and nothing else does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from longshift.contracts.completion import Claim, ClaimVerdict, CommandEnd, CommandRun, JudgedClaim
@@ -115,15 +115,13 @@ def test_any_text_is_kept_short_and_found_again_as_it_is(command: str) -> None:
         assert ClaimVerdict.NEVER_RUN is not judged(command, ran(command)).verdict
 
 
-WORDS = st.lists(st.from_regex(r"[a-z0-9_./=-]{1,12}", fullmatch=True), min_size=1, max_size=5).map(" ".join)
+_WORDS = st.lists(st.from_regex(r"[a-z0-9_./=-]{1,12}", fullmatch=True), min_size=1, max_size=5).map(" ".join)
+WORDS = _WORDS.filter(lambda text: text.split()[0] not in {"cd", "set"})  # they only say where and how
 
 
-COMMANDS = WORDS.filter(lambda text: "=" not in text)
-"""What is nothing but assignments runs nothing."""
-
-
+@example(claim="a=", before=[], after=["0"])
 @settings(max_examples=300)
-@given(COMMANDS, st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=3))
+@given(WORDS, st.lists(WORDS, max_size=3), st.lists(WORDS, max_size=3))
 def test_a_part_of_a_line_is_found_wherever_it_stands(claim: str, before: list[str], after: list[str]) -> None:
     line = " && ".join([*before, claim, *after])
     if len(line) <= claims.TEXT_CHARACTERS:
