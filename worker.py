@@ -21,6 +21,7 @@ from temporalio.worker import Interceptor, Plugin, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.boundary import ErrorBoundary
+from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
 from activities.model import Models
@@ -162,13 +163,14 @@ async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Pa
 
 def _control(parts: Parts, tools: ToolActivities) -> Worker:
     ledger, gates = Ledger(parts.store, parts.transcripts), Gates()
+    fleets = Fleets(parts.settings.fleet_limits)
     return Worker(
         parts.client,
         task_queue=ids.CONTROL_QUEUE,
         workflows=ALL,
         activities=[
             *(ledger.open_session, ledger.open_agent, ledger.seal, ledger.find_steps),
-            *(gates.enter_gate, gates.find_ended, tools.try_tool),
+            *(gates.enter_gate, gates.find_ended, fleets.tell_fleet, tools.try_tool),
         ],
         workflow_runner=workflow_runner(),
         interceptors=parts.shared["interceptors"],

@@ -6,18 +6,29 @@ A stored answer is never asked for again. What a failure means is decided in `po
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 from temporalio import activity
 
-from activities.heartbeat import Progress, heartbeating
+from activities.heartbeat import Progress, heartbeating, tab_of_attempt
 from longshift.adapters.calls import check_calls
-from longshift.adapters.context import Asker, Compactor, Prompt, Undoing, Verifying, overhead_bytes, view_tokens
+from longshift.adapters.context import (
+    Asker,
+    Compactor,
+    Prompt,
+    Tab,
+    Undoing,
+    Verifying,
+    most_of,
+    overhead_bytes,
+    view_tokens,
+)
 from longshift.adapters.model import ModelAnswer, ModelClient
 from longshift.adapters.store import Store, Transcripts, View
 from longshift.contracts.activities import CallModelInput, ModelActivities, WriteHandoffInput
 from longshift.contracts.errors import ProviderError
-from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile, Usage
+from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.contracts.transcript import AnswerRecord
@@ -55,21 +66,27 @@ class Models(ModelActivities):
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
         """Ask for the next step; seal and answer are safe from a power cut when this returns."""
-        if request.seal is not None:
-            await self._transcripts.put_seal(request.seal)
-        digest = await self._outcome(request)
-        await self._store.settled()
+        tab = tab_of_attempt()
+        async with heartbeating(tab, tells_end=True):
+            if request.seal is not None:
+                await self._transcripts.put_seal(request.seal)
+            digest = await self._outcome(request, tab)
+            await self._store.settled()
         return digest
 
-    async def _outcome(self, request: CallModelInput) -> ModelDigest:
+    async def _outcome(self, request: CallModelInput, tab: Tab) -> ModelDigest:
         profile = self._profiles.get(request.profile)
         if profile is None:
             return ModelDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
         self._asker.learn_window(profile, request.learnt_window_tokens)
+        tab.limit(profile.prices, request.left)
         answer = await self._transcripts.find_answer(request.agent, request.epoch, request.step)
+        is_own = True
         if answer is None:
             try:
-                answer = await self._answer(profile, request)
+                asked = await self._answer(profile, request, tab)
+                answer = await self._transcripts.put_answer(request.agent, request.epoch, request.step, asked)
+                is_own = answer == asked
             except ProviderError as error:
                 fitted = self._asker.fitted(profile)
                 return ModelDigest(
@@ -79,15 +96,18 @@ class Models(ModelActivities):
                     learnt_window_tokens=_learnt_window(profile, fitted),
                     body_limit_bytes=fitted.body_limit_bytes,
                     retry_after_seconds=error.retry_after_seconds,
+                    reserve=self._asker.reserve(profile, request.context_tokens),
+                    **_spent(profile, tab),
                 )
-        return _digest(profile, self._asker.fitted(profile), answer)
+        digest = _digest(profile, self._asker.fitted(profile), answer)
+        if not is_own:  # an attempt that was given up stored its answer first: both are paid
+            digest = _with_spent(profile, digest, tab)
+        return digest.model_copy(update={"reserve": self._asker.reserve(profile, digest.context_tokens)})
 
-    async def _answer(self, profile: ModelProfile, request: CallModelInput) -> AnswerRecord:
+    async def _answer(self, profile: ModelProfile, request: CallModelInput, tab: Tab) -> AnswerRecord:
         view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
         asked = self._prompt(profile, request, view)
-        progress = Progress()
-        async with heartbeating(progress):
-            answer, usage = await self._whole_answer(asked, progress)
+        answer = await self._whole_answer(asked, tab)
         checked = check_calls(
             answer.content,
             answer.raw_inputs,
@@ -101,7 +121,8 @@ class Models(ModelActivities):
             content=checked.content,
             stop_reason=answer.stop_reason,
             calls=checked.calls,
-            usage=usage,
+            usage=tab.booked.usage,
+            unknown=tab.booked.unknown,
             context_tokens=(answer.usage.prompt_tokens or asked.tokens) + answer.usage.output_tokens,
             context_bytes=asked.size_bytes + answer_bytes,
             bytes_per_token=context.measured_bytes_per_token(
@@ -114,9 +135,7 @@ class Models(ModelActivities):
             truncated=answers.is_cut_in_call(answer.stop_reason, answer.content),
             leaked=checked.leaked,
         )
-        return await self._transcripts.put_answer(
-            request.agent, request.epoch, request.step, answers.without_cut_call(record)
-        )
+        return answers.without_cut_call(record)
 
     def _prompt(self, profile: ModelProfile, request: CallModelInput, view: View) -> Prompt:
         tokens, estimated = request.context_tokens, request.estimated_tokens
@@ -126,14 +145,16 @@ class Models(ModelActivities):
         messages = view.with_user(notes_message(request.notes))
         return Prompt(profile, request.task_id, view.base, messages, tokens + said, estimated + said)
 
-    async def _whole_answer(self, asked: Prompt, progress: Progress) -> tuple[ModelAnswer, Usage]:
-        """An answer that was cut inside a call is asked for once more, with all the room there is."""
-        answer = await self._asker.ask(asked, None, progress.report)
-        usage = answer.usage
-        if answers.is_cut_in_call(answer.stop_reason, answer.content):
-            answer = await self._asker.ask(asked, asked.profile.output_limit_tokens, progress.report)
-            usage = usage + answer.usage
-        return answer, usage
+    async def _whole_answer(self, asked: Prompt, tab: Tab) -> ModelAnswer:
+        """An answer that was cut inside a call is asked for once more, with all the room there is, and the budget has.
+
+        Both are paid.
+        """
+        answer = await self._asker.ask(asked, None, tab)
+        room = asked.profile.output_limit_tokens
+        if answers.is_cut_in_call(answer.stop_reason, answer.content) and tab.affords(most_of(asked, room)):
+            answer = await self._asker.ask(asked, room, tab)
+        return answer
 
     @activity.defn
     async def write_handoff(self, request: WriteHandoffInput) -> HandoffDigest:
@@ -143,16 +164,17 @@ class Models(ModelActivities):
             return HandoffDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
         self._asker.learn_window(profile, request.learnt_window_tokens)
         write = self._compactor.last_note if request.final else self._compactor.compact
+        tab = tab_of_attempt()
         try:
-            progress = Progress()
-            async with heartbeating(progress):
-                return await write(profile, request, progress.report)
+            async with heartbeating(tab, tells_end=True):
+                return await write(profile, request, tab)
         except ProviderError as error:
             return HandoffDigest(
                 outcome=provider.outcome_of(error),
                 detail=provider.detail_of(error),
                 epoch=request.epoch,
                 retry_after_seconds=error.retry_after_seconds,
+                **_spent(profile, tab),
             )
 
     @activity.defn
@@ -168,9 +190,9 @@ class Models(ModelActivities):
         profile = self._profiles.get(request.profile)
         if profile is None:
             return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
-        progress = Progress()
-        async with heartbeating(progress):
-            return await self._verifying.verdict(profile, request, progress.report)
+        tab = tab_of_attempt()
+        async with heartbeating(tab, tells_end=True):
+            return await self._verifying.verdict(profile, request, tab)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"
@@ -182,6 +204,29 @@ def _is_used(call_id: str, messages: Sequence[bytes]) -> bool:
     return any(message.startswith(_ASSISTANT) and written in message for message in messages)
 
 
+def _spent(profile: ModelProfile, tab: Tab) -> dict[str, Any]:
+    """What was paid for no answer at all."""
+    booked, prices = tab.booked, profile.prices
+    return {
+        "usage": booked.usage,
+        "cost_usd": prices.cost_usd(booked.usage),
+        "unknown": booked.unknown,
+        "unknown_usd": prices.cost_usd(booked.unknown),
+    }
+
+
+def _with_spent(profile: ModelProfile, digest: ModelDigest, tab: Tab) -> ModelDigest:
+    more = ModelDigest(outcome=digest.outcome, **_spent(profile, tab))
+    return digest.model_copy(
+        update={
+            "usage": digest.usage + more.usage,
+            "cost_usd": digest.cost_usd + more.cost_usd,
+            "unknown": digest.unknown + more.unknown,
+            "unknown_usd": digest.unknown_usd + more.unknown_usd,
+        }
+    )
+
+
 def _digest(profile: ModelProfile, fitted: ModelProfile, answer: AnswerRecord) -> ModelDigest:
     usage = answer.usage
     return ModelDigest(
@@ -190,6 +235,8 @@ def _digest(profile: ModelProfile, fitted: ModelProfile, answer: AnswerRecord) -
         calls=answer.calls,
         usage=usage,
         cost_usd=profile.prices.cost_usd(usage),
+        unknown=answer.unknown,
+        unknown_usd=profile.prices.cost_usd(answer.unknown),
         context_tokens=answer.context_tokens or answer.usage.total_tokens,
         context_bytes=answer.context_bytes,
         bytes_per_token=answer.bytes_per_token,

@@ -21,6 +21,7 @@ from longshift.contracts.model import Limits, ModelProfile
 from longshift.contracts.task import Budget
 from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
+from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_people import PeopleSettings
 
@@ -40,7 +41,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(IntakeSettings, PeopleSettings):
+class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -203,6 +204,8 @@ class Settings(IntakeSettings, PeopleSettings):
             steps=budget.steps,
             tokens=budget.tokens,
             usd=budget.usd,
+            warn_at_share=budget.warn_at_share or self.budget_warn_at_share,
+            on_limit=budget.on_limit,
             compact_at_share=self.compact_at_share,
             fallback_after_seconds=self.fallback_after_seconds,
         )

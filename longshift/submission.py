@@ -75,6 +75,7 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
         wrap_up_seconds=settings.wrap_up_seconds,
         place=place_of(settings, task),
         host_patience_seconds=settings.host_patience_seconds,
+        fleet=settings.fleet_limits.any,
         remind_after_seconds=settings.remind_after_seconds,
         people=channels_of(settings),
     )

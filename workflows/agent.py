@@ -40,6 +40,8 @@ class Agent(AgentFiles):
     @workflow.init
     def __init__(self, request: AgentInput) -> None:
         super().__init__(request)
+        self._is_asking = False
+        """A model call is out."""
         self._told_news = self._state.news[-1].number if self._state.news else 0
 
     @workflow.run
@@ -50,6 +52,7 @@ class Agent(AgentFiles):
             while not loop.has_ended(self._state):
                 await self._or_park(self._between_actions())
                 await self._or_park(self._perform(loop.next_action(self._state)))
+                self._is_asking = False
                 await self._tell_news()
                 self._describe()
         except BaseException as error:
@@ -87,6 +90,7 @@ class Agent(AgentFiles):
             workflow.continue_as_new(AgentInput(state=state))
 
     async def _perform(self, action: actions.Action) -> None:
+        self._is_asking = isinstance(action, actions.CallModel | actions.Compact | actions.WriteHandoff)
         match action:
             case actions.CallModel():
                 await self._call_model(action)
@@ -278,7 +282,8 @@ class Agent(AgentFiles):
 
     async def _close_cancelled(self) -> None:
         """Running calls have been killed by now; what is left is to close the step."""
-        self._state = loop.cancelled(self._state, self._state.ending or "cancelled")
+        reason = self._state.ending or "cancelled"
+        self._state = loop.cancelled(self._state, reason, is_asking=self._is_asking)
         action = loop.next_action(self._state)
         if isinstance(action, actions.Seal):
             await self._seal(action)

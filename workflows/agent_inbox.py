@@ -6,8 +6,10 @@ Handlers only note; what a word means for the loop is decided in `policy.loop`. 
 from temporalio import workflow
 
 from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import Rollback
+from longshift.contracts.session import TimeUsed
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.transcript import Note
 from longshift.policy import loop, standing
@@ -42,6 +44,21 @@ class AgentInbox:
         """A person decided what the agent asked; what it waits for without a question of its own is tried again."""
         before, self._state = self._state, loop.decided(self._state, decision)
         self._woken = self._woken or before.ask is None or before != self._state
+
+    @workflow.signal
+    def extend(self, more: Extension) -> None:
+        """A person gave more of the budget."""
+        self._state = loop.extended(self._state, more)
+
+    @workflow.signal
+    def warn_of_time(self, time: TimeUsed) -> None:
+        """Most of the session's active time is used."""
+        self._state = loop.warn_of_time(self._state, time)
+
+    @workflow.signal
+    def hold_for_fleet(self, held: bool) -> None:
+        """All sessions together have spent what they may, or go on."""
+        self._state = self._state.model_copy(update={"fleet_held": held})
 
     @workflow.signal
     def slot_lost(self, generation: int) -> None:

@@ -5,6 +5,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from longshift.contracts import search
 from longshift.contracts.agent import Attention
+from longshift.contracts.fleet import FleetNotice
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState
 from longshift.contracts.stuck import Rung
 
@@ -25,7 +26,8 @@ _FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
 RUNGS = "longshift_ladder_rungs"
-"""Of the SDK's meter, which counts nothing twice on a replay."""
+FLEET_ALERTS = "longshift_fleet_alerts"
+"""Both of the SDK's meter, which counts nothing twice on a replay."""
 
 
 def of_session(request: SessionInput) -> TypedSearchAttributes:
@@ -76,6 +78,12 @@ def upsert_rung(rung: Rung) -> None:
     if rung is not Rung.NONE:
         counter = workflow.metric_meter().create_counter(RUNGS, "Rungs of the ladder that stuck agents were taken up")
         counter.add(1, {"rung": rung.value})
+
+
+def count_fleet_alert(notice: FleetNotice) -> None:
+    """A limit of the fleet has come near, or is reached."""
+    counter = workflow.metric_meter().create_counter(FLEET_ALERTS, "Alerts of the fleet's limits")
+    counter.add(1, {"limit": notice.limit, "percent": str(notice.percent)})
 
 
 def upsert_host(host_id: str) -> None:

@@ -25,11 +25,13 @@ from longshift.contracts.activities import (
 )
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
 from longshift.contracts.completion import Completion
+from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import (
     SessionInput,
     SessionState,
     SessionStatus,
+    TimeUsed,
 )
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.task import OnDeadline
@@ -84,6 +86,7 @@ class Session(Steering):
 
     async def _live(self) -> None:
         task = self._request.task
+        self._fleet.start()
         in_queue = workflow.patched("slots")
         if not in_queue:
             self._move(SessionState.PREPARING)
@@ -188,12 +191,13 @@ class Session(Steering):
             task_id=task.id, agent=agent, profile=request.profile, workspace=workspace, handoff_from=handoff_from
         )
         self._agent_status = None
-        self._wrapped_up = self._time_is_up = False
+        self._wrapped_up = self._time_is_up = self._time_warned = False
         opened = await self._until_mended(
             lambda: workflow.execute_local_activity_method(LedgerActivities.open_agent, opening, **options.LEDGER)
         )
         opened = opened or OpenedAgent()
         notes, self._early_notes = tuple(self._early_notes), []
+        given = self._given
         state = AgentState(
             agent=agent,
             task_id=task.id,
@@ -202,7 +206,10 @@ class Session(Steering):
             profile=request.profile,
             fallback=request.fallback,
             workspace=workspace,
-            limits=policy.agent_limits(request, self._status.agents),
+            limits=policy.agent_limits(request, self._status.agents, given),
+            earlier=policy.spent_before(self._status.agents),
+            earlier_costs=policy.costs_before(self._status.agents),
+            fleet_held=bool(self._fleet.hold.reason),
             has_checks=bool(task.checks or task.protected),
             takes_checks=not task.checks,
             verifier=task.verifier,
@@ -217,7 +224,7 @@ class Session(Steering):
         )
         self._agent = await workflow.start_child_workflow(
             Agent.run,
-            AgentInput(state=state),
+            AgentInput(state=steps.ended_or(state)),
             id=ids.agent_workflow_id(agent),
             task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
             cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -225,7 +232,7 @@ class Session(Steering):
             static_summary=f"{agent}: {task.title}"[:200],
         )
         self._status = self._status.model_copy(update={"agent": agent})
-        await self._tell_what_came_meanwhile(state, generation)
+        await self._tell_what_came_meanwhile(state, generation, given)
         try:
             report = await self._supervised(self._agent)
         finally:
@@ -234,11 +241,16 @@ class Session(Steering):
         self._clock = self._clock.stopped(workflow.time())
         return report
 
-    async def _tell_what_came_meanwhile(self, told: AgentState, generation: int) -> None:
+    async def _tell_what_came_meanwhile(self, told: AgentState, generation: int, given: Extension) -> None:
         """What people said, and hosts did, between the request for the agent and its start."""
         agent = told.agent
         if self._paused != told.paused:
             await signals.to_agent(agent, "set_paused", value=self._paused)
+        is_held = bool(self._fleet.hold.reason)
+        if is_held != told.fleet_held:
+            await signals.to_agent(agent, "hold_for_fleet", value=is_held)
+        if self._given != given:
+            await signals.to_agent(agent, "extend", self._given - given)
         workspace = self._slot.held()
         if workspace is not None and (workspace.generation != generation or not told.has_slot):
             await signals.to_agent(
@@ -256,12 +268,18 @@ class Session(Steering):
                 agent.cancel()
                 break
             self._keep_clock()
-            alarm = policy.next_alarm(self._clock, workflow.time(), self._request.wrap_up_seconds, self._wrapped_up)
+            alarm = self._next_alarm()
             try:
                 await self._until_changed(agent, alarm)
             except TimeoutError:
                 await self._ring(alarm)
         return await agent
+
+    def _next_alarm(self) -> policy.Alarm | None:
+        share = None
+        if not self._time_warned and workflow.patched("people"):
+            share = policy.warn_at_share(self._request)
+        return policy.next_alarm(self._clock, workflow.time(), self._request.wrap_up_seconds, self._wrapped_up, share)
 
     async def _until_changed(
         self, agent: workflow.ChildWorkflowHandle[Agent, AgentReport], alarm: policy.Alarm | None
@@ -276,13 +294,23 @@ class Session(Steering):
 
     def _watched(self) -> tuple[object, ...]:
         """What the supervision reacts to."""
-        return (self._paused, self._is_waiting(), self._slot.phase, self._cancel_reason, self._clock.limit_seconds)
+        return (
+            self._paused,
+            self._is_waiting(),
+            self._slot.phase,
+            self._cancel_reason,
+            self._clock.limit_seconds,
+            self._fleet.hold,
+        )
 
     def _keep_clock(self) -> None:
         attention = reviews.attention_of(self._agent_status) if self._agent_status else None
         if self._paused or self._is_waiting():
             self._clock = self._clock.stopped(workflow.time())
             self._move(SessionState.PAUSED if self._paused else SessionState.WAITING, attention=attention)
+        elif self._fleet.hold.reason:
+            self._clock = self._clock.stopped(workflow.time())
+            self._move(SessionState.WAITING, attention=Attention(kind="fleet", text=self._fleet.hold.reason))
         elif self._slot.phase is not SlotPhase.HELD:
             self._clock = self._clock.stopped(workflow.time())
             self._show_slot()
@@ -299,6 +327,11 @@ class Session(Steering):
             self._wrapped_up = True
             remaining = self._clock.remaining_at(workflow.time())
             await signals.to_agent(agent, "wrap_up", remaining)
+        elif alarm.name == "warn":
+            self._time_warned = True
+            used = self._clock.used_at(workflow.time())
+            time = TimeUsed(used_seconds=used, limit_seconds=self._clock.limit_seconds)
+            await signals.to_agent(agent, "warn_of_time", time)
         else:
             used = self._clock.used_at(workflow.time())
             self._clock = self._clock.stopped(workflow.time())
@@ -319,6 +352,7 @@ class Session(Steering):
             except TimeoutError:
                 self._add_reason(slots.NOT_DELIVERED)
         await self._let_go()
+        await self._fleet.close(final.value)
         self._questions.withdraw_all()
         self._move(final, reason=self._status.reason)
 

@@ -23,9 +23,9 @@ async def to_agent(agent: str, name: str, value: object | None = None) -> None:
     await _send(ids.agent_workflow_id(agent), name, value)
 
 
-async def to_session(session: str, name: str) -> bool:
+async def to_session(session: str, name: str, value: object | None = None) -> bool:
     """Send the signal `name` to a session; whether there was one."""
-    return await _send(session, name, None)
+    return await _send(session, name, value)
 
 
 async def to_gate(key: str, name: str, value: object) -> None:

@@ -8,6 +8,8 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from longshift.contracts.activities import LedgerActivities
 from longshift.contracts.agent import AgentReport, Attention
+from longshift.contracts.fleet import FleetHold, FleetSpend
+from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import Answer, Decision, Review
 from longshift.contracts.rollback import FindStepsInput, Rollback
 from longshift.contracts.session import (
@@ -30,6 +32,7 @@ from longshift.policy.clock import ActiveClock
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
+from workflows.fleet_member import FleetMember
 from workflows.questions import Questions
 from workflows.slot import Slot, SlotPhase
 from workflows.telling import Telling
@@ -58,6 +61,10 @@ class Steering:
         self._cancel_reason = ""
         self._wrapped_up = False
         self._time_is_up = False
+        self._time_warned = False
+        self._given = Extension()
+        """What people added to the budget."""
+        self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
         self._telling = Telling(task.id, task.title, request.people)
         self._questions = Questions(request.remind_after_seconds)
         self._slot_question = ""
@@ -88,15 +95,23 @@ class Steering:
             return None
         if self._slot.is_draining:
             return 0.0 if self._agent_status and self._agent_status.idle else None
-        return slots.gives_back_after(self._agent_status, self._paused)
+        return slots.gives_back_after(self._agent_status, self._paused or bool(self._fleet.hold.reason))
 
     def _is_waiting(self) -> bool:
         return self._agent_status is not None and self._agent_status.waiting
 
+    def _fleet_spend(self) -> FleetSpend:
+        spent, unknown = policy.spent(self._status.agents, self._agent_status)
+        return FleetSpend(
+            session=workflow.info().workflow_id, tokens=spent.tokens, usd=spent.usd, unknown_usd=unknown.usd
+        )
+
     def _final_status(self, state: SessionState) -> SessionStatus:
         status = self.status()
         last = status.agents[-1].undelivered if status.agents else ()
-        return status.model_copy(update={"state": state, "unheard": tuple(dict.fromkeys((*last, *self._early_notes)))})
+        unheard = tuple(dict.fromkeys((*last, *self._early_notes)))
+        cost = status.spent.usd if state is SessionState.DONE else None
+        return status.model_copy(update={"state": state, "unheard": unheard, "cost_per_done_usd": cost})
 
     def _add_reason(self, text: str) -> None:
         reason = f"{self._status.reason}; {text}".lstrip("; ")
@@ -273,21 +288,31 @@ class Steering:
         is_queued = self._slot.phase is SlotPhase.QUEUED and self._slot.workspace is None
         self._allow(policy.refuse_reprioritise(self._status, place, is_queued, self._updates))
 
+    @workflow.signal
+    async def hold_for_fleet(self, hold: FleetHold) -> None:
+        """All sessions together have spent what they may, or may go on."""
+        self._fleet.hold = hold
+        await self._tell_agent("hold_for_fleet", bool(hold.reason))
+
     @workflow.update
     async def extend(self, extension: Extend) -> str:
-        """Give the session more active time."""
+        """Give the session more of its budget."""
         self._updates += 1
-        self._give_time(extension.active_hours)
-        return f"{self._clock.limit_seconds / 3600:.1f} active hours in all"
+        if extension.active_hours:
+            self._give_time(extension.active_hours)
+        if extension.spending != Extension():
+            self._given = self._given + extension.spending
+            await self._tell_agent("extend", extension.spending)
+        return policy.extended(self._clock, self._request.task.budget, self._given)
 
     def _give_time(self, hours: float) -> None:
         self._clock = self._clock.extended(hours * 3600)
         self._extended = True
-        self._wrapped_up = False
+        self._wrapped_up = self._time_warned = False
 
     @extend.validator
     def _may_extend(self, extension: Extend) -> None:
-        self._allow(policy.refuse_extend(self._status, extension, self._updates))
+        self._allow(policy.refuse_extend(self._status, extension, self._updates, self._request.task.budget))
 
     @workflow.update
     async def answer(self, answer: Answer) -> str:
@@ -297,7 +322,9 @@ class Steering:
 
     @answer.validator
     def _may_answer(self, answer: Answer) -> None:
-        self._allow(review_list.refuse_answer(self.status(), answer))
+        status = self.status()
+        refusal = review_list.refuse_answer(status, answer)
+        self._allow(refusal or policy.refuse_amount(status, answer, self._request.task.budget))
 
     @workflow.signal
     async def keep_answer(self, answer: Answer) -> None:
@@ -348,8 +375,13 @@ class Steering:
     def status(self) -> SessionStatus:
         """Where the session stands."""
         used = self._clock.used_at(workflow.time())
+        spent, unknown = policy.spent(self._status.agents, self._agent_status)
         return self._status.model_copy(
             update={
+                "spent": spent,
+                "unknown": unknown,
+                "extended": self._given,
+                "cost_per_done_usd": spent.usd if self._status.state is SessionState.DONE else None,
                 "active_seconds": round(used, 1),
                 "active_limit_seconds": self._clock.limit_seconds,
                 "workspace": self._slot.workspace,

@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from longshift.cli import render, render_reviews
+from longshift.cli import figures, render_reviews
 from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
@@ -84,7 +84,7 @@ async def _decide(run: Invocation, task_id: str, answer: Answer, review: Review 
 def _page(found: Inbox) -> list[RenderableType]:
     now, parts = time.time(), list[RenderableType]()
     for each in found.questions:
-        age = f"{render.duration(max(0.0, now - each.review.asked_at))} ago"
+        age = f"{figures.duration(max(0.0, now - each.review.asked_at))} ago"
         parts += [
             Text.assemble((clean(each.task_id), "bold"), f"  {clean(each.title)}"),
             render_reviews.question(each.task_id, each.review, age),

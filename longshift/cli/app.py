@@ -12,6 +12,7 @@ from longshift.cli import (
     control,
     daemon_commands,
     doctor,
+    fleet_budget,
     going_on,
     hosts,
     logs,
@@ -56,6 +57,7 @@ for group in (
     doctor,
     about,
     queue,
+    fleet_budget,
     schedules,
     tokens,
 ):

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
@@ -133,8 +134,11 @@ async def _interruptible(doing: Coroutine[Any, Any, int]) -> int:
     """`doing`, until Ctrl-C.
 
     The runner's own handler is called between two instructions: a signal that comes just before the loop goes to sleep
-    would not be seen until something else wakes it. The loop's own handlers wake it.
+    would not be seen until something else wakes it. The loop's own handlers wake it. Signals come to the main thread
+    alone: a command that runs in another one is not interrupted.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return await doing
     task, interrupted = asyncio.current_task(), asyncio.Event()
     assert task is not None
 

@@ -10,6 +10,7 @@ from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
 from longshift.cli.words import given_words
+from longshift.contracts.errors import BadInput
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import Extend, Steer
 from longshift.sessions import updates
@@ -19,7 +20,10 @@ Message = Annotated[str, typer.Argument(metavar="TEXT", help="The message; - rea
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the session's report.")]
 ToStep = Annotated[int, typer.Option("--to-step", min=0, help="The last step that stays; 0 is the beginning.")]
 Words = Annotated[str, typer.Option("--reason", help="The agent gets it as your message; - reads standard input.")]
-Hours = Annotated[float, typer.Option("--hours", min=0.01, max=720, help="Active hours to add.")]
+Hours = Annotated[float, typer.Option("--hours", min=0, max=720, help="Active hours to add.")]
+MoreTokens = Annotated[int, typer.Option("--tokens", min=0, help="Tokens to add to the budget.")]
+MoreUsd = Annotated[float, typer.Option("--usd", min=0, max=1e7, help="US dollars to add to the budget.")]
+MoreSteps = Annotated[int, typer.Option("--steps", min=0, help="Steps to add to the budget.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,9 +59,19 @@ def register(app: typer.Typer) -> None:
             return await _cancel_later(run, task_id, reason)
 
     @command(app, "extend")
-    async def extend(run: Invocation, task_id: TaskId, hours: Hours) -> int:
-        """Give a session more active time."""
-        return await _tell(run, task_id, "extend", Extend(active_hours=hours))
+    async def extend(
+        run: Invocation,
+        task_id: TaskId,
+        hours: Hours = 0.0,
+        tokens: MoreTokens = 0,
+        usd: MoreUsd = 0.0,
+        steps: MoreSteps = 0,
+    ) -> int:
+        """Give a session more active time, or more of its budget; one that holds for it goes on."""
+        more = Extend(active_hours=hours, tokens=tokens, usd=usd, steps=steps)
+        if more == Extend():
+            raise BadInput("--hours: nothing is added; give --hours, --tokens, --usd or --steps")
+        return await _tell(run, task_id, "extend", more)
 
 
 async def _tell(run: Invocation, task_id: str, verb: str, *given: Any) -> int:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli import render
+from longshift.cli import figures
 from longshift.cli.terminal_text import clean, one_line
 from longshift.hosts import Host, HostState
 from longshift.queue_census import Group as Waiting
@@ -48,7 +48,7 @@ def control_lines(control: QueueControl) -> list[Text]:
     else:
         state = Text(rate or "open", style="yellow" if rate else "green")
     if control.is_paused or rate:
-        since = f" since {render.moment(control.since)}" if control.since else ""
+        since = f" since {figures.moment(control.since)}" if control.since else ""
         state.append(f"{since} by {clean(control.by)}", style="not bold dim")
         state.append(f": {one_line(control.reason, 300)}" if control.reason else "", style="not bold")
     weights = (f"{one_line(key, 64)} ×{weight:g}" for key, weight in (control.weights or {}).items())
@@ -144,7 +144,7 @@ def _share(used: int | None, of: int | None) -> str:
 
 
 def _age(moment: datetime | None, now: datetime) -> str:
-    return render.duration(max(0.0, (now - moment).total_seconds())) if moment else "–"
+    return figures.duration(max(0.0, (now - moment).total_seconds())) if moment else "–"
 
 
 def _row(name: str, value: Text) -> Text:

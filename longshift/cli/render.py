@@ -1,13 +1,13 @@
 """A session's status for people: from wire values to what a terminal shows. Pure functions; nothing is asked here."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli import render_proof, render_reviews
+from longshift.cli import render_budget, render_proof, render_reviews
+from longshift.cli.figures import Row, bar, duration, moment
 from longshift.cli.terminal_text import clean, one_line
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.checks import ChecksDigest
@@ -18,7 +18,6 @@ from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.policy import describe, review_list
 from longshift.sessions.view import BY_THEMSELVES, SessionView
 
-BAR_CELLS = 20
 STATE_STYLES = {
     SessionState.QUEUED: "dim",
     SessionState.PREPARING: "cyan",
@@ -36,8 +35,6 @@ _PLAN_MARKS = {
     PlanItemStatus.IN_PROGRESS: ("▸", "bold cyan"),
     PlanItemStatus.DONE: ("✔", "dim"),
 }
-
-Row = tuple[str, RenderableType]
 
 
 def session(
@@ -92,19 +89,14 @@ def attention(status: SessionStatus) -> Text:
         "provider": "it goes on by itself when the provider is back",
         "quota": f"it tries again by itself; `longshift resume {task_id}` does so at once",
         "deadline": f"`longshift extend {task_id} --hours H`, or `longshift cancel {task_id}`",
+        "budget": f"`longshift inbox`, `longshift extend {task_id} --usd N`, or `longshift cancel {task_id}`",
+        "fleet": "`longshift fleet` shows it; it goes on by itself when the next day or month begins",
     }
     hint = hints.get(kind, f"mend it, then `longshift resume {task_id}`; or `longshift cancel {task_id}`")
-    who = "waits for the provider" if kind in BY_THEMSELVES else "needs a person"
+    who = "waits for the fleet's budget" if kind == "fleet" else "waits for the provider"
+    who = who if kind in BY_THEMSELVES else "needs a person"
     text = clean(status.attention.text[:1_000])
     return Text.assemble((f"{who} ({clean(kind)}): ", "bold yellow"), text, (f"\n  {hint}", "dim"))
-
-
-def bar(share: float) -> Text:
-    """A bar that turns yellow and red as it fills."""
-    share = min(1.0, max(0.0, share))
-    style = "red" if share >= 0.9 else "yellow" if share >= 0.75 else "green"
-    filled = round(share * BAR_CELLS)
-    return Text.assemble(("█" * filled, style), ("░" * (BAR_CELLS - filled), "dim"), f" {share:.0%}")
 
 
 def plan(items: Sequence[PlanItem], limit: int) -> Text:
@@ -135,24 +127,6 @@ def checks(digest: ChecksDigest) -> Text:
     return Text("\n").join(lines)
 
 
-def duration(seconds: float) -> str:
-    """`4 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 60:
-        return f"{int(seconds)} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def money(usd: float) -> str:
-    """US dollars and cents; what is less than a cent is not shown as nothing."""
-    return "<$0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
-
-
-def moment(at: datetime) -> str:
-    """A time in the local zone, to the second."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
     status, progress = view.status, view.progress
     rows: list[Row] = [("doing", one_line(line, 160)) for line in view.doing]
@@ -162,7 +136,7 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         last = status.agents[-1]
         counted = f"{last.compactions + last.clearings} compactions"
         rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {counted}"))
-    rows += _budget_rows(view, budget)
+    rows += render_budget.rows(status, progress, budget)
     if status.workspace:
         rows.append(("workspace", Text(clean(f"{status.workspace.root} on {status.workspace.host_id}"))))
         rows.append(("sandbox", sandbox(status.workspace.sandbox)))
@@ -185,7 +159,6 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
 
 
 def _progress_rows(progress: AgentProgress) -> list[Row]:
-    usage = progress.usage
     phase = "paused" if progress.paused else progress.phase.value
     rows: list[Row] = [
         ("now", f"step {progress.step}, {phase}; next: {one_line(progress.next_action, 120)}"),
@@ -202,30 +175,6 @@ def _progress_rows(progress: AgentProgress) -> list[Row]:
         rows.append(("compacted", describe.compactions(progress)))
     if progress.last_handover:
         rows.append(("handed over", clean(progress.last_handover)))
-    counted = f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"
-    rows.append(("tokens", counted))
-    return rows
-
-
-def _budget_rows(view: SessionView, budget: Budget | None) -> list[Row]:
-    status, progress = view.status, view.progress
-    steps = sum(report.steps for report in status.agents) + (progress.step - progress.first_step if progress else 0)
-    tokens = sum(each.usage.total_tokens for each in (*status.agents, *([progress] if progress else [])))
-    usd = sum(each.cost_usd for each in (*status.agents, *([progress] if progress else [])))
-    rows: list[Row] = []
-    if status.active_limit_seconds:
-        share = status.active_seconds / status.active_limit_seconds
-        used = f" {duration(status.active_seconds)} of {duration(status.active_limit_seconds)}"
-        shift = f", shift {status.shift}" if status.shift > 1 else ""
-        rows.append(("active time", Text.assemble(bar(share), used + shift)))
-    if budget and budget.steps:
-        rows.append(("steps", Text.assemble(bar(steps / budget.steps), f" {steps:,} of {budget.steps:,}")))
-    if budget and budget.tokens:
-        rows.append(("token limit", Text.assemble(bar(tokens / budget.tokens), f" {tokens:,} of {budget.tokens:,}")))
-    if budget and budget.usd:
-        rows.append(("cost", Text.assemble(bar(usd / budget.usd), f" {money(usd)} of {money(budget.usd)}")))
-    elif usd or progress or status.agents:
-        rows.append(("cost", money(usd)))
     return rows
 
 

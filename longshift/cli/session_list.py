@@ -4,7 +4,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longshift.cli import render
+from longshift.cli import figures, render
 from longshift.cli.terminal_text import clean
 from longshift.sessions.listing import ListedSession
 
@@ -34,7 +34,7 @@ def _cells(session: ListedSession) -> list[RenderableType]:
         state,
         str(session.step or "–"),
         f"{session.tokens:,}" if session.tokens else "–",
-        render.money(session.cost_usd) if session.cost_usd else "–",
+        figures.money(session.cost_usd) if session.cost_usd else "–",
         f"{session.context_fill:.0%}" if session.context_fill else "–",
         session.started_at.astimezone().strftime("%m-%d %H:%M"),
     ]

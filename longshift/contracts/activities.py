@@ -12,7 +12,9 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.cards import PostInput, PostResult
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import ProposedCheck
+from longshift.contracts.fleet import FleetSpend
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
+from longshift.contracts.ledger import Allowance
 from longshift.contracts.model import BYTES_PER_TOKEN, HandoffDigest, ModelDigest
 from longshift.contracts.reviews import Autonomy
 from longshift.contracts.rollback import (
@@ -85,6 +87,8 @@ class CallModelInput(Wire):
     """Says which calls of the answer a person has to let run."""
     seal: SealInput | None = None
     """Closes the step before, and is written first."""
+    left: Allowance = Allowance()
+    """What the budget has left: nothing is asked a second time beyond it."""
 
 
 class WriteHandoffInput(Wire):
@@ -291,6 +295,15 @@ class GateActivities(ABC):
     @abstractmethod
     async def find_ended(self, request: FindEndedInput) -> EndedSessions:
         """Which of the sessions run no more."""
+
+
+class FleetActivities(ABC):
+    """Sessions as one of all; run as local activities."""
+
+    @activity.defn
+    @abstractmethod
+    async def tell_fleet(self, spend: FleetSpend) -> None:
+        """Tell what a session has spent; the fleet signals `hold_for_fleet` when it may not go on."""
 
 
 class SlotActivities(ABC):

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Completion, CompletionReport, Verifier
-from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Usage
+from longshift.contracts.ledger import Allowance, Extension, OnLimit, Spend
+from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Reserve, Usage
 from longshift.contracts.reviews import Ask, Autonomy
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.stuck import Rung, RungTaken, Signal, StuckState, StuckThresholds
@@ -18,8 +19,15 @@ class AgentLimits(Wire):
     """What the agent keeps to, out of the task's budget and the worker's settings."""
 
     steps: int | None = None
+    """Of the whole session, as all budgets here; agents of earlier releases have what is left for them."""
     tokens: int | None = None
     usd: float | None = None
+    own: Allowance = Allowance()
+    """The task's own budget, before anybody raised it."""
+    warn_at_share: float = 0.8
+    """Of a budget: agent and people are told when so much of it is used."""
+    on_limit: OnLimit = OnLimit.ASK
+    """What happens when the next call does not fit the budget."""
     compact_at_share: float = 0.85
     """Of the window."""
     compact_reserve_tokens: int = 50_000
@@ -194,6 +202,22 @@ class AgentState(Wire):
 
     usage: Usage = Usage()
     cost_usd: float = 0.0
+    unknown: Spend = Spend()
+    """The part of both that no provider told: requests whose outcome is unknown, at their reservation."""
+    earlier: Spend = Spend()
+    """What earlier agents of the session spent; it counts against the same limits."""
+    reserve: Reserve = Reserve()
+    """What the next call may cost at most, apart from its prompt."""
+    costs: dict[str, Spend] = {}
+    """By model profile."""
+    earlier_costs: dict[str, Spend] = {}
+    """The same of earlier agents of the session."""
+    raised: Extension = Extension()
+    """What people's decisions added to the limits."""
+    warned: tuple[str, ...] = ()
+    """The limits of which it has been told that they are nearly used up."""
+    fleet_held: bool = False
+    """All sessions together have spent what they may: hold between two steps."""
     model_calls: int = 0
     tool_calls: int = 0
     rejected_calls: int = 0
@@ -256,6 +280,12 @@ class AgentReport(Wire):
     last_step: int = 0
     usage: Usage = Usage()
     cost_usd: float = 0.0
+    unknown: Spend = Spend()
+    """The part of both that no provider told: requests whose outcome is unknown, at their reservation."""
+    costs: dict[str, Spend] = {}
+    """By model profile."""
+    raised: Extension = Extension()
+    """What people's decisions added to the session's limits."""
     tool_calls: int = 0
     rejected_calls: int = 0
     lost_calls: int = 0
@@ -299,6 +329,12 @@ class AgentProgress(Wire):
     tool_calls: int
     compactions: int
     runs: int
+    unknown: Spend = Spend()
+    """The part of usage and cost that no provider told."""
+    next_call: Spend = Spend()
+    """What the next model call may cost at most."""
+    limits: Allowance = Allowance()
+    """What the whole session may spend, as it was raised."""
     clearings: int = 0
     profile: str = ""
     """The model profile in use."""

@@ -100,9 +100,9 @@ class Verdict(Wire):
     step: int
     accepted: bool
     reasons: tuple[str, ...] = ()
-    """At most 10 of 500 characters."""
+    """At most 10 of 300 characters."""
     missing: tuple[str, ...] = ()
-    """What the task asks for and the verifier does not find; at most 10 of 500 characters."""
+    """What the task asks for and the verifier does not find; at most 10 of 300 characters."""
     profile: str = ""
     unreadable: bool = False
     """Both of its answers were no verdict; that counts as a rejection."""
@@ -139,7 +139,7 @@ class Completion(Wire):
     claim_refusals: int = 0
     """How often a `finish` was refused for claims that are not proved."""
     verdicts: tuple[Verdict, ...] = ()
-    """The latest 10."""
+    """The latest 5."""
     rejections: int = 0
     """Verdicts in a row that reject the work."""
 

@@ -28,6 +28,8 @@ A tool's failure is not here: it is a value for the model. A bug is not here eit
 from enum import StrEnum
 from typing import ClassVar
 
+from longshift.contracts.model import Usage
+
 
 class ProviderFailure(StrEnum):
     """Why a provider did not answer, from the providers' own error tables."""
@@ -109,6 +111,12 @@ class ProviderError(LongshiftError):
         self.request_id = request_id
         self.window_tokens = window_tokens
         """The real window, where an overflow error states it."""
+        self.usage: Usage | None = Usage()
+        """What the failed request cost, as far as it was told; None: unknown, it may have been worked on."""
+        self.began = False
+        """An answer had begun: the prompt was read, whatever `usage` says of it."""
+        self.output_characters = 0
+        """How much of that answer had come."""
 
 
 class StoreError(LongshiftError):

@@ -29,6 +29,9 @@ SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 PEOPLE_QUEUE = "longshift-people"
 """Messages to people outside; only workers that know where to may take them."""
 
+FLEET_WORKFLOW_ID = "fleet"
+"""The workflow id of what all sessions together spend."""
+
 TASK_HASH_MEMO = "task_hash"
 """The memo by which a session is known as that of a certain task."""
 REQUEUE_OF_MEMO = "requeue_of"

@@ -107,6 +107,17 @@ class ModelOutcome(StrEnum):
     """Wrong key, unknown model, unknown profile, bad address: a person has to mend it."""
 
 
+class Reserve(Wire):
+    """What the next call may cost at most, apart from the size of its prompt: prices live with the worker."""
+
+    output_tokens: int = 0
+    """The output limit that it would ask for; 0: nobody has told yet."""
+    output_usd: float = 0.0
+    """What that many cost."""
+    prompt_usd_per_token: float = 0.0
+    """Of the dearest kind: neither read from a cache, nor cheaper because it is written to one."""
+
+
 class ModelDigest(Wire):
     """What the workflow learns of a model call; the answer itself is in the store."""
 
@@ -116,6 +127,7 @@ class ModelDigest(Wire):
     stop_reason: str = ""
     calls: tuple[CallDigest, ...] = ()
     usage: Usage = Usage()
+    """Of all its requests, also those that broke or were thrown away; whatever the outcome."""
     cost_usd: float = 0.0
     context_tokens: int = 0
     """Prompt plus answer as billed: what the next prompt starts from."""
@@ -134,6 +146,10 @@ class ModelDigest(Wire):
     """The window, where an overflow showed that it is smaller than the profile says; 0 otherwise."""
     delivered_notes: int = 0
     """How many messages the stored answer was given: of those that wait, the first so many."""
+    unknown: Usage = Usage()
+    """The part of `usage` that no provider told: requests whose outcome is unknown, at their reservation."""
+    unknown_usd: float = 0.0
+    reserve: Reserve = Reserve()
 
 
 class HandoffDigest(Wire):
@@ -154,6 +170,10 @@ class HandoffDigest(Wire):
     """Clearing old tool results made enough room; no note was written."""
     by_runner: bool = False
     """No model wrote the note: it is made of the record."""
+    unknown: Usage = Usage()
+    """The part of `usage` that no provider told: requests whose outcome is unknown, at their reservation."""
+    unknown_usd: float = 0.0
+    reserve: Reserve = Reserve()
 
 
 class Prices(UserInput):
@@ -172,6 +192,14 @@ class Prices(UserInput):
             + usage.cache_write_tokens * self.cache_write
             + usage.output_tokens * self.output
         ) / 1_000_000
+
+    def reserve(self, output_tokens: int) -> Reserve:
+        """What a call with this output limit may cost at most."""
+        return Reserve(
+            output_tokens=output_tokens,
+            output_usd=output_tokens * self.output / 1_000_000,
+            prompt_usd_per_token=max(self.input, self.cache_write, self.cached) / 1_000_000,
+        )
 
 
 class Limits(UserInput):

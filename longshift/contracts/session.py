@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from longshift.contracts.agent import AgentLimits, AgentReport, Attention, News
+from longshift.contracts.ledger import Extension, Spend
 from longshift.contracts.people import PeopleChannels
 from longshift.contracts.reviews import Ask, Review
 from longshift.contracts.stuck import Rung
@@ -65,6 +66,8 @@ class SessionInput(Wire):
     place: QueuePlace = QueuePlace()
     host_patience_seconds: float = 45
     """How long the host that had the slot is waited for before another one may take the session."""
+    fleet: bool = False
+    """All sessions together have a limit: this one tells what it spends, and holds when that is used up."""
     people: PeopleChannels = PeopleChannels()
     """Where people are told of the session."""
     remind_after_seconds: float = 14_400
@@ -79,9 +82,24 @@ class Steer(Wire):
 
 
 class Extend(Wire):
-    """More active time (and with it the right to go on) for a session."""
+    """More of a session's budget, active time among it, and with it the right to go on; 0: no more of that."""
 
-    active_hours: float
+    active_hours: float = 0.0
+    tokens: int = 0
+    usd: float = 0.0
+    steps: int = 0
+
+    @property
+    def spending(self) -> Extension:
+        """What is not time."""
+        return Extension(tokens=self.tokens, usd=self.usd, steps=self.steps)
+
+
+class TimeUsed(Wire):
+    """How much of its active time a session has used."""
+
+    used_seconds: float
+    limit_seconds: float
 
 
 class Reprioritise(Wire):
@@ -114,6 +132,10 @@ class AgentStatus(Wire):
     """How far the ladder of a stuck agent was climbed."""
     news: tuple[News, ...] = ()
     """Its latest lines for people."""
+    spent: Spend = Spend()
+    """The tokens and dollars above, by kind; steps are counted in `step`."""
+    unknown: Spend = Spend()
+    """The part of it that no provider told: requests whose outcome is unknown, at their reservation."""
     last_text: str = ""
     changed_files: int = 0
 
@@ -140,6 +162,14 @@ class SessionStatus(Wire):
     active_limit_seconds: float = 0.0
     agents: tuple[AgentReport, ...] = ()
     """Reports of agents that ended."""
+    spent: Spend = Spend()
+    """By all agents: tokens by kind, dollars and steps; of the one at work as it told last."""
+    unknown: Spend = Spend()
+    """The part of it that no provider told: requests whose outcome is unknown, at their reservation."""
+    extended: Extension = Extension()
+    """What people added to the budget with `extend`."""
+    cost_per_done_usd: float | None = None
+    """What the finished task cost; None: the session did not end as done."""
     delivery: DeliveryDigest | None = None
     reviews: tuple[Review, ...] = ()
     """What was asked of people: the open ones, then the latest 20 that are not open any more."""

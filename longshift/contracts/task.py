@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, field_validator, m
 
 from longshift.contracts.completion import Verifier
 from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
+from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Autonomy
 from longshift.contracts.stuck import StuckThresholds
 from longshift.contracts.wire import UserInput
@@ -107,6 +108,12 @@ class Budget(UserInput):
     tokens: int | None = Field(default=None, gt=0)
     """Input, cached and output tokens together."""
     usd: float | None = Field(default=None, gt=0)
+    """US dollars, by the prices of the model profiles."""
+    warn_at_share: float | None = Field(default=None, gt=0, lt=1)
+    """When so much of one of these is used, agent and people are told; the runner's own share when left out."""
+    on_limit: OnLimit = OnLimit.ASK
+    """What happens when the next model call does not fit tokens, dollars or steps: `ask` holds the session for a
+    person, `stop` hands off and ends it as expired."""
 
 
 class StartFrom(UserInput):

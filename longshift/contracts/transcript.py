@@ -91,6 +91,8 @@ class AnswerRecord(Wire):
     calls: tuple[CallDigest, ...]
     usage: Usage
     """What was paid for it, over all its requests."""
+    unknown: Usage = Usage()
+    """The part of it that no provider told: requests whose outcome is unknown, at their reservation."""
     context_tokens: int = 0
     """The size of the conversation with this answer."""
     context_bytes: int = 0
@@ -119,6 +121,8 @@ class HandoffRecord(Wire):
     reason: str = ""
     usage: Usage = Usage()
     """What writing the note cost."""
+    unknown: Usage = Usage()
+    """The part of it that no provider told."""
     by_runner: bool = False
     """No model wrote it: it is made of the record."""
     plan: str = ""

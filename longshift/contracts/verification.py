@@ -56,6 +56,8 @@ class VerdictRecord(Wire):
 
     verdict: Verdict
     usage: Usage = Usage()
+    unknown: Usage = Usage()
+    """The part of it that no provider told: requests whose outcome is unknown, at their reservation."""
     profile: str = ""
 
 
@@ -68,4 +70,7 @@ class VerdictDigest(Wire):
     """Where `outcome` is ANSWERED."""
     usage: Usage = Usage()
     cost_usd: float = 0.0
+    unknown: Usage = Usage()
+    """The part of `usage` that no provider told."""
+    unknown_usd: float = 0.0
     retry_after_seconds: float | None = None

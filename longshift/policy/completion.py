@@ -27,7 +27,7 @@ from longshift.policy.reviews import options_of
 
 KEPT_COMMANDS = 40
 KEPT_WEAKENINGS = 10
-KEPT_VERDICTS = 10
+KEPT_VERDICTS = 5
 MAX_CLAIM_REFUSALS = 2
 """So often a `finish` is refused for claims alone; then it is accepted, and the report names them."""
 _WRITING = frozenset({"write_file", "edit_file"})

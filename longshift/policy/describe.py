@@ -4,6 +4,7 @@ import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionReport, ProposedCheck
+from longshift.contracts.ledger import Spend
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
@@ -113,7 +114,7 @@ def agent_details(progress: AgentProgress) -> str:
         ("model", progress.profile + (f" ({progress.last_handover})" if progress.last_handover else "")),
         ("context", _fill(progress)),
         ("tokens", f"{usage.total_tokens:,} ({usage.cached_tokens:,} cached, {usage.output_tokens:,} out)"),
-        ("cost", f"${progress.cost_usd:.2f}"),
+        ("cost", f"${progress.cost_usd:.2f}{_unknown(progress.unknown)}"),
         ("tool calls", str(progress.tool_calls)),
         ("files changed", str(progress.changed_files)),
         ("checks", _checks(progress)),
@@ -150,6 +151,9 @@ def session_details(status: SessionStatus) -> str:
         ("active time", f"{status.active_seconds / 3600:.1f} of {limit / 3600:.1f} h, shift {status.shift}"),
         ("model", status.profile),
     ]
+    if status.spent.tokens:
+        spent = status.spent
+        rows.append(("spent", f"${spent.usd:.2f}, {spent.tokens:,} tokens{_unknown(status.unknown)}"))
     if status.workspace:
         rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
         rows.append(("sandbox", _sandbox(status.workspace.sandbox)))
@@ -174,6 +178,10 @@ def _question(task_id: str, review: Review) -> str:
         f"\n| {each.label.replace('|', '/')} | `{reviews.command(task_id, review, each)}` |" for each in ask.options
     )
     return f"### Asks: {ask.id}\n{ask.question[:1_000]}\n{evidence}\n\n| decide | command |\n| --- | --- |{ways}"
+
+
+def _unknown(unknown: Spend) -> str:
+    return f" (${unknown.usd:.2f} and {unknown.tokens:,} tokens booked, outcome unknown)" if unknown.tokens else ""
 
 
 def _sandbox(name: str) -> str:

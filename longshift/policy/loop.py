@@ -13,9 +13,11 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Verdict
+from longshift.contracts.ledger import Extension
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome
 from longshift.contracts.reviews import AskKind, Decision
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
+from longshift.contracts.session import TimeUsed
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
@@ -23,6 +25,7 @@ from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest
 from longshift.policy import (
     asking,
+    budget,
     calls,
     completion,
     handover,
@@ -99,8 +102,9 @@ def must_seal(state: AgentState) -> bool:
 
 
 def is_held(state: AgentState) -> bool:
-    """Whether the agent holds at the next step: a person said so, or its host is about to stop."""
-    return (state.paused or state.suspended) and state.rollback is None
+    """Whether the agent holds at the next step: a person said so, its host is about to stop, or the fleet's budget is
+    used up."""
+    return (state.paused or state.suspended or state.fleet_held) and state.rollback is None
 
 
 def has_ended(state: AgentState) -> bool:
@@ -110,7 +114,7 @@ def has_ended(state: AgentState) -> bool:
 
 def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
     """Take the outcome of `CallModel`; whatever it is, the seal that came along has been written."""
-    state = _charged(state, digest).model_copy(update={"unwritten_seal": None})
+    state = budget.charged(state, digest).model_copy(update={"unwritten_seal": None})
     match digest.outcome:
         case ModelOutcome.ANSWERED | ModelOutcome.TRUNCATED:
             return _answered(state.model_copy(update={"notes": state.notes[digest.delivered_notes :]}), digest)
@@ -122,16 +126,6 @@ def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
             return steps.park(state, "refused", digest.detail)
         case ModelOutcome.MISCONFIGURED:
             return steps.park(state, "configuration", digest.detail)
-
-
-def _charged(state: AgentState, digest: ModelDigest | HandoffDigest | VerdictDigest) -> AgentState:
-    return state.model_copy(
-        update={
-            "usage": state.usage + digest.usage,
-            "cost_usd": state.cost_usd + digest.cost_usd,
-            "model_calls": state.model_calls + 1,
-        }
-    )
 
 
 def _answered(state: AgentState, digest: ModelDigest) -> AgentState:
@@ -230,6 +224,11 @@ def decided(state: AgentState, decision: Decision) -> AgentState:
             return steps.closed(state.model_copy(update={"finish_refused": refused}))
         case AskKind.STUCK:
             return steps.ended_or(ladder.decided(state, wish, decision))
+        case AskKind.BUDGET:
+            raised = budget.decided(state, decision)
+            if isinstance(raised, str) and budget.shortage(state):
+                return steps.ask(state, budget.wish(state, raised))
+            return steps.ended_or(state if isinstance(raised, str) else raised)
         case _:
             return steps.ended_or(state)
 
@@ -308,7 +307,7 @@ def after_checks(state: AgentState, digest: ChecksDigest | None) -> AgentState:
 
 def after_verdict(state: AgentState, digest: VerdictDigest) -> AgentState:
     """Take the outcome of `Verify`. Trouble with the provider is waited out, and is never a rejection."""
-    state = _charged(state, digest)
+    state = budget.charged(state, digest)
     match digest.outcome:
         case ModelOutcome.ANSWERED if digest.verdict is not None:
             settled = {"waits": 0, "waited_seconds": 0.0, "attention": None}
@@ -364,7 +363,7 @@ def after_seal(state: AgentState) -> AgentState:
 
 def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
     """Take the outcome of `Compact`."""
-    state = _charged(state, digest)
+    state = budget.charged(state, digest)
     match digest.outcome:
         case ModelOutcome.ANSWERED:
             return steps.ended_or(
@@ -397,7 +396,7 @@ def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
 
 def after_handoff(state: AgentState, digest: HandoffDigest) -> AgentState:
     """Take the outcome of `WriteHandoff`; without a note the agent still ends, and the report says so."""
-    state = _charged(state, digest)
+    state = budget.charged(state, digest)
     if digest.outcome in {ModelOutcome.QUOTA, ModelOutcome.UNAVAILABLE} and state.waits < MAX_HANDOFF_WAITS:
         return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.HANDOFF)
     written = digest.outcome is ModelOutcome.ANSWERED
@@ -422,6 +421,19 @@ def take_note(state: AgentState, note: Note) -> AgentState:
     return state.model_copy(update={"notes": (*state.notes, note)})
 
 
+def extended(state: AgentState, more: Extension) -> AgentState:
+    """A person gave more of the budget; an agent that holds for it goes on when it is enough."""
+    state = budget.extended(state, more)
+    if state.ask is None or state.ask.kind is not AskKind.BUDGET or budget.shortage(state):
+        return state
+    return steps.ended_or(steps.freed(state))
+
+
+def warn_of_time(state: AgentState, time: TimeUsed) -> AgentState:
+    """Most of the active time is used."""
+    return budget.warned_of_time(state, time)
+
+
 def wrap_up(state: AgentState, remaining_seconds: float) -> AgentState:
     """Warn that the end is near; an extended session is warned again."""
     note = Note(speaker=Speaker.RUNNER, text=notes.wrap_up(remaining_seconds), message_id="wrap up")
@@ -432,14 +444,19 @@ def end(state: AgentState, reason: str) -> AgentState:
     """Time is up: the current step is finished, then the hand-off note is written."""
     state = state.model_copy(update={"ending": state.ending or reason})
     if state.phase in {Phase.PARKED, Phase.WAITING} and state.resume_phase is Phase.MODEL:
-        state = state.model_copy(update={"phase": Phase.MODEL})
+        state = state.model_copy(update={"phase": Phase.MODEL, "ask": None})
     if state.phase is Phase.WAITING and state.resume_phase is Phase.VERIFY:
         return steps.closed(state.model_copy(update={"finish_refused": proof_notes.TIME_IS_UP}))
     return steps.ended_or(state)
 
 
-def cancelled(state: AgentState, reason: str) -> AgentState:
-    """A person cancelled: an open step is closed as it stands, so that the transcript ends sound."""
+def cancelled(state: AgentState, reason: str, *, is_asking: bool = False) -> AgentState:
+    """A person cancelled: an open step is closed as it stands, so that the transcript ends sound.
+
+    `is_asking`: a model call was out, and nobody will tell what it cost.
+    """
+    if is_asking:
+        state = budget.lost_call(state)
     if state.calls:
         state = steps.closed(state.model_copy(update={"finish_refused": notes.NOT_RUN}))
     return state.model_copy(update={"phase": Phase.ENDED, "outcome": AgentOutcome.CANCELLED, "ending": reason})

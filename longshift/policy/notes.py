@@ -94,6 +94,14 @@ def wrap_up(remaining_seconds: float) -> str:
     )
 
 
+def nearly_used_up(text: str) -> str:
+    """A budget comes to its end."""
+    return (
+        f"{text}. Spend the rest on what the task needs most: bring the work into a consistent state, keep answers and "
+        "outputs short, and call finish as soon as the task is done."
+    )
+
+
 def not_approved(decision: Decision) -> str:
     """The result of a call that a person did not let run."""
     said = f" They say: {decision.text}" if decision.text else ""

@@ -7,7 +7,7 @@ from longshift.contracts.rollback import RollBackConversationInput, RollBackFile
 from longshift.contracts.tools import Job, RunToolInput
 from longshift.contracts.verification import DiffDigest, ExportDiffInput, VerifyInput
 from longshift.contracts.workspace import Workspace
-from longshift.policy import context, describe
+from longshift.policy import budget, context, describe
 from longshift.policy.actions import CallModel, RollBack
 
 
@@ -27,6 +27,7 @@ def call_model(state: AgentState, action: CallModel) -> CallModelInput:
         notes=action.notes,
         autonomy=state.autonomy,
         seal=action.seal,
+        left=budget.left(state),
     )
 
 

@@ -20,7 +20,7 @@ MAX_CHOICES = 20
 REMIND_AGAIN_SECONDS = 12 * 3_600.0
 """After the first reminder; a question never expires."""
 
-PASSES_BY_ITSELF = frozenset({"provider", "quota"})
+PASSES_BY_ITSELF = frozenset({"provider", "quota", "fleet"})
 """Kinds of attention that need no person: the agent tries again by itself."""
 
 ADVISE, CONTINUE, END, CANCEL = "advise", "continue", "end", "cancel"

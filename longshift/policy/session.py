@@ -6,6 +6,9 @@ A refusal is a text for the person who asked; an empty text means yes.
 from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits, AgentReport
+from longshift.contracts.ledger import Allowance, Extension, Spend
+from longshift.contracts.model import Usage
+from longshift.contracts.reviews import Answer, AskKind
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
     STEER_MAX_CHARACTERS,
@@ -17,9 +20,10 @@ from longshift.contracts.session import (
     SessionStatus,
     Steer,
 )
-from longshift.contracts.task import OnDeadline
-from longshift.policy import asking, review_list
+from longshift.contracts.task import Budget, OnDeadline
+from longshift.policy import asking, ledger, raising, review_list
 from longshift.policy.clock import ActiveClock
+from longshift.policy.reviews import RAISE
 
 MAX_UPDATES = 1_500
 """The engine takes 2,000 updates per run; beyond this a session only takes answers, resume and cancel."""
@@ -43,6 +47,32 @@ def progress(earlier: tuple[AgentReport, ...], status: AgentStatus) -> AgentStat
     )
 
 
+def spent(earlier: tuple[AgentReport, ...], status: AgentStatus | None) -> tuple[Spend, Spend]:
+    """What all agents of the session spent, and the part of it that no provider told."""
+    total, unknown = spent_before(earlier), Spend()
+    for report in earlier:
+        unknown = unknown + report.unknown
+    if status is None or any(report.agent == status.agent for report in earlier):
+        return total, unknown
+    return total + status.spent, unknown + status.unknown
+
+
+def spent_before(earlier: tuple[AgentReport, ...]) -> Spend:
+    """What agents that have ended spent."""
+    usage, usd = Usage(), 0.0
+    for report in earlier:
+        usage, usd = usage + report.usage, usd + report.cost_usd
+    return Spend(usage=usage, usd=usd, steps=sum(report.steps for report in earlier))
+
+
+def costs_before(earlier: tuple[AgentReport, ...]) -> dict[str, Spend]:
+    """The same by model profile."""
+    costs: dict[str, Spend] = {}
+    for report in earlier:
+        costs |= {name: costs.get(name, Spend()) + cost for name, cost in report.costs.items()}
+    return costs
+
+
 def at_end(report: AgentReport) -> AgentStatus:
     """Where an agent stood when it ended."""
     return AgentStatus(
@@ -52,6 +82,8 @@ def at_end(report: AgentReport) -> AgentStatus:
         tokens=report.usage.total_tokens,
         cost_usd=report.cost_usd,
         context_fill=report.context_fill,
+        spent=Spend(usage=report.usage, usd=report.cost_usd, steps=report.steps),
+        unknown=report.unknown,
     )
 
 
@@ -63,17 +95,24 @@ class Alarm:
     in_seconds: float
 
 
-def next_alarm(clock: ActiveClock, now: float, wrap_up_seconds: float, wrapped_up: bool) -> Alarm | None:
+def next_alarm(
+    clock: ActiveClock, now: float, wrap_up_seconds: float, wrapped_up: bool, warn_at_share: float | None = None
+) -> Alarm | None:
     """The next moment to act on; None while the clock stands.
 
-    A session whose whole time is not longer than twice the warning gets no warning.
+    `warn_at_share`: the part of the time after which people are told; None: they were, or never are. A session whose
+    whole time is not longer than twice the time for wrapping up gets no warning.
     """
     if clock.running_since is None:
         return None
     remaining = clock.remaining_at(now)
-    if not wrapped_up and clock.limit_seconds > 2 * wrap_up_seconds and remaining > 0:
-        return Alarm("wrap up", max(0.001, remaining - wrap_up_seconds))
-    return Alarm("end", max(0.001, remaining))
+    alarms = [Alarm("end", max(0.001, remaining))]
+    if clock.limit_seconds > 2 * wrap_up_seconds and remaining > 0:
+        if not wrapped_up:
+            alarms.append(Alarm("wrap up", max(0.001, remaining - wrap_up_seconds)))
+        if warn_at_share is not None:
+            alarms.append(Alarm("warn", max(0.001, warn_at_share * clock.limit_seconds - clock.used_at(now))))
+    return min(alarms, key=lambda alarm: alarm.in_seconds)
 
 
 def time_is_up(used_seconds: float) -> str:
@@ -91,14 +130,43 @@ def goes_on(on_deadline: OnDeadline, report: AgentReport, shift: int) -> bool:
     return on_deadline is OnDeadline.CONTINUE and is_time(report) and bool(report.handoff_note) and shift < MAX_SHIFTS
 
 
-def agent_limits(request: SessionInput, earlier: tuple[AgentReport, ...]) -> AgentLimits:
-    """What is left of the task's budget for the next agent."""
-    budget = request.task.budget
-    steps = None if budget.steps is None else max(1, budget.steps - sum(report.steps for report in earlier))
-    tokens = None if budget.tokens is None else budget.tokens - sum(report.usage.total_tokens for report in earlier)
-    usd = None if budget.usd is None else budget.usd - sum(report.cost_usd for report in earlier)
-    left = {"steps": steps, "tokens": tokens, "usd": usd, "stuck": request.task.stuck}
-    return request.limits.model_copy(update=left)
+def agent_limits(
+    request: SessionInput, earlier: tuple[AgentReport, ...], given: Extension | None = None
+) -> AgentLimits:
+    """What the next agent keeps to: the session's whole budget, with what people added to it."""
+    budget, more = request.task.budget, given or Extension()
+    for report in earlier:
+        more = more + report.raised
+    own = own_budget(budget)
+    higher = ledger.extended(own, more)
+    return request.limits.model_copy(
+        update={
+            "steps": higher.steps,
+            "tokens": higher.tokens,
+            "usd": higher.usd,
+            "own": own,
+            "warn_at_share": warn_at_share(request),
+            "on_limit": budget.on_limit,
+            "stuck": request.task.stuck,
+        }
+    )
+
+
+def own_budget(budget: Budget) -> Allowance:
+    """What the task itself says."""
+    return Allowance(tokens=budget.tokens, usd=budget.usd, steps=budget.steps)
+
+
+def extended(clock: ActiveClock, budget: Budget, given: Extension) -> str:
+    """What the session has now, in words for whoever gave more."""
+    parts = [f"{clock.limit_seconds / 3600:.1f} active hours in all"]
+    more = raising.in_words(given)
+    return ", ".join([*parts, f"budget {more}"] if more else parts)
+
+
+def warn_at_share(request: SessionInput) -> float:
+    """Of each budget: agent and people are told when so much of it is used."""
+    return request.task.budget.warn_at_share or request.limits.warn_at_share
 
 
 def refuse_steer(status: SessionStatus, message: Steer, updates: int, steered_characters: int = 0) -> str:
@@ -121,6 +189,8 @@ def refuse_resume(status: SessionStatus, paused: bool) -> str:
     """Why a resume is not taken."""
     if not paused and status.state is not SessionState.WAITING:
         return f"the session is {status.state.value}: there is nothing to resume"
+    if not paused and status.attention is not None and status.attention.kind == "fleet":
+        return "what all sessions together may spend is used up: raise it (longshift fleet raise) or release them"
     if status.attention is not None and status.attention.kind == "deadline":
         return "the session's active time is used up: extend it (longshift extend) or cancel it"
     asked = review_list.open_ones(status.reviews)
@@ -144,11 +214,23 @@ def refuse_reprioritise(status: SessionStatus, place: Reprioritise, is_queued: b
     return _refuse(status, "move", updates)
 
 
-def refuse_extend(status: SessionStatus, extension: Extend, updates: int) -> str:
+def refuse_extend(status: SessionStatus, extension: Extend, updates: int, budget: Budget) -> str:
     """Why an extension is not taken."""
-    if not 0 < extension.active_hours <= MAX_EXTENSION_HOURS:
-        return f"active_hours: {extension.active_hours:g} is not between 0 and {MAX_EXTENSION_HOURS:g}"
+    hours, more = extension.active_hours, extension.spending
+    if not 0 <= hours <= MAX_EXTENSION_HOURS or (not hours and more == Extension()):
+        return f"active_hours: {hours:g} is not between 0 and {MAX_EXTENSION_HOURS:g}"
+    if more != Extension() and (refusal := raising.refuse(more, own_budget(budget))):
+        return refusal
     return _refuse(status, "extend", updates)
+
+
+def refuse_amount(status: SessionStatus, answer: Answer, budget: Budget) -> str:
+    """Why an answer does not say by how much a budget is raised; no words are as good as some."""
+    kind = next((review.ask.kind for review in status.reviews if review.ask.id == answer.review), None)
+    if kind is not AskKind.BUDGET or answer.option != RAISE or not answer.text.strip():
+        return ""
+    more = raising.more_of(answer.text, own_budget(budget))
+    return more if isinstance(more, str) else ""
 
 
 def refuse_rollback(

@@ -2,9 +2,10 @@
 
 from longshift.contracts.agent import AgentOutcome, AgentProgress, AgentReport, AgentState, Phase
 from longshift.contracts.completion import CompletionReport
+from longshift.contracts.ledger import Spend
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.transcript import Speaker
-from longshift.policy import completion, context, describe, recall, steps
+from longshift.policy import budget, completion, context, describe, recall, steps
 
 
 def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
@@ -26,6 +27,8 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         news=state.news,
         last_text=state.last_text[:500],
         changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
+        spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
+        unknown=state.unknown,
     )
 
 
@@ -46,6 +49,9 @@ def progress(state: AgentState) -> AgentProgress:
         window_tokens=state.window_tokens,
         usage=state.usage,
         cost_usd=state.cost_usd,
+        unknown=state.unknown,
+        next_call=budget.next_call(state),
+        limits=budget.limits(state),
         tool_calls=state.tool_calls,
         compactions=state.compactions,
         clearings=state.clearings,
@@ -82,6 +88,9 @@ def report(state: AgentState) -> AgentReport:
         last_step=state.step - 1,
         usage=state.usage,
         cost_usd=state.cost_usd,
+        unknown=state.unknown,
+        costs=state.costs,
+        raised=state.raised,
         tool_calls=state.tool_calls,
         rejected_calls=state.rejected_calls,
         lost_calls=state.lost_calls,

@@ -4,9 +4,10 @@ Nothing here knows of actions or activities.
 """
 
 from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
+from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Ask
 from longshift.contracts.transcript import SealInput
-from longshift.policy import asking, calls, completion, context, ladder, notes, rollback
+from longshift.policy import asking, budget, calls, completion, context, ladder, notes, rollback
 
 LAST_CALLS_CHARACTERS = 140
 VERSION_WITH_PEOPLE = 3
@@ -99,7 +100,7 @@ def _accepted(state: AgentState) -> str:
 
 def _went_on(state: AgentState) -> AgentState:
     """A step is closed, and another one may follow: what speaks against that?"""
-    state = _within_budget(state)
+    state = _within_budget(state) if state.version < VERSION_WITH_PEOPLE else budget.warned(state)
     if state.ending or state.rollback is not None or state.version < VERSION_WITH_PEOPLE:
         return ended_or(state)
     state = ladder.climbed(state)
@@ -126,9 +127,13 @@ def _within_budget(state: AgentState) -> AgentState:
 
 
 def ended_or(state: AgentState) -> AgentState:
-    """In the MODEL phase: hand off when the end has come, compact when room is short, else go on."""
+    """In the MODEL phase: hand off when the end has come, ask when the budget has, compact when room is short."""
     if state.phase is not Phase.MODEL:
         return state
+    if not state.ending and state.version >= VERSION_WITH_PEOPLE and (reason := budget.exhausted(state)):
+        if state.limits.on_limit is OnLimit.ASK:
+            return ask(state, budget.wish(state))
+        state = state.model_copy(update={"ending": reason})
     if state.ending:
         return state.model_copy(update={"phase": Phase.HANDOFF})
     is_foreign = bool(state.epoch_profile)  # another profile took over while a step was open

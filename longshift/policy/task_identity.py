@@ -4,15 +4,22 @@ import hashlib
 import json
 from typing import Any
 
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import Budget, TaskSpec
 
 _LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before", "start_from")
 """Fields that came after the first release: where they are not used, a task keeps the hash it had then."""
 
 
+_LATER_BUDGETS = ("warn_at_share", "on_limit")
+"""The same within `budget`."""
+
+
 def task_hash(task: TaskSpec) -> str:
     """SHA-256 (first 16 hex digits) of a task as it will run, its id included."""
     values = task.model_dump(mode="json")
+    for name in _LATER_BUDGETS:
+        if getattr(task.budget, name) == Budget.model_fields[name].default:
+            del values["budget"][name]
     unused = [name for name in _LATER_FIELDS if getattr(task, name) == TaskSpec.model_fields[name].default]
     return digest({name: value for name, value in values.items() if name not in unused})[:16]
 

@@ -19,7 +19,7 @@ MARKER = "<verify-request>"
 DIFF_SHARES = (1.0, 0.4, 0.1, 0.0)
 """Of the patch, where the whole does not fit the verifier's window."""
 MAX_LINES = 10
-LINE_CHARACTERS = 500
+LINE_CHARACTERS = 300
 
 SYSTEM = """\
 You verify the work of an autonomous software engineer. You have not seen the work being done; you judge by what is in \

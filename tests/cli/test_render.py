@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from longshift.cli import render
+from longshift.cli import figures, render
 from longshift.contracts.agent import AgentOutcome, AgentReport, Attention
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.completion import (
@@ -31,20 +31,20 @@ WORKSPACE = Workspace(workspace_id="mend", host_id="h1", host_queue="q", root="/
     [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3_599, "59 min"), (3_600, "1 h 00 min"), (43_500, "12 h 05 min")],
 )
 def test_durations_are_in_their_largest_units(seconds: float, text: str) -> None:
-    assert text == render.duration(seconds)
+    assert text == figures.duration(seconds)
 
 
 @pytest.mark.parametrize(
     ("usd", "text"), [(0, "$0.00"), (0.0004, "<$0.01"), (0.005, "$0.01"), (1.5, "$1.50"), (12_345.678, "$12,345.68")]
 )
 def test_money_has_cents_and_a_little_is_not_nothing(usd: float, text: str) -> None:
-    assert text == render.money(usd)
+    assert text == figures.money(usd)
 
 
 @pytest.mark.parametrize(("share", "text"), [(-1, " 0%"), (0.5, " 50%"), (7, " 100%")])
 def test_a_bar_never_leaves_its_cells(share: float, text: str) -> None:
-    bar = render.bar(share).plain
-    assert (render.BAR_CELLS, True) == (len(bar.split()[0]), bar.endswith(text))
+    bar = figures.bar(share).plain
+    assert (figures.BAR_CELLS, True) == (len(bar.split()[0]), bar.endswith(text))
 
 
 @pytest.mark.parametrize("state", SessionState)

@@ -10,14 +10,48 @@ from longshift.adapters.scripted_model import Script, ScriptedCall, Turn
 from longshift.contracts import ids
 from longshift.contracts.reviews import ReviewState
 from longshift.contracts.session import SessionState
+from longshift.contracts.stuck import Rung
 from tests.e2e.people_scene import CHANNELS, variables, with_key
 from tests.e2e.rig import KEY, rig
+from tests.e2e.stuck_model import ADVICE, StuckModel
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(240)]
 
 FINISH = Turn(thinking="done", text="done", calls=(ScriptedCall(name="finish", input={"summary": "All is done."}),))
 CHECKS = [{"name": "nothing", "run": "true"}]
 DOWN_SECONDS = 8
+
+
+async def test_a_stuck_agent_climbs_the_ladder_in_view_and_is_advised_in_slack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeSlack() as slack:
+        for name, value in variables(slack).items():
+            monkeypatch.setenv(name, value)
+        async with rig(tmp_path / "data", StuckModel()) as running:
+            running.start_intake()
+            handle = await running.submit(
+                "stuck",
+                instructions="Loop: oscillation",
+                people=CHANNELS,
+                checks=[{"name": "out", "run": "test -f out.txt"}],
+            )
+            await slack.workspace.until(lambda: bool(with_key(slack, "question")), seconds=90)
+            await slack.socket_mode.connected(seconds=60)
+            assert await slack.click(with_key(slack, "question")[0], "Give advice", user=ADA)
+            await slack.workspace.until(lambda: bool(slack.workspace.views))
+            assert await slack.submit(slack.workspace.views[0], ADVICE)
+            status = await asyncio.wait_for(handle.result(), 120)
+            bulletin = running.client.get_workflow_handle(ids.bulletin_workflow_id("stuck"))
+            await asyncio.wait_for(bulletin.result(), 60)
+
+    assert SessionState.DONE is status.state
+    thread = "\n".join(str(each.blocks) for each in with_key(slack, "news"))
+    rungs = [taken.rung for taken in status.agents[-1].rungs]
+    assert [Rung.NUDGE, Rung.REPLAN, Rung.ROLLBACK, Rung.ESCALATE] == rungs
+    places = [thread.find(f": {rung.value}.") for rung in rungs]
+    assert sorted(places) == places
+    assert -1 not in places
 
 
 async def test_a_question_outlives_everything_and_is_decided_once(

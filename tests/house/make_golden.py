@@ -27,12 +27,14 @@ COMMAND = "python tests/house/make_golden.py"
 Value = type[BaseModel] | type[StrEnum]
 
 CHOSEN: dict[str, Any] = {
+    "AgentLimits.warn_at_share": 0.75,
     "AnswerRecord.content": (
         {"type": "thinking", "thinking": "It rounds down.", "signature": "c2ln"},
         {"type": "text", "text": "I look at the field first."},
         {"type": "tool_use", "id": "call_1", "name": "read_file", "input": {"path": "src/fields.py"}},
     ),
     "AnswerRecord.rejections": {"1": "bash: command is missing"},
+    "Budget.warn_at_share": 0.75,
     "EpochBase.messages": ({"role": "user", "content": [{"type": "text", "text": "The task"}]},),
     "EpochBase.tools": ({"name": "bash", "description": "Runs", "input_schema": {"type": "object"}},),
     "Goal.at_least": None,

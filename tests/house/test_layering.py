@@ -136,7 +136,7 @@ ROWS = (
             ours=(*CORE, "longshift.adapters", "activities"),
             vendors=("temporalio.activity", "temporalio.client", "temporalio.common", "temporalio.service"),
         )
-        for place in ("activities/gate.py", "activities/slots.py")
+        for place in ("activities/fleet.py", "activities/gate.py", "activities/slots.py")
     ),
     Row(
         "activities",
@@ -149,11 +149,17 @@ ROWS = (
             *CORE,
             "longshift.adapters",
             "longshift.settings_layers",
+            "longshift.settings_budget",
             "longshift.settings_intake",
             "longshift.settings_people",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_budget.py",
+        ours=("longshift.contracts",),
+        vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),

@@ -1,6 +1,7 @@
 """What a session decides by itself, and what it lets people do."""
 
 from longshift.contracts.agent import AgentOutcome, AgentReport
+from longshift.contracts.ledger import Spend
 from longshift.contracts.model import Usage
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import AgentStatus, SessionState, SessionStatus, Steer
@@ -18,7 +19,8 @@ def test_the_work_of_earlier_shifts_counts() -> None:
 
 
 def test_a_report_tells_where_its_agent_stood() -> None:
-    expected = AgentStatus(agent="t/lead", waiting=False, step=40, tokens=1_000, cost_usd=2)
+    spent = Spend(usage=EARLIER.usage, usd=2, steps=40)
+    expected = AgentStatus(agent="t/lead", waiting=False, step=40, tokens=1_000, cost_usd=2, spent=spent)
     assert expected == session.at_end(EARLIER)
 
 

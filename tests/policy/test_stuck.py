@@ -145,6 +145,14 @@ def test_the_same_calls_together_and_apart_are_a_cycle(r: Recorder) -> None:
     assert {SignalKind.REPETITION} == kinds(r.events)
 
 
+def test_other_tools_with_equal_arguments_are_other_calls() -> None:
+    state = StuckState()
+    for number in range(1, 9):
+        call = CallEvidence(name=f"tool_{number}", signature="of no arguments", rejected=number > 6)
+        state = stuck.observed(state, StepEvidence(step=number, calls=(call,)), DEFAULTS, recall=Recall())
+    assert () == state.signals
+
+
 def test_many_equal_calls_in_one_answer_are_no_repetition(r: Recorder) -> None:
     r.step(*(r.read("a.py") for _ in range(10)))
     assert set() == kinds(r.events)

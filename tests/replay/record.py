@@ -160,7 +160,7 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             undone,
         ),
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
-        "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2}}, plain, untouched),
+        "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2, "on_limit": "stop"}}, plain, untouched),
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
         "deadline": (
             Script([digest_of("read_file")]),

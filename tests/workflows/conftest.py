@@ -23,9 +23,11 @@ from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.boundary import ErrorBoundary
+from activities.fleet import Fleets
 from activities.gate import Gates
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits, AgentProgress
+from longshift.contracts.fleet import FleetLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import QueuePlace, SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
@@ -113,14 +115,13 @@ def client(engine: WorkflowEnvironment) -> Client:
     return engine.client
 
 
-def scripted_activities(script: Script) -> list[Callable[..., Any]]:
+def scripted_activities(script: Script, fleet: FleetLimits) -> list[Callable[..., Any]]:
     """Everything that a session calls, but for slots."""
     ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
     places = ScriptedWorkspaces(script)
     gates = Gates()
     return [
-        gates.enter_gate,
-        gates.find_ended,
+        *(gates.enter_gate, gates.find_ended, Fleets(fleet).tell_fleet),
         ledger.open_session,
         ledger.open_agent,
         ledger.seal,
@@ -129,9 +130,7 @@ def scripted_activities(script: Script) -> list[Callable[..., Any]]:
         models.write_handoff,
         models.roll_back_conversation,
         models.verify,
-        tools.try_tool,
-        tools.run_tool,
-        tools.list_jobs,
+        *(tools.try_tool, tools.run_tool, tools.list_jobs),
         places.prepare_workspace,
         places.checkpoint,
         places.roll_back_files,
@@ -149,6 +148,7 @@ async def scripted_worker(
     task_id: str,
     *,
     hosts: Sequence[Host] = (),
+    fleet: FleetLimits = FleetLimits(),  # noqa: B008  # frozen
     runner: WorkflowRunner | None = None,
 ) -> AsyncGenerator[None]:
     """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one.
@@ -156,7 +156,7 @@ async def scripted_worker(
     Without a `runner` each workflow imports its modules anew, which shows impurity, and takes its time on the loop.
     """
     hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
-    everything = scripted_activities(script)
+    everything = scripted_activities(script, fleet)
     boundary = ErrorBoundary()
     async with (
         Worker(

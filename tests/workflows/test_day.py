@@ -12,7 +12,8 @@ from temporalio.client import Client, ScheduleBackfill
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from longshift.contracts.ids import fired_task_id, session_workflow_id
+from longshift.contracts.fleet import FleetLimits
+from longshift.contracts.ids import CONTROL_QUEUE, FLEET_WORKFLOW_ID, fired_task_id, session_workflow_id
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus, Steer
@@ -20,6 +21,7 @@ from longshift.schedule_wishes import Wishes
 from longshift.schedules import add_schedule
 from tests.workflows.conftest import Running, a_task, engine_binary, eventually, scripted_worker, start
 from tests.workflows.scripted import Host, Script, digest_of
+from workflows.fleet import Fleet
 from workflows.session import Session
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -112,3 +114,20 @@ async def test_a_day_of_schedules_late_tasks_providers_people_and_hosts(client: 
         note.text for asked in script.asked if asked.task_id == "steered" for note in asked.notes
     ][-1:]
     assert {"day", "night"} == {host for host, _ in script.slots}
+
+
+async def test_sessions_that_hold_for_the_fleet_go_on_with_the_next_day(client: Client) -> None:
+    finish = digest_of("finish", cost_usd=0.6)
+    script = Script([finish])
+    async with scripted_worker(client, script, "fleet", fleet=FleetLimits(usd_per_day=0.5)):
+        for number in range(2):
+            task = a_task(f"fleet-{number}")
+            request = SessionInput(task=task, profile="scripted", fleet=True)
+            handle = await client.start_workflow(
+                Session.run, request, id=session_workflow_id(task.id), task_queue=CONTROL_QUEUE
+            )
+            status = await ended(Running(handle=handle, script=script, client=client))
+            assert SessionState.DONE is status.state
+        days = (await client.get_workflow_handle_for(Fleet.run, FLEET_WORKFLOW_ID).query(Fleet.status)).notices
+    assert [100, 100] == [notice.percent for notice in days]
+    assert days[0].at // 86_400 < days[1].at // 86_400

@@ -170,7 +170,7 @@ async def test_a_configuration_error_waits_for_a_person_and_resume_tries_again(c
 
 async def test_a_used_up_step_budget_expires_with_a_handoff_note(client: Client, task_id: str) -> None:
     script = Script([digest_of("read_file")])
-    task = a_task(task_id, budget={"steps": 3})
+    task = a_task(task_id, budget={"steps": 3, "on_limit": "stop"})
     async with scripted_worker(client, script, task_id):
         status = await (await start(client, script, task)).result()
     assert (

@@ -4,12 +4,13 @@ How an answer is streamed, retried and limited is the client's business; when to
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from longshift.adapters.context.tab import Tab
 from longshift.adapters.model import ModelAnswer, ModelClient, ModelRequest, StreamProgress, complete_with_patience
 from longshift.contracts.errors import ProviderError, ProviderFailure
-from longshift.contracts.model import ModelProfile
+from longshift.contracts.model import ModelProfile, Reserve, Usage
 from longshift.contracts.transcript import EpochBase
 from longshift.policy import context, provider
 
@@ -17,9 +18,6 @@ _NEVER_COUNTS = frozenset(
     {ProviderFailure.AUTH, ProviderFailure.INVALID, ProviderFailure.SERVER, ProviderFailure.UNKNOWN_MODEL}
 )
 """After one of these an endpoint is not asked again by this worker: there is none, or it speaks another language."""
-
-Report = Callable[[str], None]
-"""Takes a line about how far a request has come."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,12 @@ class Asker:
         self._windows[profile.name] = window_tokens
         return True
 
-    async def ask(self, prompt: Prompt, wanted_tokens: int | None, report: Report) -> ModelAnswer:
-        """Ask for an answer of at most `wanted_tokens` (the profile's usual number where None).
+    def reserve(self, profile: ModelProfile, prompt_tokens: int) -> Reserve:
+        """What the next call may cost at most, apart from its prompt, which has about `prompt_tokens`."""
+        return profile.prices.reserve(context.output_tokens(self.fitted(profile), prompt_tokens))
+
+    async def ask(self, prompt: Prompt, wanted_tokens: int | None, tab: Tab) -> ModelAnswer:
+        """Ask for an answer of at most `wanted_tokens` (the profile's usual number where None), and book what it costs.
 
         A refusal that tells a smaller window is answered by asking for less, as long as the prompt itself fits.
 
@@ -84,11 +86,12 @@ class Asker:
             _check_body(prompt, profile)
             max_tokens = context.output_tokens(profile, prompt.tokens, wanted_tokens)
             try:
-                answer = await self._complete(profile, prompt, max_tokens, report)
+                answer = await self._complete(profile, prompt, max_tokens, tab)
             except ProviderError as error:
                 if not self._learnt(profile, prompt, max_tokens, error) or not self._has_room(prompt, max_tokens):
                     raise
                 continue
+            tab.paid(answer.usage)
             if answer.stop_reason == "refusal":
                 text = "the model refused to answer"
                 raise ProviderError(ProviderFailure.REFUSED, text, request_id=answer.request_id)
@@ -114,12 +117,18 @@ class Asker:
             raise ProviderError(ProviderFailure.OVERFLOW, text)
         return replace(prompt, tokens=tokens, estimated_tokens=0)
 
-    async def _complete(self, profile: ModelProfile, prompt: Prompt, max_tokens: int, report: Report) -> ModelAnswer:
+    async def _complete(self, profile: ModelProfile, prompt: Prompt, max_tokens: int, tab: Tab) -> ModelAnswer:
+        most = most_of(prompt, max_tokens)
+
         def on_progress(made: StreamProgress) -> None:
-            report(f"{made.characters} characters")
+            tab.report(f"{made.characters} characters")
+
+        def on_failure(error: ProviderError) -> bool:
+            tab.failed(error)
+            return tab.affords(most)
 
         def on_retry(error: ProviderError, delay_seconds: float) -> None:
-            report(f"{provider.detail_of(error)}; asking again in {delay_seconds:.0f} s")
+            tab.report(f"{provider.detail_of(error)}; asking again in {delay_seconds:.0f} s")
 
         return await complete_with_patience(
             self._client,
@@ -129,6 +138,8 @@ class Asker:
             patience_seconds=self._patience_seconds,
             random=self._jitter,
             on_retry=on_retry,
+            on_attempt=lambda: tab.sends(most),
+            on_failure=on_failure,
         )
 
     def _learnt(self, profile: ModelProfile, prompt: Prompt, max_tokens: int, error: ProviderError) -> bool:
@@ -146,6 +157,11 @@ class Asker:
         fitted = self.fitted(prompt.profile)
         less = context.output_tokens(fitted, prompt.tokens, max_tokens)
         return less < max_tokens and prompt.tokens + less <= fitted.window_tokens
+
+
+def most_of(prompt: Prompt, max_tokens: int) -> Usage:
+    """What a request may cost at most: a prompt of its size, from no cache, and the longest answer."""
+    return Usage(input_tokens=prompt.tokens, output_tokens=max_tokens)
 
 
 def _request(prompt: Prompt, max_tokens: int) -> ModelRequest:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import orjson
 
-from longshift.adapters.context.asker import Asker, Report
+from longshift.adapters.context.asker import Asker
 from longshift.adapters.context.epochs import Epochs, done, rounds_of
 from longshift.adapters.context.note_writer import Live, NoteWriter
 from longshift.adapters.context.sizes import view_tokens
+from longshift.adapters.context.tab import Tab
 from longshift.adapters.store import PlacedStep, Store, Transcripts
 from longshift.contracts import ids
 from longshift.contracts.activities import WriteHandoffInput
@@ -36,7 +37,7 @@ class Compactor:
         self._notes = NoteWriter(asker)
         self._asker = asker
 
-    async def compact(self, profile: ModelProfile, request: WriteHandoffInput, report: Report) -> HandoffDigest:
+    async def compact(self, profile: ModelProfile, request: WriteHandoffInput, tab: Tab) -> HandoffDigest:
         """Begin the next epoch; one that has begun already is taken as it is.
 
         Raises:
@@ -44,23 +45,28 @@ class Compactor:
         """
         base = await self._epochs.find(request.agent, request.epoch + 1)
         if base is None:
-            base = await self._begun(profile, request, report)
+            base = await self._begun(profile, request, tab)
         view = await self._transcripts.view(request.agent, request.epoch + 1, request.step, profile.thinking_replay)
         record = base.handoff if base.cause is not EpochCause.CLEARING else None
         usage = record.usage if record else Usage()
+        unknown = record.unknown if record else Usage()
+        tokens = view_tokens(view, request.bytes_per_token)
         return HandoffDigest(
             outcome=ModelOutcome.ANSWERED,
             epoch=request.epoch + 1,
             usage=usage,
             cost_usd=profile.prices.cost_usd(usage),
-            context_tokens=view_tokens(view, request.bytes_per_token),
+            unknown=unknown,
+            unknown_usd=profile.prices.cost_usd(unknown),
+            reserve=self._asker.reserve(profile, tokens),
+            context_tokens=tokens,
             context_bytes=view.size_bytes,
             note=record.note[:NOTE_FOR_PEOPLE_CHARACTERS] if record else "",
             cleared=base.cause is EpochCause.CLEARING,
             by_runner=bool(record and record.by_runner),
         )
 
-    async def last_note(self, profile: ModelProfile, request: WriteHandoffInput, report: Report) -> HandoffDigest:
+    async def last_note(self, profile: ModelProfile, request: WriteHandoffInput, tab: Tab) -> HandoffDigest:
         """Write the note with which an agent ends; one that is there already is taken as it is.
 
         Raises:
@@ -70,7 +76,7 @@ class Compactor:
         body = await self._store.find(key)
         if body is None:
             steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
-            record = await self._record(profile, request, steps, report)
+            record = await self._record(profile, request, steps, tab)
             survives = request.model_dump(include={"plan", "changed_files", "changed_count"})
             record = record.model_copy(update=survives)
             body = await self._store.create(key, orjson.dumps(record.model_dump(mode="json")))
@@ -81,18 +87,20 @@ class Compactor:
             epoch=request.epoch,
             usage=record.usage,
             cost_usd=profile.prices.cost_usd(record.usage),
+            unknown=record.unknown,
+            unknown_usd=profile.prices.cost_usd(record.unknown),
             note=record.note[:NOTE_FOR_PEOPLE_CHARACTERS],
             by_runner=record.by_runner,
         )
 
-    async def _begun(self, profile: ModelProfile, request: WriteHandoffInput, report: Report) -> EpochBase:
+    async def _begun(self, profile: ModelProfile, request: WriteHandoffInput, tab: Tab) -> EpochBase:
         """The next epoch: by clearing alone where that frees enough, else out of a note."""
         steps = await self._transcripts.steps(request.agent, request.epoch, request.step)
         rounds = await rounds_of(steps, foreign=request.foreign)
         until = self._cleared_until(profile, request, rounds)
         if until:
             return await self._epochs.cleared(request, compaction.carried(rounds, cleared_until=until))
-        record = await self._record(profile, request, steps, report)
+        record = await self._record(profile, request, steps, tab)
         first = self._kept_from(profile, request, rounds)
         return await self._epochs.handed_off(request, record, steps[:first], compaction.carried(rounds[first:]))
 
@@ -117,12 +125,12 @@ class Compactor:
         return compaction.first_kept(rounds, keep_bytes=keep_bytes)
 
     async def _record(
-        self, profile: ModelProfile, request: WriteHandoffInput, steps: Sequence[PlacedStep], report: Report
+        self, profile: ModelProfile, request: WriteHandoffInput, steps: Sequence[PlacedStep], tab: Tab
     ) -> HandoffRecord:
-        reason, note, usage = request.by_runner, "", Usage()
+        reason, note = request.by_runner, ""
         if not reason:
             try:
-                note, usage = await self._notes.write(await self._live(profile, request), report)
+                note = await self._notes.write(await self._live(profile, request), tab)
                 reason = "it wrote none"
             except ProviderError as error:
                 if error.failure not in _NO_NOTE_TO_HOPE_FOR:
@@ -133,7 +141,14 @@ class Compactor:
             base = await self._transcripts.base(request.agent, request.epoch)
             earlier = base.handoff.note if base.handoff else ""
             note = record_note(list(map(done, steps)), reason, earlier)
-        return HandoffRecord(note=note, step=request.step, reason=request.reason, usage=usage, by_runner=by_runner)
+        return HandoffRecord(
+            note=note,
+            step=request.step,
+            reason=request.reason,
+            usage=tab.booked.usage,
+            unknown=tab.booked.unknown,
+            by_runner=by_runner,
+        )
 
     async def _live(self, profile: ModelProfile, request: WriteHandoffInput) -> Live:
         if request.foreign:

@@ -4,17 +4,18 @@ A request that does not fit goes again with old results cleared; a model that ca
 again. What is done when there is no note at all is decided by the caller.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import orjson
 
 from longshift.adapters.calls import check_calls
-from longshift.adapters.context.asker import Asker, Prompt, Report
+from longshift.adapters.context.asker import Asker, Prompt
 from longshift.adapters.context.sizes import overhead_tokens
+from longshift.adapters.context.tab import Tab
 from longshift.adapters.model import ModelAnswer
 from longshift.adapters.store import View
 from longshift.contracts.errors import ProviderError
-from longshift.contracts.model import ModelOutcome, ModelProfile, Usage
+from longshift.contracts.model import ModelOutcome, ModelProfile
 from longshift.contracts.tools import TOOL_ARGUMENTS
 from longshift.policy import answers, context, prompt, provider, trimming
 
@@ -37,7 +38,6 @@ class Live:
 class _Course:
     """How far the writing of one note has come."""
 
-    usage: Usage = field(default_factory=Usage)
     longest: str = ""
     share: float = 0.0
     """The oldest part of the conversation whose results are cleared in the request."""
@@ -51,9 +51,10 @@ class NoteWriter:
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
 
-    async def write(self, live: Live, report: Report) -> tuple[str, Usage]:
-        """The note, and what it cost. A model that never writes a whole one is taken at the longest words it had,
-        which may be none.
+    async def write(self, live: Live, tab: Tab) -> str:
+        """The note; what it costs is booked on the tab.
+
+        A model that never writes a whole one is taken at the longest words it had, which may be none.
 
         Raises:
             ProviderError: no answer came; OVERFLOW and TOO_LARGE mean that nothing was left to clear.
@@ -61,7 +62,7 @@ class NoteWriter:
         course, shares = _Course(), iter(trimming.CLEARED_SHARES)
         while course.tries < TRIES:
             try:
-                answer = await self._asker.ask(_prompt(live, course), course.wanted_tokens, report)
+                answer = await self._asker.ask(_prompt(live, course), course.wanted_tokens, tab)
             except ProviderError as error:
                 share = next(shares, None)
                 if provider.outcome_of(error) is not ModelOutcome.OVERFLOW or share is None:
@@ -69,14 +70,13 @@ class NoteWriter:
                 course.share = share
                 continue
             course.tries += 1
-            course.usage = course.usage + answer.usage
             if note := _note(answer, course):
-                return note, course.usage
+                return note
             if answers.is_cut(answer.stop_reason):
                 if course.wanted_tokens:
                     course.share = next(shares, course.share)
                 course.wanted_tokens = live.profile.output_limit_tokens
-        return course.longest, course.usage
+        return course.longest
 
 
 def _prompt(live: Live, course: _Course) -> Prompt:

@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from longshift.adapters.context.asker import Asker, Prompt, Report
+from longshift.adapters.context.asker import Asker, Prompt
 from longshift.adapters.context.sizes import overhead_tokens
+from longshift.adapters.context.tab import Tab
 from longshift.adapters.store import Store, Transcripts
 from longshift.contracts import ids
 from longshift.contracts.completion import Verdict
 from longshift.contracts.errors import ProviderError
-from longshift.contracts.model import ModelOutcome, ModelProfile, Usage
+from longshift.contracts.model import ModelOutcome, ModelProfile
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import FINISH
 from longshift.contracts.transcript import EpochBase
@@ -47,7 +48,7 @@ class Verifying:
         self._transcripts = transcripts
         self._asker = asker
 
-    async def verdict(self, profile: ModelProfile, request: VerifyInput, report: Report) -> VerdictDigest:
+    async def verdict(self, profile: ModelProfile, request: VerifyInput, tab: Tab) -> VerdictDigest:
         """The verdict on a `finish`; a provider's failure is an outcome, with what was paid until then.
 
         Raises:
@@ -57,18 +58,20 @@ class Verifying:
         key = f"{request.diff_key.removesuffix('-diff.json')}-verdict.json"
         body = await self._store.find(key)
         if body is None:
-            asked = _Course()
             try:
-                verdict = await self._asked(profile, await self._evidence(request), request, asked, report)
+                verdict = await self._asked(profile, await self._evidence(request), request, tab)
             except ProviderError as error:
                 return VerdictDigest(
                     outcome=provider.outcome_of(error),
                     detail=provider.detail_of(error),
-                    usage=asked.usage,
-                    cost_usd=profile.prices.cost_usd(asked.usage),
+                    usage=tab.booked.usage,
+                    cost_usd=profile.prices.cost_usd(tab.booked.usage),
+                    unknown=tab.booked.unknown,
+                    unknown_usd=profile.prices.cost_usd(tab.booked.unknown),
                     retry_after_seconds=error.retry_after_seconds,
                 )
-            record = VerdictRecord(verdict=verdict, usage=asked.usage, profile=profile.name)
+            booked = tab.booked
+            record = VerdictRecord(verdict=verdict, usage=booked.usage, unknown=booked.unknown, profile=profile.name)
             body = await self._store.create(key, orjson.dumps(record.model_dump(mode="json")))
             await self._store.settled()
         record = VerdictRecord.model_validate_json(body)
@@ -77,6 +80,8 @@ class Verifying:
             verdict=record.verdict,
             usage=record.usage,
             cost_usd=profile.prices.cost_usd(record.usage),
+            unknown=record.unknown,
+            unknown_usd=profile.prices.cost_usd(record.unknown),
         )
 
     async def _evidence(self, request: VerifyInput) -> verifier.Evidence:
@@ -98,15 +103,14 @@ class Verifying:
         profile: ModelProfile,
         evidence: verifier.Evidence,
         request: VerifyInput,
-        course: "_Course",
-        report: Report,
+        tab: Tab,
     ) -> Verdict:
         shares = iter(verifier.DIFF_SHARES)
         share, tries = next(shares), 0
         while tries < TRIES:
             prompt = _prompt(profile, request.task_id, evidence, share, again=tries > 0)
             try:
-                answer = await self._asker.ask(prompt, None, report)
+                answer = await self._asker.ask(prompt, None, tab)
             except ProviderError as error:
                 smaller = next(shares, None)
                 if provider.outcome_of(error) is not ModelOutcome.OVERFLOW or smaller is None:
@@ -114,18 +118,10 @@ class Verifying:
                 share = smaller
                 continue
             tries += 1
-            course.usage = course.usage + answer.usage
             found = read_verdict(answers.text_of(answer.content), request.step, profile.name)
             if found is not None:
                 return found
         return Verdict(step=request.step, accepted=False, profile=profile.name, unreadable=True)
-
-
-class _Course:
-    """What the answers so far have cost."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
 
 
 def read_verdict(text: str, step: int, profile: str) -> Verdict | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from longshift.adapters.model.answer import ModelAnswer, StreamProgress
-from longshift.adapters.model.failures import classify, classify_transport, request_id
+from longshift.adapters.model.failures import NEVER_SENT, classify, classify_transport, request_id
 from longshift.adapters.model.reading import AnswerReader
 from longshift.adapters.model.request import RequestBody
 from longshift.contracts.errors import ProviderError, ProviderFailure
@@ -70,6 +70,8 @@ class Exchange:
         self._call = call
         self._reader: AnswerReader | None = None
         self._first_token_seconds: float | None = None
+        self._is_refused = False
+        """The provider said no, with a status or in the stream."""
         self.request_id = ""
         """The provider's, once the response's headers have come."""
 
@@ -79,10 +81,14 @@ class Exchange:
         Raises:
             ProviderError: There is none.
         """
-        seconds = await self._run(on_progress, only_start=False)
-        assert self._reader is not None
-        assembly = self._reader.assembly
-        content, raw_inputs = assembly.content()
+        try:
+            seconds = await self._run(on_progress, only_start=False)
+            assert self._reader is not None
+            assembly = self._reader.assembly
+            content, raw_inputs = assembly.content()
+        except ProviderError as error:
+            self._bill(error)
+            raise
         return ModelAnswer(
             content=content,
             raw_inputs=raw_inputs,
@@ -138,10 +144,24 @@ class Exchange:
 
     async def _accepted(self, response: httpx.Response) -> AnswerReader:
         if not response.is_success:
+            self._is_refused = True
             raise classify(response.status_code, response.headers, await error_body(response), self._profile)
         self.request_id = request_id(response.headers)
-        self._reader = AnswerReader(lambda data: classify(200, response.headers, data, self._profile))
+
+        def refused(data: bytes) -> ProviderError:
+            self._is_refused = True
+            return classify(200, response.headers, data, self._profile)
+
+        self._reader = AnswerReader(refused)
         return self._reader
+
+    def _bill(self, error: ProviderError) -> None:
+        """Note what the failed attempt cost: nothing where it was refused or never sent."""
+        assembly = self._reader.assembly if self._reader else None
+        if assembly is not None and assembly.started:
+            error.began, error.usage, error.output_characters = True, assembly.usage, assembly.characters
+        elif not self._is_refused and not isinstance(error.__cause__, NEVER_SENT):
+            error.usage = None
 
     def _report(self, seconds: float, on_progress: Callable[[StreamProgress], None]) -> None:
         assert self._reader is not None

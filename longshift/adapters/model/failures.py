@@ -135,6 +135,17 @@ TRANSPORT_FAILURES: tuple[tuple[type[Exception], ProviderFailure, ProviderFailur
 )
 """httpx exception → failure before the response's headers, failure after them; the first row that fits wins."""
 
+NEVER_SENT = (
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ConnectError,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+"""After one of these no provider has seen the request; after any other failure of the network it may have."""
+
 
 def classify(status: int, headers: Mapping[str, str], body: bytes, profile: ModelProfile) -> ProviderError:
     """The error that a refused request stands for; status 200 is for an error event inside a stream."""

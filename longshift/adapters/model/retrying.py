@@ -27,10 +27,13 @@ async def complete_with_patience(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     now: Callable[[], float] = time.monotonic,
     on_retry: Callable[[ProviderError, float], None] | None = None,
+    on_attempt: Callable[[], None] | None = None,
+    on_failure: Callable[[ProviderError], bool] | None = None,
 ) -> ModelAnswer:
     """Ask until there is an answer. Patience counts from the first failure, so a long answer costs none of it.
 
-    `on_retry` hears of each failure that is retried, and of the delay in seconds.
+    `on_attempt` hears of each request before it is made, `on_failure` of each that has no answer, and says whether
+    another one may be made; `on_retry` hears of each failure that is retried, and of the delay in seconds.
 
     Raises:
         ProviderError: The last failure: one that does not pass, or patience is used up, or would be by waiting.
@@ -39,9 +42,12 @@ async def complete_with_patience(
     gives_up_at: float | None = None
     attempt = 0
     while True:
+        if on_attempt is not None:
+            on_attempt()
         try:
             return await client.complete(profile, request, on_progress, longest_pause_seconds=remaining_seconds)
         except ProviderError as error:
+            may_retry = on_failure is None or on_failure(error)
             if gives_up_at is None:
                 gives_up_at = now() + patience_seconds
             delay_seconds = seconds_before_retry(
@@ -51,7 +57,7 @@ async def complete_with_patience(
                 remaining_seconds=gives_up_at - now(),
                 jitter=random.random(),
             )
-            if delay_seconds is None:
+            if delay_seconds is None or not may_retry:
                 raise
             if on_retry is not None:
                 on_retry(error, delay_seconds)

@@ -1,9 +1,9 @@
 """What the API takes and gives, as values: the OpenAPI document is made from them. No text of it is kept elsewhere."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.reviews import REVIEW_TEXT_MAX_CHARACTERS, Review
@@ -63,9 +63,18 @@ class RollbackBody(Given):
 
 
 class ExtendBody(Given):
-    """More active time."""
+    """More active time, or more of the budget; at least one of them."""
 
-    active_hours: float = Field(gt=0, le=MAX_EXTENSION_HOURS, allow_inf_nan=False)
+    active_hours: float | None = Field(default=None, gt=0, le=MAX_EXTENSION_HOURS, allow_inf_nan=False)
+    tokens: int | None = Field(default=None, gt=0, le=10**12)
+    usd: float | None = Field(default=None, gt=0, le=1e7, allow_inf_nan=False)
+    steps: int | None = Field(default=None, gt=0, le=10**6)
+
+    @model_validator(mode="after")
+    def _adds_something(self) -> Self:
+        if self == type(self).model_construct():
+            raise ValueError("nothing is added; give active_hours, tokens, usd or steps")
+        return self
 
 
 class ListQuery(BaseModel):

@@ -141,7 +141,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         telling.rollback,
         telling.ROLLBACK_BODY,
     ),
-    _tells("extend", "Give the session more active time.", telling.extend, telling.EXTEND_BODY),
+    _tells("extend", "Give the session more active time, or more of its budget.", telling.extend, telling.EXTEND_BODY),
     _tells(
         "cancel",
         "End the session; what there is gets delivered. 202: the engine keeps the wish for the next worker.",

@@ -52,9 +52,9 @@ async def rollback(call: Call) -> Response:
 
 
 async def extend(call: Call) -> Response:
-    """More active time."""
+    """More active time, or more of the budget."""
     body = await read_value(call, EXTEND_BODY, ExtendBody)
-    return await _tell(call, "extend", Extend(active_hours=body.active_hours))
+    return await _tell(call, "extend", Extend.model_validate(body.model_dump(exclude_none=True)))
 
 
 async def cancel(call: Call) -> Response:

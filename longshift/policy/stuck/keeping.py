@@ -30,6 +30,11 @@ def found_by(call: CallEvidence) -> tuple[str, str, str]:
     return call.name, call.signature if call.result_bytes <= SMALL_RESULT_BYTES else "", call.result
 
 
+def act_of(call: CallEvidence) -> str:
+    """What was called and what came of it, comparable."""
+    return f"{call.name} {call.signature} {call.result}"
+
+
 def result_key(call: CallEvidence) -> str:
     """The same, as it is among what was seen."""
     return _digest(found_by(call), 4)
@@ -53,7 +58,7 @@ def results_of(step: StepEvidence) -> tuple[str, ...]:
 def trimmed(step: StepEvidence) -> StepEvidence:
     """A new step as it is kept: hashes, names and summaries have a length."""
     calls = tuple(_trimmed_call(call) for call in step.calls)
-    did = _digest(sorted(f"{call.signature} {call.result}" for call in calls), 8) if calls else ""
+    did = _digest(sorted(act_of(call) for call in calls), 8) if calls else ""
     update = {"calls": calls, "did": did, "tree": _hash(step.tree), "checks": _hash(step.checks)}
     return step.model_copy(update=update)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from longshift.contracts.stuck import Rung, Severity, Signal, SignalKind, StepEvidence
-from longshift.policy.stuck import cycles, wording
+from longshift.policy.stuck import cycles, keeping, wording
 from longshift.policy.stuck.cycles import Cycle
 from longshift.policy.stuck.window import Move, Window, fails, tokens_of
 
@@ -83,7 +83,7 @@ def _by_calls(steps: list[StepEvidence], moves: Sequence[Move], needed: Needed) 
         if each.folded or moves[index] is Move.NEW or any(call.waits for call in each.calls):
             break
         places += [index] * len(each.calls)
-        tokens += [f"{call.signature} {call.result}" for call in reversed(each.calls)]
+        tokens += [keeping.act_of(call) for call in reversed(each.calls)]
     places.reverse()
     tokens.reverse()
 

@@ -27,7 +27,7 @@ def after_step(state: StuckState, step: StepEvidence) -> tuple[Streak, ...]:
     streaks = {streak.key: streak for streak in state.streaks if streak.key == _FINISH or not searches}
     for call in step.calls:
         if not call.failed:
-            streaks.pop(_CALL + call.signature, None)
+            streaks.pop(f"{_CALL}{call.name} {call.signature}", None)
     outcomes = dict(outcome for call in step.calls if call.failed and not call.rejected for outcome in _outcomes(call))
     if step.checks:
         outcomes[_CHECKS] = step.checks
@@ -94,7 +94,7 @@ def _moved(state: StuckState) -> tuple[int, ...]:
 
 def _outcomes(call: CallEvidence) -> list[tuple[str, str]]:
     """What failed and how: the call, and where its text says enough also its tool, whatever was asked of it."""
-    own = (_CALL + call.signature, call.result)
+    own = (f"{_CALL}{call.name} {call.signature}", call.result)
     if call.result_bytes <= keeping.SMALL_RESULT_BYTES:
         return [own]
     return [own, (_TOOL + call.name, call.result)]

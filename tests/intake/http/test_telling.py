@@ -125,6 +125,7 @@ async def test_what_a_session_cannot_be_told_is_named(api: Running, client: Clie
             "below": await http.post("/v1/sessions/told/rollback", json={"to_step": -1}),
             "no step": await http.post("/v1/sessions/told/rollback", json={"reason": "x"}),
             "hours": await http.post("/v1/sessions/told/extend", json={"active_hours": 0}),
+            "nothing": await http.post("/v1/sessions/told/extend", json={}),
             "unknown": await http.post("/v1/sessions/none/pause"),
             "no id": await http.post("/v1/sessions/No_Id!/pause"),
             "key": await http.post("/v1/sessions/told/pause", headers={"idempotency-key": ""}),
@@ -142,6 +143,7 @@ async def test_what_a_session_cannot_be_told_is_named(api: Running, client: Clie
         "below": 422,
         "no step": 422,
         "hours": 422,
+        "nothing": 422,
         "unknown": 404,
         "no id": 404,
         "key": 400,
@@ -176,8 +178,13 @@ async def test_extending_adds_hours_and_cancelling_keeps_its_reason(api: Running
     async with session(api, client, "ends", script) as http:
         await script.tool_started.wait()
         extended = await http.post("/v1/sessions/ends/extend", json={"active_hours": 1.5})
+        more = await http.post("/v1/sessions/ends/extend", json={"steps": 100})
+        unlimited = await http.post("/v1/sessions/ends/extend", json={"usd": 5.0})
         cancelled = await http.post("/v1/sessions/ends/cancel", json={"reason": "wrong branch"})
         await until(http, "ends", lambda found: found["status"]["state"] == "cancelled")
         status = (await http.get("/v1/sessions/ends")).json()["status"]
     assert ("13.5 active hours in all", 200) == (extended.json()["answer"], cancelled.status_code)
+    assert "13.5 active hours in all, budget +100 steps" == more.json()["answer"]
+    message = "usd: this task has no such limit, so there is nothing to raise"
+    assert (409, message) == (unlimited.status_code, unlimited.json()["error"]["message"])
     assert "wrong branch" == status["reason"]
