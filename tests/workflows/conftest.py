@@ -13,12 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.boundary import ErrorBoundary
 from activities.fleet import Fleets
@@ -113,21 +115,12 @@ def client(engine: WorkflowEnvironment) -> Client:
     return engine.client
 
 
-@asynccontextmanager
-async def scripted_worker(
-    client: Client,
-    script: Script,
-    task_id: str,
-    *,
-    hosts: Sequence[Host] = (),
-    fleet: FleetLimits = FleetLimits(),  # noqa: B008  # frozen
-) -> AsyncGenerator[None]:
-    """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one."""
-    hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
+def scripted_activities(script: Script, fleet: FleetLimits) -> list[Callable[..., Any]]:
+    """Everything that a session calls, but for slots."""
     ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
     places = ScriptedWorkspaces(script)
     gates = Gates()
-    everything = [
+    return [
         *(gates.enter_gate, gates.find_ended, Fleets(fleet).tell_fleet),
         ledger.open_session,
         ledger.open_agent,
@@ -146,6 +139,24 @@ async def scripted_worker(
         places.deliver,
         places.release_workspace,
     ]
+
+
+@asynccontextmanager
+async def scripted_worker(
+    client: Client,
+    script: Script,
+    task_id: str,
+    *,
+    hosts: Sequence[Host] = (),
+    fleet: FleetLimits = FleetLimits(),  # noqa: B008  # frozen
+    runner: WorkflowRunner | None = None,
+) -> AsyncGenerator[None]:
+    """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one.
+
+    Without a `runner` each workflow imports its modules anew, which shows impurity, and takes its time on the loop.
+    """
+    hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
+    everything = scripted_activities(script, fleet)
     boundary = ErrorBoundary()
     async with (
         Worker(
@@ -154,6 +165,7 @@ async def scripted_worker(
             workflows=ALL,
             activities=everything,
             interceptors=[boundary],
+            workflow_runner=runner or SandboxedWorkflowRunner(),
             max_concurrent_workflow_tasks=TASKS_AT_A_TIME,
             max_heartbeat_throttle_interval=SOON,
         ),

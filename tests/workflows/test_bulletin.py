@@ -113,7 +113,10 @@ async def test_a_session_is_shown_from_its_start_to_its_end(
 ) -> None:
     script = Script([digest_of("bash"), digest_of("finish")])
     request = SessionInput(task=a_task(task_id), profile="scripted", people=CHANNELS)
-    async with scripted_worker(engine.client, script, task_id), people_worker(engine.client, settings):
+    async with (
+        scripted_worker(engine.client, script, task_id, runner=workflow_runner()),
+        people_worker(engine.client, settings),
+    ):
         session = await engine.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
@@ -129,7 +132,10 @@ async def test_a_session_ends_while_slack_is_down_and_is_told_of_later(
     await slack.stop()
     request = SessionInput(task=a_task(task_id), profile="scripted", people=CHANNELS)
     script = Script([digest_of("finish")])
-    async with scripted_worker(engine.client, script, task_id), people_worker(engine.client, settings):
+    async with (
+        scripted_worker(engine.client, script, task_id, runner=workflow_runner()),
+        people_worker(engine.client, settings),
+    ):
         session = await engine.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
@@ -142,7 +148,7 @@ async def test_a_session_ends_while_slack_is_down_and_is_told_of_later(
 
 async def test_a_session_without_channels_starts_nothing(engine: WorkflowEnvironment, task_id: str) -> None:
     script = Script([digest_of("finish")])
-    async with scripted_worker(engine.client, script, task_id):
+    async with scripted_worker(engine.client, script, task_id, runner=workflow_runner()):
         request = SessionInput(task=a_task(task_id), profile="scripted")
         session = await engine.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE

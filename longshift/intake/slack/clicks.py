@@ -2,13 +2,18 @@
 
 from typing import Any, cast
 
+import aiohttp
+import structlog
 from pydantic import ValidationError
+from slack_sdk.errors import SlackApiError
 
 from longshift.adapters.slack.buttons import WORDS_ACTION, WORDS_BLOCK, Choice, Form, choice_of, form, form_of
 from longshift.adapters.slack.poster import call
 from longshift.contracts.reviews import Answer
 from longshift.intake.slack.approvers import Approvers, Person
 from longshift.intake.slack.telling import Place, Teller
+
+log = structlog.get_logger("longshift.intake")
 
 Body = dict[str, Any]
 
@@ -34,7 +39,13 @@ class Clicks:
         wanted = Form(**choice.model_dump(by_alias=True), c=place.channel, s=place.thread_ts)
         label = str(_action(body).get("text", {}).get("text", "")).rstrip("…")
         view = form(wanted, label, "")
-        await call(self._teller.slack, "views.open", {"trigger_id": str(body.get("trigger_id", "")), "view": view})
+        opening = {"trigger_id": str(body.get("trigger_id", "")), "view": view}
+        try:
+            await call(self._teller.slack, "views.open", opening)
+        except (TimeoutError, SlackApiError, aiohttp.ClientError) as error:
+            log.warning("a form could not be opened", by=person.id, detail=str(error)[:300])
+            text = "Nothing was changed: Slack did not open the form. Click again, or reply in the thread."
+            await self._teller.whisper(place, person, text)
 
     async def take_words(self, body: Body) -> None:
         """A form was sent."""

@@ -236,6 +236,7 @@ async def test_a_form_that_cannot_be_opened_ends_nothing(client: Client, slack: 
         question = await session.question()
         slack.order_faults(Fault("views.open", FaultKind.ERROR, "expired_trigger_id"))
         assert await slack.click(question, "Give advice")
+        await session.whispered("did not open the form")
         assert await slack.click(question, "Let it go on", value="nonsense")
         assert await slack.click(question, "Let it go on")
         await decided(session)
