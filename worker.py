@@ -64,8 +64,8 @@ PASSED_THROUGH = (
     "pydantic_core",
     "annotated_types",
 )
-"""Re-importing these costs each workflow 0.1 s and 1 MB. That they are pure is proved by the house rules, and by the
-workflow tests, whose sandbox imports the workflows and everything below them anew."""
+"""Re-importing these costs each workflow 0.3 s and more than 1 MB. That they are pure is proved by the house rules, and
+by tests whose sandbox imports the workflows and everything below them anew."""
 HEARTBEAT_SECONDS = 2.0
 """The longest time between two heartbeats that reach the engine; a cancellation arrives with the next one."""
 CACHED_WORKFLOWS = 500

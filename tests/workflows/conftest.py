@@ -2,7 +2,7 @@
 # pyright: reportUnknownMemberType=false
 """A real dev server for the workflow tests, with time skipping, and a worker whose activities play a script.
 
-`contracts` and `policy` do not pass through the sandbox here, so that impurity shows.
+That nothing impure is in `contracts` and `policy` is shown in `test_sandbox`.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.boundary import ErrorBoundary
 from activities.fleet import Fleets
@@ -40,6 +39,7 @@ from tests.workflows.scripted import (
     ScriptedTools,
     ScriptedWorkspaces,
 )
+from worker import workflow_runner
 from workflows import ALL
 from workflows.agent import Agent
 from workflows.session import Session
@@ -153,7 +153,7 @@ async def scripted_worker(
 ) -> AsyncGenerator[None]:
     """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one.
 
-    Without a `runner` each workflow imports its modules anew, which shows impurity, and takes its time on the loop.
+    Their sandbox is that of production; another `runner` may import all modules anew, which shows impurity.
     """
     hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
     everything = scripted_activities(script, fleet)
@@ -165,7 +165,7 @@ async def scripted_worker(
             workflows=ALL,
             activities=everything,
             interceptors=[boundary],
-            workflow_runner=runner or SandboxedWorkflowRunner(),
+            workflow_runner=runner or workflow_runner(),
             max_concurrent_workflow_tasks=TASKS_AT_A_TIME,
             max_heartbeat_throttle_interval=SOON,
         ),

@@ -114,7 +114,7 @@ async def test_a_session_is_shown_from_its_start_to_its_end(
     script = Script([digest_of("bash"), digest_of("finish")])
     request = SessionInput(task=a_task(task_id), profile="scripted", people=CHANNELS)
     async with (
-        scripted_worker(engine.client, script, task_id, runner=workflow_runner()),
+        scripted_worker(engine.client, script, task_id),
         people_worker(engine.client, settings),
     ):
         session = await engine.client.start_workflow(
@@ -133,7 +133,7 @@ async def test_a_session_ends_while_slack_is_down_and_is_told_of_later(
     request = SessionInput(task=a_task(task_id), profile="scripted", people=CHANNELS)
     script = Script([digest_of("finish")])
     async with (
-        scripted_worker(engine.client, script, task_id, runner=workflow_runner()),
+        scripted_worker(engine.client, script, task_id),
         people_worker(engine.client, settings),
     ):
         session = await engine.client.start_workflow(
@@ -148,7 +148,7 @@ async def test_a_session_ends_while_slack_is_down_and_is_told_of_later(
 
 async def test_a_session_without_channels_starts_nothing(engine: WorkflowEnvironment, task_id: str) -> None:
     script = Script([digest_of("finish")])
-    async with scripted_worker(engine.client, script, task_id, runner=workflow_runner()):
+    async with scripted_worker(engine.client, script, task_id):
         request = SessionInput(task=a_task(task_id), profile="scripted")
         session = await engine.client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE

@@ -25,7 +25,6 @@ from longshift.people_posting import posters
 from longshift.settings import Settings
 from tests.workflows.conftest import a_task, scripted_worker
 from tests.workflows.scripted import Script, digest_of
-from worker import workflow_runner
 from workflows.session import Session
 
 OPTIONS = (
@@ -151,7 +150,7 @@ async def asking(client: Client, slack: FakeSlack, settings: Settings, **channel
     script = Script([digest_of("finish")], hold_model=hold)
     people = PeopleChannels.model_validate({"slack_channel": CHANNEL, **channels})
     request = SessionInput(task=a_task(task_id), profile="scripted", people=people)
-    async with scripted_worker(client, script, task_id, runner=workflow_runner()), people_worker(client, settings):
+    async with scripted_worker(client, script, task_id), people_worker(client, settings):
         handle = await client.start_workflow(
             Session.run, request, id=ids.session_workflow_id(task_id), task_queue=ids.CONTROL_QUEUE
         )
