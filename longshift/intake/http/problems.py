@@ -17,6 +17,7 @@ from longshift.contracts.errors import (
     HostError,
     KeyTaken,
     LongshiftError,
+    PeopleError,
     ProviderError,
     QueueFull,
     StoreError,
@@ -42,6 +43,7 @@ STATUSES: tuple[tuple[type[LongshiftError], int], ...] = (
     (TokensUnreadable, 503),
     (HostError, 503),
     (BrokerError, 503),
+    (PeopleError, 503),
     (ProviderError, 503),
 )
 """The first that fits."""
