@@ -70,12 +70,12 @@ async def _connected(address: Address) -> Client:
         options["user_credentials"] = credentials
     if address.scheme == "tls" or address.ca_file:
         options["tls"] = ssl.create_default_context(cafile=address.ca_file or None)
-    errors: list[str] = []
+    client, errors = Client(), list[str]()
 
     async def note(error: Exception) -> None:
         errors.append(str(error))
+        _let_go(client)
 
-    client = Client()
     try:
         await client.connect(
             f"{address.scheme}://{address.host}",
@@ -99,7 +99,19 @@ async def _connected(address: Address) -> Client:
             remedy = "check user, password, token or credentials_file"
             raise address.wrong(f"the server refuses ({reason})", remedy) from error
         raise NatsError(reason) from error
+    except BaseException:
+        # Cancelled in the middle of it, say.
+        _let_go(client)
+        await client.close()
+        raise
     return client
+
+
+def _let_go(client: Client) -> None:
+    """Close the socket of an attempt that came to nothing; the client tries once more and forgets it."""
+    transport = client._transport  # pyright: ignore[reportPrivateUsage]  # nothing public closes it
+    if transport is not None and not client.is_connected:
+        transport.close()
 
 
 async def _stream(jetstream: JetStreamContext, subject: str, retention: RetentionPolicy, replicas: int) -> str:
