@@ -28,6 +28,7 @@ BARE_QUEUE = "bench-bare"
 BARE_STEPS = 300
 """Steps of the bare run; it has no growing state, so more of them measure the same."""
 SIZES_BYTES = (1_000, 8_000)
+LINE_BYTES = 100
 
 
 async def bare_ms_per_step(client: Client) -> float:
@@ -43,9 +44,9 @@ async def run_session(client: Client, data_dir: Path, steps: int, size_bytes: in
     """One session of `steps` steps, and what it cost."""
     source = data_dir / f"source-{size_bytes}"
     source.mkdir()
-    (source / "data.txt").write_text(("x" * 99 + "\n") * (size_bytes // 100))
+    _write_lines(source / "data.txt", steps + 100 + size_bytes // LINE_BYTES)
     task_id = f"bench-{size_bytes}"
-    async with zero_model(steps, "data.txt", port) as base_url:
+    async with zero_model(steps, "data.txt", port, "--lines", str(size_bytes // LINE_BYTES)) as base_url:
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=base_url, window_tokens=262_144))
         worker = WorkerProcess(data_dir, client.service_client.config.target_host, _profile_env(data_dir))
         worker.start()
@@ -74,6 +75,11 @@ async def run_session(client: Client, data_dir: Path, steps: int, size_bytes: in
     }
 
 
+def _write_lines(path: Path, count: int) -> None:
+    """A file no two lines of which are the same: an agent that reads the same again and again is stuck."""
+    path.write_text("".join(f"{number:08} {'x' * (LINE_BYTES - 10)}\n" for number in range(count)))
+
+
 async def _session(client: Client, task_id: str, source: Path, steps: int) -> SessionStatus:
     task = TaskSpec.model_validate(
         {
@@ -82,6 +88,8 @@ async def _session(client: Client, task_id: str, source: Path, steps: int) -> Se
             "instructions": "Read the file until told to stop.",
             "workspace": {"directory": str(source)},
             "budget": {"steps": steps + 10},
+            # An agent that only reads is stuck, and a person would be asked; its evidence is kept all the same.
+            "stuck": {"enabled": False},
         }
     )
     request = SessionInput(task=task, profile="bench")
@@ -128,8 +136,8 @@ async def resume_ms(client: Client, data_dir: Path, port: int) -> dict[str, floa
     steps, size_bytes = 85, 8_000
     source = data_dir / "source-resume"
     source.mkdir()
-    (source / "data.txt").write_text(("x" * 99 + "\n") * (size_bytes // 100))
-    async with zero_model(steps + 50, "data.txt", port) as base_url:
+    _write_lines(source / "data.txt", steps + 100 + size_bytes // LINE_BYTES)
+    async with zero_model(steps + 50, "data.txt", port, "--lines", str(size_bytes // LINE_BYTES)) as base_url:
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=base_url, window_tokens=262_144))
         address = client.service_client.config.target_host
         worker = WorkerProcess(data_dir, address, _profile_env(data_dir))

@@ -26,9 +26,10 @@ CALL = re.compile(CALL_MARK + rb"(\d+)")
 class ZeroModel:
     """Answers each request at once and remembers when it came."""
 
-    def __init__(self, steps: int, path: str, watched: WatchedRequests | None = None) -> None:
+    def __init__(self, steps: int, path: str, lines: int, watched: WatchedRequests | None = None) -> None:
         self._steps = steps
         self._path = path
+        self._lines = lines
         self._watched = watched
         self._requests: list[dict[str, float]] = []
         self._arrived = asyncio.Condition()
@@ -87,7 +88,7 @@ class ZeroModel:
     def _plain(self, turn: int) -> list[planted.Call]:
         if turn >= self._steps:
             return [("finish", {"summary": "Done."})]
-        return [("read_file", {"path": self._path})]
+        return [("read_file", {"path": self._path, "offset": 1 + turn, "limit": self._lines})]
 
 
 def turn_of(body: bytes) -> int:
@@ -140,8 +141,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--path", default="")
+    parser.add_argument("--lines", type=int, default=10, help="to read in a step")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--planted", action="store_true")
     options = parser.parse_args()
     watched = WatchedRequests(planted.FACTS) if options.planted else None
-    asyncio.run(_serve(ZeroModel(options.steps, options.path, watched), options.port))
+    asyncio.run(_serve(ZeroModel(options.steps, options.path, options.lines, watched), options.port))

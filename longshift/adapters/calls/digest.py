@@ -29,7 +29,9 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "finish": ("summary",),
     "ask_human": ("question",),
 }
-_READS: dict[str, tuple[str, ...]] = {"read_file": ("path",), "glob": ("pattern", "path"), "grep": ("pattern", "path")}
+_READS: dict[str, tuple[str, ...]] = {"glob": ("pattern", "path"), "grep": ("pattern", "path")}
+PART_LINES = 1_000
+"""Lines of a file that count as one part of it, by the first line that is read."""
 _LOOKING_COMMANDS = frozenset({"cat", "find", "grep", "head", "less", "ls", "nl", "rg", "sed", "tail", "tree", "wc"})
 
 
@@ -57,9 +59,11 @@ def call_summary(name: str, arguments: dict[str, Any]) -> str:
 def reads_of(name: str, arguments: dict[str, Any]) -> str:
     """What a call looks at, as a hash (8 hex digits) of the tool and its subject; empty where it is no read.
 
-    Which lines of a file are read makes no difference; a command counts where its first word only looks.
+    Of a long file each part is a read of its own; a command counts where its first word only looks.
     """
-    if name == "bash":
+    if name == "read_file":
+        subject = [str(arguments.get("path")), str((int(arguments.get("offset", 1)) - 1) // PART_LINES)]
+    elif name == "bash":
         words = str(arguments.get("command", "")).split()
         subject = [" ".join(words)] if _only_looks(words) else []
     else:

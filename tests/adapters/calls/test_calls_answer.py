@@ -315,3 +315,11 @@ def test_checks_that_a_plan_proposes_are_asked_about_like_commands(autonomy: Aut
     content = (call("update_plan", {"items": [{"title": "a"}], "checks": checks}, "a"),)
     (digest,) = check_calls(content, {}, TOOL_ARGUMENTS, autonomy=autonomy).calls
     assert (waits, f"checks: suite: {run}" if waits else "") == (digest.needs_approval, digest.shown)
+
+
+def test_reads_of_the_same_part_of_a_file_are_the_same_read() -> None:
+    inputs = [{"path": "a"}, {"path": "a", "offset": 900, "limit": 5}, {"path": "a", "offset": 4_001}, {"path": "b"}]
+    content = tuple(call("read_file", given, str(number)) for number, given in enumerate(inputs))
+    first, near, far, other = (each.reads for each in check_calls(content, {}, TOOL_ARGUMENTS).calls)
+    assert first == near
+    assert len({first, far, other, ""}) == 4
