@@ -16,13 +16,16 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
-from longshift.contracts.model import ModelOutcome
+from longshift.contracts.completion import Verdict
+from longshift.contracts.model import CallDigest, ModelOutcome, ToolClass
+from longshift.contracts.reviews import Answer
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.session import SessionInput, Steer
+from longshift.contracts.session import SessionInput, SessionState, Steer
 from longshift.contracts.tools import Job, ToolStatus
+from longshift.contracts.verification import VerdictDigest
 from longshift.schedule_wishes import Wishes
 from longshift.schedules import add_schedule
-from tests.workflows.conftest import Running, a_task, dev_server, eventually, scripted_worker, start
+from tests.workflows.conftest import Running, a_task, dev_server, eventually, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
 
@@ -105,6 +108,31 @@ async def undone(running: Running) -> None:
     await handle.execute_update(Session.resume)
 
 
+async def decided(running: Running, kind: str, option: str, text: str = "") -> None:
+    """A person decides what the session asks."""
+    status = await until_state(running, SessionState.WAITING, kind=kind)
+    review = status.reviews[0]
+    answer = Answer(review=review.ask.id, option=option, text=text, shown_hash=review.shown_hash, by="Ada", via="cli")
+    await running.handle.execute_update(Session.answer, answer, id=review.ask.id)
+
+
+async def asked(running: Running) -> None:
+    """The agent's own question is answered."""
+    await decided(running, "question", "choice-2")
+
+
+async def advised(running: Running) -> None:
+    """An agent that went round in circles is told what to do."""
+    await until_state(running, SessionState.WAITING, kind="stuck")
+    running.script.answers = [digest_of("finish")]
+    await decided(running, "stuck", "advise", "Finish.")
+
+
+async def raised(running: Running) -> None:
+    """A budget that is used up is raised."""
+    await decided(running, "budget", "raise")
+
+
 async def untouched(_running: Running) -> None:
     """Nobody interferes."""
 
@@ -117,6 +145,20 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
     overflow = digest_of(outcome=ModelOutcome.OVERFLOW)
     quota = digest_of(outcome=ModelOutcome.QUOTA, detail="quota", retry_after_seconds=7_200.0)
     reads = [digest_of("read_file")] * 6
+    question = CallDigest(
+        index=0,
+        call_id="c0",
+        name="ask_human",
+        tool_class=ToolClass.PURE,
+        arguments_hash="a" * 16,
+        shown="Which port?",
+        choices=("80", "81"),
+    )
+    asks = digest_of("ask_human").model_copy(update={"calls": (question,)})
+    verdicts = [
+        VerdictDigest(outcome=ModelOutcome.ANSWERED, verdict=Verdict(step=step, accepted=accepted))
+        for step, accepted in ((1, False), (3, True))
+    ]
     return {
         "plain": (Script([digest_of("read_file", "grep"), digest_of("bash"), finish]), {}, plain, untouched),
         "red-checks": (Script([finish, digest_of("bash"), finish], checks=[False, True]), {}, plain, untouched),
@@ -158,6 +200,15 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             {},
             plain,
             undone,
+        ),
+        "asked": (Script([asks, finish]), {}, plain, asked),
+        "stuck": (Script([digest_of("read_file")]), {}, plain, advised),
+        "held": (Script([*reads, finish]), {"budget": {"steps": 6}}, plain, raised),
+        "verified": (
+            Script([finish, digest_of("bash"), finish], verdicts=verdicts),
+            {"verifier": {}},
+            plain,
+            untouched,
         ),
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
         "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2, "on_limit": "stop"}}, plain, untouched),
