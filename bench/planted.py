@@ -60,6 +60,8 @@ def task_fields() -> dict[str, Any]:
         "constraints": [CONSTRAINT],
         "checks": [{"name": CHECK_NAME, "run": f"test -f {CHANGED_FILE}"}],
         "protected": [PROTECTED],
+        # It reads for thousands of steps and changes nothing, which a person would be asked about.
+        "stuck": {"enabled": False},
     }
 
 

@@ -26,10 +26,12 @@ LINES = 100
 """About 700 tokens per step."""
 CALM, KILLED = "calm-1", "kill-1"
 """Task ids of one length: their prompts have the same size."""
+UNWATCHED = {"enabled": False}
+"""What the runner tells an agent that seems stuck would make the two sessions differ."""
 WINDOW_TOKENS = 16_000
 PROFILE = f"window_tokens = {WINDOW_TOKENS}\nmax_output_tokens = 1500\noutput_limit_tokens = 1500\n"
 HANDOFF = "hand-off"
-UNLIKE = frozenset({"usage", "generation"})
+UNLIKE = frozenset({"usage", "unknown", "generation"})
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Scene:
 
     async def submit(self) -> None:
         """Start the session to kill."""
-        await self.running.submit(KILLED, budget={"steps": 100})
+        await self.running.submit(KILLED, budget={"steps": 100}, stuck=UNWATCHED)
 
     def hold_command(self) -> Path:
         """Let the last command before the compaction run until the file is removed."""
@@ -146,7 +148,7 @@ def agent_store(running: Rig, task_id: str) -> Path:
 
 async def set_scene(running: Rig, model: HeldModel, cause: str) -> Scene:
     """Play the calm session; the first epoch that begins for this cause is the one to disturb."""
-    await running.submit(CALM, budget={"steps": 100})
+    await running.submit(CALM, budget={"steps": 100}, stuck=UNWATCHED)
     await ended_done(running, CALM)
     epochs = epochs_of(agent_store(running, CALM))
     return Scene(running, model, next(epoch for epoch in epochs if epoch.cause == cause))

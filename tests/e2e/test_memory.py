@@ -24,7 +24,7 @@ id: old
 title: Three lines
 workspace: {directory: ./source}
 setup: [echo built > built.o]
-budget: {steps: 5}
+budget: {steps: 5, on_limit: stop}
 checks:
   - {name: lines, run: test $(wc -l < a.txt) -ge 3}
 ---
