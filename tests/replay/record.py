@@ -29,6 +29,7 @@ from tests.workflows.conftest import Running, a_task, dev_server, eventually, sc
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
 
+Case = tuple[Script, dict[str, object], AgentLimits, object]
 FOLDER = Path(__file__).parent / "histories"
 REPOSITORY = Path(__file__).parents[2]
 
@@ -137,14 +138,9 @@ async def untouched(_running: Running) -> None:
     """Nobody interferes."""
 
 
-def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
-    """Every way to go: the script, the task's fields, the agent's limits, and what people do."""
-    statuses = iter([ToolStatus.RUNNING, ToolStatus.OK, ToolStatus.OK])
+def people_cases() -> dict[str, Case]:
+    """The ways on which a person, or a verifier, decides."""
     finish, plain = digest_of("finish"), AgentLimits()
-    wrong_key = digest_of(outcome=ModelOutcome.MISCONFIGURED, detail="auth: wrong key")
-    overflow = digest_of(outcome=ModelOutcome.OVERFLOW)
-    quota = digest_of(outcome=ModelOutcome.QUOTA, detail="quota", retry_after_seconds=7_200.0)
-    reads = [digest_of("read_file")] * 6
     question = CallDigest(
         index=0,
         call_id="c0",
@@ -159,6 +155,27 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
         VerdictDigest(outcome=ModelOutcome.ANSWERED, verdict=Verdict(step=step, accepted=accepted))
         for step, accepted in ((1, False), (3, True))
     ]
+    return {
+        "asked": (Script([asks, finish]), {}, plain, asked),
+        "stuck": (Script([digest_of("read_file")]), {}, plain, advised),
+        "held": (Script([*[digest_of("read_file")] * 6, finish]), {"budget": {"steps": 6}}, plain, raised),
+        "verified": (
+            Script([finish, digest_of("bash"), finish], verdicts=verdicts),
+            {"verifier": {}},
+            plain,
+            untouched,
+        ),
+    }
+
+
+def cases() -> dict[str, Case]:
+    """Every way to go: the script, the task's fields, the agent's limits, and what people do."""
+    statuses = iter([ToolStatus.RUNNING, ToolStatus.OK, ToolStatus.OK])
+    finish, plain = digest_of("finish"), AgentLimits()
+    wrong_key = digest_of(outcome=ModelOutcome.MISCONFIGURED, detail="auth: wrong key")
+    overflow = digest_of(outcome=ModelOutcome.OVERFLOW)
+    quota = digest_of(outcome=ModelOutcome.QUOTA, detail="quota", retry_after_seconds=7_200.0)
+    reads = [digest_of("read_file")] * 6
     return {
         "plain": (Script([digest_of("read_file", "grep"), digest_of("bash"), finish]), {}, plain, untouched),
         "red-checks": (Script([finish, digest_of("bash"), finish], checks=[False, True]), {}, plain, untouched),
@@ -201,15 +218,6 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             plain,
             undone,
         ),
-        "asked": (Script([asks, finish]), {}, plain, asked),
-        "stuck": (Script([digest_of("read_file")]), {}, plain, advised),
-        "held": (Script([*reads, finish]), {"budget": {"steps": 6}}, plain, raised),
-        "verified": (
-            Script([finish, digest_of("bash"), finish], verdicts=verdicts),
-            {"verifier": {}},
-            plain,
-            untouched,
-        ),
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
         "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2, "on_limit": "stop"}}, plain, untouched),
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
@@ -219,6 +227,7 @@ def cases() -> dict[str, tuple[Script, dict[str, object], AgentLimits, object]]:
             plain,
             untouched,
         ),
+        **people_cases(),
     }
 
 
