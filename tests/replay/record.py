@@ -221,12 +221,7 @@ def cases() -> dict[str, Case]:
         "compacted": (Script([digest_of("read_file"), overflow, finish]), {}, plain, untouched),
         "expired": (Script([digest_of("read_file")]), {"budget": {"steps": 2, "on_limit": "stop"}}, plain, untouched),
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
-        "deadline": (
-            Script([digest_of("read_file")]),
-            {"budget": {"active_hours": 1 / 3600}},
-            plain,
-            untouched,
-        ),
+        "deadline": (Script([digest_of("read_file")]), {"budget": {"active_hours": 1 / 3600}}, plain, untouched),
         **people_cases(),
     }
 
