@@ -1,17 +1,20 @@
 """Runs the demo: a daemon in a data directory of its own, the task, and what came of it, for a terminal."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from longshift.adapters.fake_slack import BOT_TOKEN, CHANNEL, FakeSlack
 from longshift.adapters.scripted_model import ScriptedModel, load_policy
 from longshift.adapters.store import Transcripts, open_store
 from longshift.connect import connect, quiet_runtime
@@ -27,6 +30,8 @@ from longshift.submission import submit
 
 LOOK_SECONDS = 0.3
 """How often the store is looked at for the next closed step."""
+SLACK_SECONDS = 15.0
+"""How long the last message is waited for."""
 QUIET = {"LONGSHIFT_LOG_LEVEL": "warning"}
 """The worker tells of trouble only."""
 SCRIPTED_KEY = "scripted"
@@ -49,14 +54,25 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
     console.print("fetching the package and its test suite …", style="dim")
     archive = await asyncio.to_thread(download, settings.data_dir / "downloads")
     async with (
+        FakeSlack() as slack,
         _model(settings) as (profile, environment),
-        daemon(settings, environment, intake=False) as running,
+        daemon(settings, {**environment, **_slack_variables(slack)}, intake=False) as running,
     ):
+        settings = settings.model_copy(
+            update={
+                "slack_bot_token": SecretStr(BOT_TOKEN),
+                "slack_channel": CHANNEL,
+                "slack_api_url": slack.api_url,
+                "webhook_url": None,
+            }
+        )
         client = await connect(settings, runtime=quiet_runtime())
         _say_where(console, settings, running, profile)
+        console.print(f"Slack     {slack.url} (imitated, on this machine)\n")
         task = demo_task(await _free_id(client), archive)
         status = await _follow(console, client, settings, task)
         await _show(console, settings, status)
+        await _show_slack(console, slack)
         if stay:
             console.print("\nThe engine stays up until you press Ctrl-C.")
             await asyncio.get_running_loop().create_future()
@@ -83,13 +99,31 @@ async def _model(settings: Settings) -> AsyncGenerator[tuple[str, Mapping[str, s
         )
 
 
+def _slack_variables(slack: FakeSlack) -> Mapping[str, str]:
+    """What the worker has to know to post there."""
+    return {
+        "LONGSHIFT_SLACK_API_URL": slack.api_url,
+        "LONGSHIFT_SLACK_BOT_TOKEN": BOT_TOKEN,
+        "LONGSHIFT_SLACK_CHANNEL": CHANNEL,
+    }
+
+
+async def _show_slack(console: Console, slack: FakeSlack) -> None:
+    """What people would have seen in Slack; nothing waits for it for long."""
+    with contextlib.suppress(TimeoutError):
+        await slack.workspace.until(lambda: len(slack.workspace.messages) > 1, seconds=SLACK_SECONDS)
+    for message in slack.workspace.messages:
+        edits = f" (edited {message.edits} times)" if message.edits else ""
+        console.print(f"in Slack  {escape(message.text)}{edits}", highlight=False)
+
+
 def _say_where(console: Console, settings: Settings, running: Daemon, profile: str) -> None:
     model = f"{profile} (live)" if settings.has_model else f"scripted, in place of {profile}"
     console.print(f"model     {model}")
     console.print(f"data      {settings.data_dir}")
     if running.engine and running.engine.ui_url:
         console.print(f"Web UI    {running.engine.ui_url}")
-    console.print("sandbox   none: the commands of the model run unsandboxed\n", style="yellow")
+    console.print("sandbox   none: the commands of the model run unsandboxed", style="yellow")
 
 
 async def _free_id(client: Client) -> str:

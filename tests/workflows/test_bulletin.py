@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,32 @@ async def test_what_people_have_to_mend_is_said_and_tried_again_slowly(
         await handle.signal(Bulletin.show, card(task_id, final=True, state=SessionState.DONE))
         await handle.result()
     assert ["root", "end"] == keys(slack)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_an_hour_without_slack_loses_nothing_and_doubles_nothing(
+    fast_clock: Client, slack: FakeSlack, settings: Settings, task_id: str
+) -> None:
+    await slack.stop()
+    async with board(fast_clock), people_worker(fast_clock, settings):
+        living = await fast_clock.start_workflow("Session", id=ids.session_workflow_id(task_id), task_queue="nobody")
+        handle = await begin(fast_clock, card(task_id, reviews=(review(),)))
+        while await lived(handle) < timedelta(hours=1):  # noqa: ASYNC110  # the engine decides how fast time goes
+            await asyncio.sleep(0.2)
+        await slack.start()
+        await slack.workspace.until(lambda: 2 == len(keys(slack)), seconds=40)
+        decided = review(ReviewState.DECIDED)
+        await handle.signal(Bulletin.show, card(task_id, final=True, state=SessionState.DONE, reviews=(decided,)))
+        await handle.result()
+        await living.terminate()
+    assert ["root", "question:q1:1", "end"] == keys(slack)
+
+
+async def lived(handle: Handle) -> timedelta:
+    """How long a workflow has lived, by the engine's clock."""
+    events = (await handle.fetch_history()).events
+    return events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
 
 
 async def details(client: Client, handle: Handle) -> str:
