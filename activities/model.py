@@ -206,13 +206,7 @@ def _is_used(call_id: str, messages: Sequence[bytes]) -> bool:
 
 def _spent(profile: ModelProfile, tab: Tab) -> dict[str, Any]:
     """What was paid for no answer at all."""
-    booked, prices = tab.booked, profile.prices
-    return {
-        "usage": booked.usage,
-        "cost_usd": prices.cost_usd(booked.usage),
-        "unknown": booked.unknown,
-        "unknown_usd": prices.cost_usd(booked.unknown),
-    }
+    return profile.prices.spent(tab.booked.usage, tab.booked.unknown)
 
 
 def _with_spent(profile: ModelProfile, digest: ModelDigest, tab: Tab) -> ModelDigest:
@@ -228,15 +222,11 @@ def _with_spent(profile: ModelProfile, digest: ModelDigest, tab: Tab) -> ModelDi
 
 
 def _digest(profile: ModelProfile, fitted: ModelProfile, answer: AnswerRecord) -> ModelDigest:
-    usage = answer.usage
     return ModelDigest(
         outcome=ModelOutcome.TRUNCATED if answer.truncated else ModelOutcome.ANSWERED,
         stop_reason="leaked" if answer.leaked and not answer.calls else answer.stop_reason,
         calls=answer.calls,
-        usage=usage,
-        cost_usd=profile.prices.cost_usd(usage),
-        unknown=answer.unknown,
-        unknown_usd=profile.prices.cost_usd(answer.unknown),
+        **profile.prices.spent(answer.usage, answer.unknown),
         context_tokens=answer.context_tokens or answer.usage.total_tokens,
         context_bytes=answer.context_bytes,
         bytes_per_token=answer.bytes_per_token,

@@ -201,6 +201,15 @@ class Prices(UserInput):
             prompt_usd_per_token=max(self.input, self.cache_write, self.cached) / 1_000_000,
         )
 
+    def spent(self, usage: Usage, unknown: Usage) -> dict[str, Any]:
+        """The fields by which digests say what was spent; `unknown` is the part of `usage` that was only booked."""
+        return {
+            "usage": usage,
+            "cost_usd": self.cost_usd(usage),
+            "unknown": unknown,
+            "unknown_usd": self.cost_usd(unknown),
+        }
+
 
 class Limits(UserInput):
     """An account's limits at the provider; this worker keeps to `share` of them."""

@@ -48,16 +48,11 @@ class Compactor:
             base = await self._begun(profile, request, tab)
         view = await self._transcripts.view(request.agent, request.epoch + 1, request.step, profile.thinking_replay)
         record = base.handoff if base.cause is not EpochCause.CLEARING else None
-        usage = record.usage if record else Usage()
-        unknown = record.unknown if record else Usage()
         tokens = view_tokens(view, request.bytes_per_token)
         return HandoffDigest(
             outcome=ModelOutcome.ANSWERED,
             epoch=request.epoch + 1,
-            usage=usage,
-            cost_usd=profile.prices.cost_usd(usage),
-            unknown=unknown,
-            unknown_usd=profile.prices.cost_usd(unknown),
+            **profile.prices.spent(record.usage if record else Usage(), record.unknown if record else Usage()),
             reserve=self._asker.reserve(profile, tokens),
             context_tokens=tokens,
             context_bytes=view.size_bytes,
@@ -85,10 +80,7 @@ class Compactor:
         return HandoffDigest(
             outcome=ModelOutcome.ANSWERED,
             epoch=request.epoch,
-            usage=record.usage,
-            cost_usd=profile.prices.cost_usd(record.usage),
-            unknown=record.unknown,
-            unknown_usd=profile.prices.cost_usd(record.unknown),
+            **profile.prices.spent(record.usage, record.unknown),
             note=record.note[:NOTE_FOR_PEOPLE_CHARACTERS],
             by_runner=record.by_runner,
         )

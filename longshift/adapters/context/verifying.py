@@ -64,10 +64,7 @@ class Verifying:
                 return VerdictDigest(
                     outcome=provider.outcome_of(error),
                     detail=provider.detail_of(error),
-                    usage=tab.booked.usage,
-                    cost_usd=profile.prices.cost_usd(tab.booked.usage),
-                    unknown=tab.booked.unknown,
-                    unknown_usd=profile.prices.cost_usd(tab.booked.unknown),
+                    **profile.prices.spent(tab.booked.usage, tab.booked.unknown),
                     retry_after_seconds=error.retry_after_seconds,
                 )
             booked = tab.booked
@@ -78,10 +75,7 @@ class Verifying:
         return VerdictDigest(
             outcome=ModelOutcome.ANSWERED,
             verdict=record.verdict,
-            usage=record.usage,
-            cost_usd=profile.prices.cost_usd(record.usage),
-            unknown=record.unknown,
-            unknown_usd=profile.prices.cost_usd(record.unknown),
+            **profile.prices.spent(record.usage, record.unknown),
         )
 
     async def _evidence(self, request: VerifyInput) -> verifier.Evidence:
