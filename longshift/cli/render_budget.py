@@ -4,11 +4,10 @@ from rich.text import Text
 
 from longshift.cli import figures
 from longshift.contracts.agent import AgentProgress
-from longshift.contracts.ledger import Allowance, Extension, Spend
+from longshift.contracts.ledger import Allowance, Spend
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.task import Budget
-from longshift.policy import ledger
-from longshift.policy.session import own_budget, spent_before
+from longshift.policy.session import raised_budget, spent_before
 
 
 def rows(status: SessionStatus, progress: AgentProgress | None, budget: Budget | None) -> list[figures.Row]:
@@ -74,7 +73,4 @@ def _limits(status: SessionStatus, progress: AgentProgress | None, budget: Budge
         return progress.limits
     if budget is None:
         return Allowance()
-    more: Extension = status.extended
-    for report in status.agents:
-        more = more + report.raised
-    return ledger.extended(own_budget(budget), more)
+    return raised_budget(budget, status.agents, status.extended)

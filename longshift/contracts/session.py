@@ -138,6 +138,8 @@ class AgentStatus(Wire):
     """The part of it that no provider told: requests whose outcome is unknown, at their reservation."""
     last_text: str = ""
     changed_files: int = 0
+    raised: Extension = Extension()
+    """What people added to the budget where the agent asked for it."""
 
 
 class SessionStatus(Wire):

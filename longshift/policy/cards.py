@@ -19,12 +19,14 @@ def card_of(
     request: SessionInput, status: SessionStatus, agent: AgentStatus | None, *, final: bool = False
 ) -> SessionCard:
     """The session as people see it; `agent` is what its agent told last, if it has one."""
-    task, budget = request.task, request.task.budget
+    task = request.task
     at_work = agent if agent is not None and agent.agent == status.agent else None
     report = next((each for each in reversed(status.agents) if at_work is None or each.agent == at_work.agent), None)
     told = sessions.at_end(report) if report is not None else at_work
     earlier = tuple(each for each in status.agents if told is None or each.agent != told.agent)
     stands = sessions.progress(earlier, told or AgentStatus(agent="", waiting=False))
+    given = status.extended + told.raised if report is None and told is not None else status.extended
+    budget = sessions.raised_budget(task.budget, status.agents, given)
     said = report.summary if report is not None and report.summary else at_work.last_text if at_work else ""
     return SessionCard(
         task_id=status.task_id,

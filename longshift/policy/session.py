@@ -134,11 +134,8 @@ def agent_limits(
     request: SessionInput, earlier: tuple[AgentReport, ...], given: Extension | None = None
 ) -> AgentLimits:
     """What the next agent keeps to: the session's whole budget, with what people added to it."""
-    budget, more = request.task.budget, given or Extension()
-    for report in earlier:
-        more = more + report.raised
-    own = own_budget(budget)
-    higher = ledger.extended(own, more)
+    budget = request.task.budget
+    own, higher = own_budget(budget), raised_budget(budget, earlier, given or Extension())
     return request.limits.model_copy(
         update={
             "steps": higher.steps,
@@ -150,6 +147,13 @@ def agent_limits(
             "stuck": request.task.stuck,
         }
     )
+
+
+def raised_budget(budget: Budget, reports: tuple[AgentReport, ...], given: Extension) -> Allowance:
+    """The task's budget with what people gave the session, and what they added when its agents asked."""
+    for report in reports:
+        given = given + report.raised
+    return ledger.extended(own_budget(budget), given)
 
 
 def own_budget(budget: Budget) -> Allowance:

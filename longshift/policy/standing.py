@@ -29,6 +29,7 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
         spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
         unknown=state.unknown,
+        raised=state.raised,
     )
 
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from longshift.contracts.agent import Attention, News
 from longshift.contracts.cards import Message, MessageKind, NewsLine, Posted, PostResult, SessionCard
+from longshift.contracts.ledger import Extension
 from longshift.contracts.people import Face
 from longshift.contracts.reviews import Ask, AskKind, Decision, Review, ReviewState
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState, SessionStatus
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import Budget, TaskSpec
 from longshift.policy import bulletin, cards
 from longshift.policy.reviews import REMIND_AGAIN_SECONDS
 
@@ -266,6 +267,15 @@ def session(state: SessionState = SessionState.RUNNING, **fields: object) -> Ses
 
 
 REQUEST = SessionInput(task=TaskSpec(id="t", title="T", instructions="x"), profile="p")
+
+
+def test_a_card_shows_the_budget_as_people_raised_it() -> None:
+    request = REQUEST.model_copy(
+        update={"task": REQUEST.task.model_copy(update={"budget": Budget(tokens=100, usd=1.0, steps=10)})}
+    )
+    told = AgentStatus(agent="t/lead", waiting=False, raised=Extension(tokens=50))
+    found = cards.card_of(request, session(agent="t/lead", extended=Extension(usd=2.0)), told)
+    assert (150, 3.0, 10) == (found.tokens_limit, found.usd_limit, found.steps_limit)
 
 
 def test_a_card_has_what_the_agent_told() -> None:
