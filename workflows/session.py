@@ -34,6 +34,7 @@ from longshift.contracts.session import (
     TimeUsed,
 )
 from longshift.contracts.slots import SlotGranted
+from longshift.contracts.stuck import Rung
 from longshift.contracts.task import OnDeadline
 from longshift.contracts.workspace import DeliveryDigest, Workspace
 from longshift.policy import reviews, slots, steps
@@ -191,6 +192,7 @@ class Session(Steering):
             task_id=task.id, agent=agent, profile=request.profile, workspace=workspace, handoff_from=handoff_from
         )
         self._agent_status = None
+        self._show_rung(Rung.NONE)
         self._wrapped_up = self._time_is_up = self._time_warned = False
         opened = await self._until_mended(
             lambda: workflow.execute_local_activity_method(LedgerActivities.open_agent, opening, **options.LEDGER)

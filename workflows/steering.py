@@ -49,6 +49,8 @@ class Steering:
             task_id=task.id, title=task.title, state=SessionState.QUEUED, profile=request.profile
         )
         self._agent_status: AgentStatus | None = None
+        self._rung = Rung.NONE
+        """The one that the session is listed under, whichever agent took it."""
         self._agent: workflow.ChildWorkflowHandle[Agent, AgentReport] | None = None
         self._early_notes: list[Note] = []
         self._updates = 0
@@ -126,6 +128,12 @@ class Steering:
         workflow.set_current_details(describe.session_details(self.status()))
         self._tell_people()
 
+    def _show_rung(self, rung: Rung) -> None:
+        """List the session under how far the ladder of its agent was climbed."""
+        if rung is not self._rung:
+            self._rung = rung
+            attributes.upsert_rung(rung)
+
     def _tell_people(self, *, final: bool = False) -> None:
         """Show those who are told outside of the engine what has changed."""
         if self._telling.is_wanted:
@@ -175,8 +183,7 @@ class Steering:
     @workflow.signal
     def agent_status(self, status: AgentStatus) -> None:
         """An agent tells where it stands."""
-        if status.rung is not (self._agent_status.rung if self._agent_status else Rung.NONE):
-            attributes.upsert_rung(status.rung)
+        self._show_rung(status.rung)
         self._questions.hear(self._agent_status, status)
         self._agent_status = status
         self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})

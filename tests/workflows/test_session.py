@@ -16,10 +16,11 @@ from longshift.contracts.model import ModelOutcome
 from longshift.contracts.session import Extend, SessionState, Steer
 from longshift.contracts.tools import RunToolInput, ToolStatus
 from longshift.contracts.transcript import Speaker
-from tests.workflows.conftest import a_task, progress, scripted_worker, start, until_state
+from tests.workflows.conftest import a_task, eventually, progress, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
 
+STUCK = SearchAttributeKey.for_keyword(search.STUCK)
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -195,6 +196,19 @@ async def test_time_used_up_warns_then_hands_over_to_a_fresh_agent(client: Clien
     assert ["", f"{task_id}/lead"] == [opened.handoff_from for opened in script.opened]
     warned = [note.text for asked in script.asked for note in asked.notes]
     assert any("are left" in text for text in warned)
+
+
+async def test_a_fresh_agent_is_not_listed_as_stuck_for_the_one_before_it(client: Client, task_id: str) -> None:
+    script = Script([digest_of("read_file")])
+    fields = {"budget": {"active_hours": 1.5 / 3600}, "on_deadline": "continue", "stuck": {"grace_steps": 200}}
+    async with scripted_worker(client, script, task_id):
+        running = await start(client, script, a_task(task_id, **fields))
+        await eventually(lambda: bool(script.handoffs))
+        listed = (await running.handle.describe()).typed_search_attributes.get(STUCK)
+        script.answers = [digest_of("finish")]
+        status = await running.result()
+    assert ("nudge", 2) == (listed, len(status.agents))
+    assert (await running.handle.describe()).typed_search_attributes.get(STUCK) is None
 
 
 async def test_a_session_that_asks_at_its_deadline_goes_on_when_extended(client: Client, task_id: str) -> None:
