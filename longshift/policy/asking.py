@@ -18,6 +18,8 @@ HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET})
 """Only a decision ends these questions; a message or a resume leaves them open."""
 MAY_ALWAYS_RUN = frozenset({UPDATE_PLAN, ASK_HUMAN, FINISH})
 MAX_SHOWN_CALLS = 20
+"""Of one question; what is not shown is not decided by it, and is asked about next."""
+EVIDENCE_CHARACTERS = 2_000
 _ASKED_OF: dict[Autonomy, frozenset[Risk]] = {
     Autonomy.FULL: frozenset(),
     Autonomy.BALANCED: frozenset({Risk.DANGEROUS}),
@@ -49,10 +51,10 @@ def wish(state: AgentState) -> Ask | None:
 
     Calls come before they run, a plan and a question once everything else in the answer has its result.
     """
-    said = {answer.index for answer in state.answers}
-    waiting = [call for call in state.calls if call.needs_approval and not call.rejected and call.index not in said]
-    if waiting:
-        return _ask(state, AskKind.RISK, _of_calls(waiting), tuple(map(_shown, waiting[:MAX_SHOWN_CALLS])))
+    if waiting := _waiting(state):
+        count = len(waiting)
+        question = "May this call run?" if count == 1 else f"May these {count} calls run?"
+        return _ask(state, AskKind.RISK, question, tuple(map(_shown, waiting)))
     if _is_open(state):
         return None
     if is_plan_unapproved(state):
@@ -61,8 +63,9 @@ def wish(state: AgentState) -> Ask | None:
             state,
             AskKind.PLAN,
             "May the agent work by this plan?",
-            (describe.plan_text(state.plan, state.completion.proposed), *failed),
+            (*_pieces(describe.plan_text(state.plan, state.completion.proposed)), *failed),
         )
+    said = {answer.index for answer in state.answers}
     question = next((call for call in state.calls if _asks(call) and call.index not in said), None)
     return None if question is None else _ask(state, AskKind.QUESTION, question.shown, (), question.choices)
 
@@ -71,11 +74,9 @@ def decided(state: AgentState, ask: Ask, decision: Decision) -> AgentState:
     """The calls and the plan after a person's word on them; other kinds of questions change nothing here."""
     match ask.kind:
         case AskKind.RISK:
-            said = {answer.index for answer in state.answers}
-            indexes = [call.index for call in state.calls if call.needs_approval and call.index not in said]
             allowed = decision.option == "approve"
             text = "" if allowed else notes.not_approved(decision)
-            more = [PersonAnswer(index=index, allowed=allowed, text=text) for index in indexes]
+            more = [PersonAnswer(index=call.index, allowed=allowed, text=text) for call in _waiting(state)]
             return state.model_copy(update={"answers": (*state.answers, *more)})
         case AskKind.PLAN:
             approved = decision.option == "approve"
@@ -160,15 +161,27 @@ def _about_plan(ask: Ask, decision: Decision, *, approved: bool) -> Note:
     return Note(speaker=Speaker.PERSON, text=text, message_id=ask.id)
 
 
-def _of_calls(waiting: list[CallDigest]) -> str:
-    count = len(waiting)
-    more = f" ({count - MAX_SHOWN_CALLS} more are not shown)" if count > MAX_SHOWN_CALLS else ""
-    return "May this call run?" if count == 1 else f"May these {count} calls run{more}?"
+def _waiting(state: AgentState) -> list[CallDigest]:
+    """The calls that a person has to let run, as many as one question shows."""
+    said = {answer.index for answer in state.answers}
+    waiting = [call for call in state.calls if call.needs_approval and not call.rejected and call.index not in said]
+    return waiting[:MAX_SHOWN_CALLS]
 
 
 def _shown(call: CallDigest) -> str:
     why = f" ({call.risk_reason})" if call.risk_reason else ""
-    return f"{call.name}{why}:\n{call.shown}"[:2_000]
+    return f"{call.name}{why}:\n{call.shown}"[:EVIDENCE_CHARACTERS]
+
+
+def _pieces(text: str) -> tuple[str, ...]:
+    """A long text as evidence: whole, in pieces that end with a line where they can."""
+    pieces: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if pieces and len(pieces[-1]) + len(line) <= EVIDENCE_CHARACTERS:
+            pieces[-1] += line
+        else:
+            pieces += [line[at : at + EVIDENCE_CHARACTERS] for at in range(0, len(line), EVIDENCE_CHARACTERS)]
+    return tuple(piece.rstrip("\n") for piece in pieces)
 
 
 def _ask(
@@ -177,7 +190,7 @@ def _ask(
     return Ask(
         id=ask_id(state, kind),
         kind=kind,
-        question=question[:2_000],
+        question=question,
         evidence=evidence,
         options=options_of(kind, choices),
         agent=state.agent,

@@ -9,7 +9,7 @@ from longshift.contracts.rollback import Rollback
 from longshift.contracts.tools import TOOL_CLASSES, PlanItem, PlanItemStatus, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealInput, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import actions, loop, notes, steps
+from longshift.policy import actions, describe, loop, notes, reviews, steps
 from longshift.policy.asking import needs_approval
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
@@ -101,6 +101,25 @@ def test_an_approved_call_runs_and_a_rejected_one_tells_the_model_why() -> None:
     assert (None, False) == (results[0].text, results[0].is_error)
     assert results[1].is_error
     assert "not on a Friday" in (results[1].text or "")
+
+
+def test_calls_beyond_what_one_question_shows_are_asked_about_next() -> None:
+    asked = answer(start(Autonomy.BALANCED), *(call(index, "bash", Risk.DANGEROUS) for index in range(25)))
+    assert asked.ask is not None
+    assert ("May these 20 calls run?", 20) == (asked.ask.question, len(asked.ask.evidence))
+    again = decide(asked, "approve")
+    assert again.ask is not None
+    assert ("May these 5 calls run?", 5) == (again.ask.question, len(again.ask.evidence))
+    assert isinstance(ran := loop.next_action(decide(again, "reject")), actions.RunTools)
+    assert list(range(20)) == [each.index for batch in ran.batches for each in batch]
+
+
+def test_a_long_plan_is_shown_whole() -> None:
+    plan = tuple(PlanItem(title=f"{number} " + "x" * 190) for number in range(50))
+    asked = loop.after_tool(answer(start(Autonomy.CAUTIOUS), call(0, "update_plan")), done(0, plan))
+    assert asked.ask is not None
+    shown = reviews.bounded(asked.ask).evidence
+    assert describe.plan_text(plan) == "\n".join(shown)
 
 
 def test_neither_a_message_nor_a_resume_lets_a_dangerous_call_run() -> None:

@@ -15,6 +15,7 @@ SUMMARY_CHARACTERS = 120
 CLAIM_CHARACTERS = 200
 """Of what a claim says came of its command."""
 SHOWN_CHARACTERS = 1_900
+"""Of a call: with its name and why it is asked about it is one line of evidence."""
 _SHOWN_ALONE = {"bash": "command", "ask_human": "question"}
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
