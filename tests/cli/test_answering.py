@@ -108,10 +108,11 @@ async def test_what_cannot_be_decided_is_refused_with_what_can(client: Client, s
 async def test_without_a_worker_the_engine_keeps_the_answer(client: Client, said: Said) -> None:
     async with asking(client, one=AskKind.RISK) as found:
         running = found["one"]
-        assert running.script.hold_model is not None
-        running.script.hold_model.clear()
         await running.handle.execute_update(Session.pause)
         await until_state(running, SessionState.PAUSED)
+        # What the block sets at its end: the model that was asked keeps its answer, which would withdraw the question.
+        running.script.hold_model = asyncio.Event()
+    running.script.hold_model = asyncio.Event()
     silent = (await said("inbox", "--json")).document
     kept = await said("answer", "one", "lead-s1-risk", "reject")
     async with scripted_worker(client, running.script, "one"):
