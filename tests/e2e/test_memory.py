@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest_asyncio
 
 from longshift.adapters.scripted_model import RequestView, ScriptedCall, ScriptedModel, Turn
 from tests.e2e.test_cli import longshift, stop, up
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -81,12 +81,6 @@ class Place:
         bodies = [each.body for each in self.model.requests if each.user_id == task_id and not each.is_handoff]
         raw = (bodies[number] or b"").replace(MARKER, b"")
         return orjson.loads(raw), raw[raw.index(b'"messages":') + len(b'"messages":') :]
-
-
-def free_port() -> int:
-    """A port that is not the default one: workers of other engines may still look for theirs there."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest_asyncio.fixture

@@ -22,7 +22,7 @@ from longshift.adapters.engine.command import (
 from longshift.adapters.engine.database import discard_empty
 from longshift.adapters.engine.frontend import Frontend
 from longshift.adapters.engine.leftovers import end_leftovers
-from longshift.adapters.engine.ports import choose_ports, with_fresh_http
+from longshift.adapters.engine.ports import ChoosePorts, choose_ports, with_fresh_http
 from longshift.adapters.engine.server_process import ServerProcess, cap_log, log_tail, start_server
 from longshift.contracts.errors import EngineError
 
@@ -41,7 +41,7 @@ ATTRIBUTES_SECONDS = 3.0
 """How long a server that answers has for registering search attributes by itself."""
 STOP_SECONDS = 10.0
 START_TRIES = 3
-"""Ports that were free may be taken before the server has them."""
+"""Ports that were free may be taken before the server has them, by a client's connection as by another server."""
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 30.0
 LOG_CHECK_SECONDS = 60.0
@@ -64,6 +64,7 @@ class EmbeddedEngine:
         dynamic_config: Mapping[str, str] = DYNAMIC_CONFIG,
         pragmas: Mapping[str, str] = SQLITE_PRAGMAS,
         retention_seconds: int = RETENTION_SECONDS,
+        choose: ChoosePorts = choose_ports,
     ) -> None:
         # Resolved, as a server is known by the path of its database on its command line.
         self._data_dir = data_dir.resolve()
@@ -75,6 +76,7 @@ class EmbeddedEngine:
         self._dynamic_config = dynamic_config
         self._pragmas = pragmas
         self._retention_seconds = retention_seconds
+        self._choose = choose
         self._server: ServerProcess | None = None
         self._watch: asyncio.Task[None] | None = None
         self.restarts = 0
@@ -95,13 +97,12 @@ class EmbeddedEngine:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         await end_leftovers(self.database)
         remove_address(self._data_dir)
-        tries = START_TRIES if self._port is None else 1
-        for attempt in range(1, tries + 1):
-            ports = choose_ports(frontend=self._port, ui=self._ui)
+        for attempt in range(1, START_TRIES + 1):
+            ports = self._choose(frontend=self._port, ui=self._ui)
             try:
                 server, address = await self._launch(path, ports)
             except EngineError:
-                if attempt == tries:
+                if attempt == START_TRIES:
                     raise
             else:
                 self._watch = asyncio.create_task(self._keep_running(path, ports, server), name="longshift-engine")

@@ -2,11 +2,20 @@
 
 import socket
 from dataclasses import replace
+from typing import Protocol
 
 from longshift.adapters.engine.command import HOST, EnginePorts
 
 FRONTEND_PORT = 7233
 UI_PORT = 8233
+
+
+class ChoosePorts(Protocol):
+    """How an engine gets its ports."""
+
+    def __call__(self, *, frontend: int | None, ui: bool) -> EnginePorts:
+        """Ports that were free a moment ago."""
+        ...
 
 
 def choose_ports(*, frontend: int | None = None, ui: bool = True) -> EnginePorts:

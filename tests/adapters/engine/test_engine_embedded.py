@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -181,6 +182,20 @@ async def test_server_that_cannot_start_is_an_engine_error_with_its_own_words(ma
             await engine.start()
     assert str(taken) not in str(raised.value)
     assert [] == servers_of(engine.database)
+
+
+async def test_a_port_that_was_taken_since_it_was_free_costs_a_try_and_not_the_start(
+    make_engine: MakeEngine,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = [taken.getsockname()[1]]
+
+        def choose(*, frontend: int | None, ui: bool) -> EnginePorts:
+            chosen = choose_ports(frontend=frontend, ui=ui)
+            return replace(chosen, http=first.pop()) if first else chosen
+
+        assert (await make_engine(choose=choose).start()).is_alive()
+    assert [] == first
 
 
 async def test_data_directory_that_cannot_take_the_address_is_an_engine_error_and_leaves_no_server(
