@@ -28,6 +28,10 @@ class CommandSpec:
     tail_bytes: int = DEFAULT_TAIL_BYTES
     background: bool = False
     """The caller does not wait for it; the supervisor makes no difference."""
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
+    cgroups: tuple[str, ...] = ()
+    """Folders of control groups that the command joins before it starts."""
 
     def __post_init__(self) -> None:
         if not self.argv:
@@ -37,7 +41,7 @@ class CommandSpec:
 
     def to_json(self) -> bytes:
         """The form in which it is claimed."""
-        return json.dumps({**asdict(self), "env": dict(self.env)}).encode()
+        return json.dumps({**asdict(self), "env": dict(self.env), "limits": dict(self.limits)}).encode()
 
     @classmethod
     def load(cls, path: Path) -> "CommandSpec | None":
@@ -47,5 +51,5 @@ class CommandSpec:
         except FileNotFoundError:
             return None
         known: dict[str, Any] = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        known["argv"] = tuple(known["argv"])
+        known |= {name: tuple(known[name]) for name in ("argv", "cgroups") if name in known}
         return cls(**known)

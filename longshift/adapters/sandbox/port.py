@@ -19,6 +19,13 @@ class SandboxCommand:
     """Variables given to this command on purpose; they go before the sandbox's own."""
     writable_paths: tuple[str, ...] = ()
     readable_paths: tuple[str, ...] = ()
+    tmp: str = ""
+    """The folder beside the workspace that the command sees as `/tmp`, kept from one command to the next; the caller
+    creates it. Empty: a `/tmp` of the command's own."""
+    proxy_socket: str = ""
+    """The unix socket of the proxy through which the command reaches the network; empty: no network at all."""
+    group: str = ""
+    """Whose share of the host's processors, memory and processes it counts as: the workspace's id. Empty: nobody's."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class WrappedCommand:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
+    cgroups: tuple[str, ...] = ()
+    """Folders of control groups that the command joins before it starts."""
 
 
 class Sandbox(Protocol):

@@ -59,6 +59,8 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         argv=wrapped.argv,
         cwd=wrapped.cwd,
         env=wrapped.env,
+        limits=wrapped.limits,
+        cgroups=wrapped.cgroups,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

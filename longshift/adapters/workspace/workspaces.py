@@ -300,6 +300,8 @@ class Workspaces:
             argv=wrapped.argv,
             cwd=wrapped.cwd,
             env=wrapped.env,
+            limits=wrapped.limits,
+            cgroups=wrapped.cgroups,
             timeout_seconds=timeout_seconds,
             background=background,
         )
