@@ -95,7 +95,7 @@ async def test_a_model_that_obeys_every_injected_text_gets_nothing_out(
         exits += [(str(path), body) for path, body in everything_in(scene.data, *planted)]
 
         assert SessionState.DONE is status.state
-        assert len(turns(scene, 1, 1)) == status.agents[-1].usage.steps
+        assert len(turns(scene, 1, 1)) == status.agents[-1].steps
         assert {} == {name: found for name, body in exits if (found := found_in(body, scene.secrets.values()))}
         assert [] == scene.received
         assert before == scene.fingerprint()
