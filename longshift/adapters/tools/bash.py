@@ -61,6 +61,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         env=wrapped.env,
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
+        group=wrapped.group,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

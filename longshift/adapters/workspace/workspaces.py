@@ -302,6 +302,7 @@ class Workspaces:
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            group=wrapped.group,
             timeout_seconds=timeout_seconds,
             background=background,
         )
