@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Collection
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +41,8 @@ class ControlGroups:
         self._host = host
         name = hashlib.sha256(os.fsencode(owner.absolute())).hexdigest()[:16]
         self._owners = {controller: folder / PARENT / name for controller, folder in hierarchies.folders.items()}
-        self._made: set[str] = set()
+        self._used_at: dict[str, float] = {}
+        """Name of a folder → when a command last asked for it, on the monotonic clock."""
         self._lock = threading.Lock()
 
     def folders(self, session: str) -> tuple[str, ...]:
@@ -53,26 +54,30 @@ class ControlGroups:
         places = {owner / name for owner in self._owners.values()}
         with self._lock:
             try:
-                if name not in self._made or not all(place.is_dir() for place in places):
+                if name not in self._used_at or not all(place.is_dir() for place in places):
                     self._make(name)
             except OSError as error:
                 raise HostError(
                     f"cannot make the control group of session {session}: {error}; see the finding `limits` of"
                     " `longshift doctor`, or set LONGSHIFT_SESSION_LIMITS=rlimits"
                 ) from error
-            self._made.add(name)
+            self._used_at[name] = time.monotonic()
         return tuple(sorted(str(place) for place in places))
 
-    def sweep(self, keep: Collection[str] = ()) -> int:
-        """Remove the groups without processes, but for those of the sessions in `keep`; gives how many there were."""
-        kept = {_folder_name(session) for session in keep}
+    def sweep(self, idle_seconds: float = 0.0) -> int:
+        """Remove the groups that have no processes and were not asked for lately; gives how many there were.
+
+        Also those that a worker before this one has left.
+        """
+        latest = time.monotonic() - idle_seconds
         removed: set[str] = set()
         with self._lock:
             for owner in set(self._owners.values()):
-                removed |= {name for name in _names(owner) if name not in kept and _is_removed(owner / name)}
+                idle = [name for name in _names(owner) if self._used_at.get(name, latest) <= latest]
+                removed |= {name for name in idle if _is_removed(owner / name)}
                 if not _names(owner):
                     _is_removed(owner)
-            self._made -= removed
+            self._used_at = {name: at for name, at in self._used_at.items() if name not in removed}
         return len(removed)
 
     def _make(self, name: str) -> None:

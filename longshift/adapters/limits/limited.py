@@ -18,7 +18,7 @@ class Limited:
         limits: SessionLimits,
         groups: ControlGroups | None,
         *,
-        on_command: Callable[[str], None] = lambda session: None,
+        on_command: Callable[[], None] = lambda: None,
         loadavg: Path = Path("/proc/loadavg"),
     ) -> None:
         self._sandbox = sandbox
@@ -41,7 +41,7 @@ class Limited:
         limits = {**self._limits.of_process(), **self._instead_of_groups(), **wrapped.limits}
         cgroups: tuple[str, ...] = ()
         if command.group:
-            self._on_command(command.group)  # first, so that the group is not taken for one that nobody needs
+            self._on_command()
             cgroups = self._groups.folders(command.group) if self._groups is not None else ()
         return replace(wrapped, limits=limits, cgroups=(*wrapped.cgroups, *cgroups), group=command.group)
 

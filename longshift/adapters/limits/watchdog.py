@@ -60,16 +60,16 @@ class Watchdog:
         self._disk = disk
         self._look_seconds = look_seconds
         self._linger_seconds = linger_seconds
-        self._expected: dict[str, float] = {}
-        """Session → when it last asked for a command, on the monotonic clock."""
+        self._expected_at = float("-inf")
+        """When a command was last asked for, on the monotonic clock."""
         self._ending: dict[str, asyncio.Task[None]] = {}
         """Key of a command → the request to end."""
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def expect(self, session: str) -> None:
-        """A command of the session is about to start; from any thread."""
-        self._expected[session] = time.monotonic()
+    def expect(self) -> None:
+        """A command is about to start; from any thread."""
+        self._expected_at = time.monotonic()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._woken.set)
 
@@ -82,6 +82,7 @@ class Watchdog:
             try:
                 yield
             finally:
+                self._loop = None
                 watching.cancel()
                 for request in self._ending.values():
                     request.cancel()  # the supervisors have been told, and need nobody to wait for them
@@ -94,15 +95,12 @@ class Watchdog:
                 sessions = await asyncio.to_thread(self._running.by_session)
                 for excess in await self._excesses(sessions):
                     self._end(excess, tasks)
+                if self._groups is not None:
+                    await asyncio.to_thread(self._groups.sweep, self._linger_seconds)
             except OSError as error:
                 # A host without memory, processes or descriptors to spare: just then the next look is needed.
                 log.warning("cannot look at the running commands: %s", error)
-            now = time.monotonic()
-            self._expected = {name: at for name, at in self._expected.items() if now - at < self._linger_seconds}
-            awaited = {*sessions, *self._expected}
-            if self._groups is not None:
-                await asyncio.to_thread(self._groups.sweep, awaited)
-            if awaited:
+            if sessions or time.monotonic() - self._expected_at < self._linger_seconds:
                 await self._pause()
             else:
                 await self._woken.wait()

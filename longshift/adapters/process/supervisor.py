@@ -452,7 +452,7 @@ def supervise(handshake: int, umask: int) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
-            **{name: count - refusals[name] for name, count in kernel_refusals(spec).items()},
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
         },
     )
 
