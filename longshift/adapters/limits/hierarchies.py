@@ -69,7 +69,7 @@ def take_over(hierarchies: Hierarchies) -> None:
 
 
 def _second(mounts: Path, own: Path) -> Hierarchies | Unusable:
-    mount = next((where for where, kind, _ in _mounted(mounts) if kind == "cgroup2"), None)
+    mount = next((where for where, kind, _ in mounted(mounts) if kind == "cgroup2"), None)
     line = next((line for line in own.read_text().splitlines() if line.startswith("0::/")), None)
     if mount is None or line is None:
         return Unusable("cgroup v2 is not mounted")
@@ -89,7 +89,7 @@ def _second(mounts: Path, own: Path) -> Hierarchies | Unusable:
 
 def _first(mounts: Path) -> Hierarchies | Unusable:
     found: dict[str, Path] = {}
-    for where, kind, options in _mounted(mounts):
+    for where, kind, options in mounted(mounts):
         if kind == "cgroup":
             found |= {name: where for name in (*NEEDED, *WELCOME) if name in options}
     if missing := [name for name in NEEDED if name not in found]:
@@ -106,7 +106,7 @@ def _may_make_groups(hierarchy: Path) -> bool:
     return os.access(own if own.is_dir() else hierarchy, os.W_OK | os.X_OK)
 
 
-def _mounted(mounts: Path) -> list[tuple[Path, str, list[str]]]:
+def mounted(mounts: Path) -> list[tuple[Path, str, list[str]]]:
     """Mount point, file system and its options, of all mounts."""
     found: list[tuple[Path, str, list[str]]] = []
     for line in mounts.read_text(errors="surrogateescape").splitlines():

@@ -27,7 +27,7 @@ from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import SandboxCommand
 from longshift.adapters.tools.endings import ending
 
-TIMEOUT_SECONDS = {"output": 3.0, "spin": 3.0}
+TIMEOUT_SECONDS = {"output": 2.0, "spin": 2.0}
 DISK_BYTES = 1_000_000_000
 """Of the imagined disk that holds nothing but the workspaces: other work on this machine must not matter."""
 
