@@ -16,8 +16,9 @@ from longshift.contracts.errors import HostError
 
 Demand = Literal["auto", "cgroup", "rlimits"]
 REMEDY = (
-    "cgroup v2: run the worker as a systemd unit with Delegate=yes, or in a container with a control group of its own;"
-    " v1: as root, or with folders `longshift` of this user's below the pids, memory and cpu hierarchies"
+    "cgroup v2: run the worker in a container with a writable control group of its own, or as a unit of systemd 254 or"
+    " later with Delegate=yes and DelegateSubgroup=longshift-worker; v1: as root, or with a folder `longshift` of this"
+    " user's in the pids, memory and cpu hierarchies"
 )
 
 

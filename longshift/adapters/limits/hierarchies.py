@@ -1,9 +1,11 @@
 """Where this process may make control groups, if anywhere. It looks and, for version 2, takes what it was given.
 
-Version 2: a subtree that was delegated to the worker, such as that of a systemd unit with `Delegate=yes`, or a
-container's own. A group that has processes cannot have groups with controllers below it, so the worker's group is
-emptied into one of its own. Version 1: a writable folder in each controller's hierarchy, at its top, as container
-engines make theirs. Both: the controllers `pids` and `memory` are needed, `cpu` is welcome.
+Version 2: a subtree that was delegated to the worker. A group that has processes cannot have groups with controllers
+below it, so the worker has to be in a group of its own within that subtree: as a systemd unit with
+`DelegateSubgroup=longshift-worker`, or in a container with a control group of its own, which is emptied into such a
+group. A unit's group is not: the next start of the unit could not enter it while commands of the last are left.
+Version 1: a writable folder in each controller's hierarchy, at its top, as container engines make theirs.
+Both: the controllers `pids` and `memory` are needed, `cpu` is welcome.
 """
 
 import os
@@ -51,7 +53,7 @@ def find_hierarchies(
 def take_over(hierarchies: Hierarchies) -> None:
     """Make the delegated group of version 2 ready for groups below it; version 1 needs nothing.
 
-    Its processes are moved into a group of their own, but for those of the root of all groups: there they may stay.
+    A container's processes are moved into a group of their own; those of the root of all groups may stay there.
 
     Raises: OSError, when the kernel refuses.
     """
@@ -73,9 +75,12 @@ def _second(mounts: Path, own: Path) -> Hierarchies | Unusable:
     line = next((line for line in own.read_text().splitlines() if line.startswith("0::/")), None)
     if mount is None or line is None:
         return Unusable("cgroup v2 is not mounted")
-    folder = mount / line.removeprefix("0::/")
-    if folder.name == OWN_PROCESSES:
-        folder = folder.parent
+    path = Path(line.removeprefix("0::/"))
+    if path.name == OWN_PROCESSES:
+        path = path.parent
+    elif path.parts:
+        return Unusable(f"cgroup v2: /{path} was not delegated with a subgroup {OWN_PROCESSES} for the worker")
+    folder = mount / path
     try:
         offered = (folder / "cgroup.controllers").read_text(encoding="ascii").split()
     except OSError as error:

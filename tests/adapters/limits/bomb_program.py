@@ -1,14 +1,14 @@
 """Sets off one bomb in one session while another works beside it, and says as JSON what became of both.
 
-Run as `python bomb_program.py FOLDER BOMB [CONTROLLER=FOLDER…]`, as whatever user.
+Run as `python bomb_program.py FOLDER BOMB SANDBOX [CONTROLLER=FOLDER…]`, as whatever user.
 """
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bombs import BOMBS, NEIGHBOUR
@@ -24,7 +24,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
-from longshift.adapters.sandbox.port import SandboxCommand
+from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 from longshift.adapters.tools.endings import ending
 
 TIMEOUT_SECONDS = {"output": 2.0, "spin": 2.0}
@@ -32,10 +32,25 @@ DISK_BYTES = 1_000_000_000
 """Of the imagined disk that holds nothing but the workspaces: other work on this machine must not matter."""
 
 
+class Boxed(NoSandbox):
+    """A command in namespaces of its own, with the files of the host."""
+
+    name = "boxed"
+
+    def wrap(self, command: SandboxCommand) -> WrappedCommand:
+        wrapped = super().wrap(command)
+        box = "bwrap --unshare-all --die-with-parent --new-session --ro-bind / / --proc /proc --dev /dev --bind"
+        argv = (*box.split(), command.workspace_root, command.workspace_root, "--", *wrapped.argv)
+        return replace(wrapped, argv=argv)
+
+
+SANDBOXES: dict[str, Callable[[], Sandbox]] = {"none": NoSandbox, "boxed": Boxed}
+
+
 class Scene:
     """Two sessions of one host."""
 
-    def __init__(self, folder: Path, sandbox: NoSandbox, groups: ControlGroups | None) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, groups: ControlGroups | None) -> None:
         self.folder = folder
         self.runner = ProcessRunner(folder / "runs", disk_floor_bytes=0)
         disk = DiskWatch(folder / "workspaces", SMALL.disk_bytes, 0, free=_imagined)
@@ -76,9 +91,9 @@ class Scene:
         return state, (await asyncio.to_thread(self.runner.output, key, 2_000)).text
 
 
-async def scene(folder: Path, bomb: str, groups: ControlGroups | None) -> dict[str, object]:
+async def scene(folder: Path, bomb: str, sandbox: Sandbox, groups: ControlGroups | None) -> dict[str, object]:
     """What became of the bomb, of its neighbour, and what was left running."""
-    stage = Scene(folder, NoSandbox(), groups)
+    stage = Scene(folder, sandbox, groups)
     outcomes: list[str] = []
     async with stage.watchdog.on_watch():
         outcomes.append(await _neighbour(stage, 0))
@@ -114,10 +129,10 @@ def _imagined(folder: Path) -> FreeSpace:
 
 def main(arguments: Sequence[str]) -> None:
     """Set the scene."""
-    folder, bomb, *named = arguments
+    folder, bomb, sandbox, *named = arguments
     hierarchies = Hierarchies(1, {name: Path(path) for name, _, path in (each.partition("=") for each in named)})
     groups = ControlGroups(hierarchies, SMALL, Path(folder), HOST) if named else None
-    sys.stdout.write(json.dumps(asyncio.run(scene(Path(folder), bomb, groups))))
+    sys.stdout.write(json.dumps(asyncio.run(scene(Path(folder), bomb, SANDBOXES[sandbox](), groups))))
 
 
 if __name__ == "__main__":

@@ -49,21 +49,20 @@ def groups_for(uid: int) -> Generator[Hierarchies]:
                 os.rmdir(path)
 
 
-def imitated(folder: Path, *, controllers: str = "cpu memory pids", is_root: bool = False) -> tuple[Path, Path]:
+def imitated(folder: Path, *, controllers: str = "cpu memory pids") -> tuple[Path, Path]:
     """A delegated group of version 2 as files: what `mountinfo` and `cgroup` of a process in it would say."""
     place = folder / "unified" / "worker.service"
     place.mkdir(parents=True)
     (place / "cgroup.controllers").write_text(f"{controllers}\n")
     (place / "cgroup.subtree_control").write_text("")
     (place / "cgroup.procs").write_text("")
-    if not is_root:
-        (place / "cgroup.type").write_text("domain\n")
+    (place / "cgroup.type").write_text("domain\n")
     mounts, own = folder / "mountinfo", folder / "cgroup"
     mounts.write_text(
         "31 23 0:28 / /sys rw,relatime - sysfs sysfs rw\n"
         f"41 31 0:38 / {folder / 'unified'} rw,relatime - cgroup2 cgroup2 rw\n"
     )
-    own.write_text("9:name=systemd:/\n0::/worker.service\n")
+    own.write_text("9:name=systemd:/\n0::/worker.service/longshift-worker\n")
     return mounts, own
 
 

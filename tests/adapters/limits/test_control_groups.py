@@ -115,6 +115,17 @@ async def test_a_command_whose_group_cannot_be_joined_is_not_started(tmp_path: P
     assert not made.exists()
 
 
+def container(folder: Path) -> tuple[Path, Hierarchies]:
+    """An imitated group as its own container sees it."""
+    mounts, own = imitated(folder)
+    place = folder / "unified" / "worker.service"
+    mounts.write_text(f"41 31 0:38 / {place} rw,relatime - cgroup2 cgroup2 rw\n")
+    own.write_text("0::/\n")
+    found = find_hierarchies(mounts, own)
+    assert isinstance(found, Hierarchies)
+    return place, found
+
+
 class TestVersion2:
     def test_a_delegated_group_is_found_and_nothing_is_changed(self, tmp_path: Path) -> None:
         mounts, own = imitated(tmp_path)
@@ -123,12 +134,9 @@ class TestVersion2:
         assert Hierarchies(2, dict.fromkeys(("pids", "memory", "cpu"), place)) == find_hierarchies(mounts, own)
         assert before == contents(place)
 
-    def test_the_workers_own_processes_go_into_a_group_of_their_own(self, tmp_path: Path) -> None:
-        mounts, own = imitated(tmp_path)
-        place = tmp_path / "unified" / "worker.service"
+    def test_a_containers_processes_go_into_a_group_of_their_own(self, tmp_path: Path) -> None:
+        place, found = container(tmp_path)
         (place / "cgroup.procs").write_text("4711\n")
-        found = find_hierarchies(mounts, own)
-        assert isinstance(found, Hierarchies)
         (place / "longshift-worker").mkdir()
         take_over(found)
         assert "4711" == (place / "longshift-worker" / "cgroup.procs").read_text()
@@ -136,20 +144,18 @@ class TestVersion2:
         assert (place / "cgroup.subtree_control").read_text() in {"+pids", "+memory", "+cpu"}
 
     def test_the_processes_of_the_whole_machine_stay_where_they_are(self, tmp_path: Path) -> None:
-        mounts, own = imitated(tmp_path, is_root=True)
-        place = tmp_path / "unified" / "worker.service"
+        place, found = container(tmp_path)
+        (place / "cgroup.type").unlink()
         (place / "cgroup.procs").write_text("1\n")
-        found = find_hierarchies(mounts, own)
-        assert isinstance(found, Hierarchies)
         take_over(found)
         assert not (place / "longshift-worker").exists()
 
-    def test_a_worker_that_was_moved_already_finds_the_delegated_group(self, tmp_path: Path) -> None:
+    def test_a_group_without_a_subgroup_for_the_worker_is_left_alone(self, tmp_path: Path) -> None:
         mounts, own = imitated(tmp_path)
-        own.write_text("0::/worker.service/longshift-worker\n")
+        own.write_text("0::/worker.service\n")
         found = find_hierarchies(mounts, own)
-        assert isinstance(found, Hierarchies)
-        assert tmp_path / "unified" / "worker.service" == found.folders["pids"]
+        assert isinstance(found, Unusable)
+        assert "/worker.service was not delegated with a subgroup longshift-worker" in found.why
 
     def test_a_group_has_the_sessions_limits(self, tmp_path: Path) -> None:
         found = find_hierarchies(*imitated(tmp_path))
