@@ -53,6 +53,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
             cwd=str(context.root),
             workspace_root=str(context.root),
             home=str(context.home),
+            group=context.task_id,
         )
     )
     return CommandSpec(

@@ -109,6 +109,7 @@ class Ripgrep:
                 cwd=str(place.root),
                 workspace_root=str(context.root),
                 home=str(context.home),
+                group=context.task_id,
                 readable_paths=(self._executable, *([] if place.root == context.root else [str(place.root)])),
             )
         )

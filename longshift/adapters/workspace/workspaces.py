@@ -293,6 +293,7 @@ class Workspaces:
                 cwd=str(folder.tree),
                 workspace_root=str(folder.tree),
                 home=str(folder.home),
+                group=folder.path.name,
                 env=env or {},
             )
         )
