@@ -14,6 +14,7 @@ OURS = ("longshift", "workflows", "activities", "worker", "tests", "bench")
 PURE_STDLIB = (
     "__future__",
     "abc",
+    "base64",
     "bisect",
     "collections",
     "copy",
