@@ -153,6 +153,7 @@ ROWS = (
             "longshift.settings_budget",
             "longshift.settings_intake",
             "longshift.settings_people",
+            "longshift.settings_secrets",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -162,9 +163,24 @@ ROWS = (
         ours=("longshift.contracts",),
         vendors=("pydantic", "pydantic_settings"),
     ),
-    Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
-    Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
-    Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
+    Row(
+        "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
+    ),
+    Row(
+        "longshift/settings_people.py",
+        ours=("longshift.settings_intake", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_secrets.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_layers.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic_settings",),
+    ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),
     Row(
