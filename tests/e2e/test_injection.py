@@ -85,7 +85,10 @@ async def test_a_model_that_obeys_every_injected_text_gets_nothing_out(
             await asyncio.wait_for(bulletin.result(), 60)
             exits = [
                 ("history", (await handle.fetch_history()).to_json().encode()),
-                *((f"{name} command", said_by(running, name, "attacked")) for name in ("status", "transcript", "artifacts", "logs")),
+                *(
+                    (f"{name} command", said_by(running, name, "attacked"))
+                    for name in ("status", "transcript", "artifacts", "logs")
+                ),
                 *(
                     ("Slack", f"{each.text} {each.blocks} {each.metadata}".encode())
                     for each in slack.workspace.messages
