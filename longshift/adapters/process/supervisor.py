@@ -366,6 +366,7 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # a supervisor with secrets is not; its own /proc would be closed to it
         os.dup2(output, 1)
         os.dup2(output, 2)
         raise_oom_score()
