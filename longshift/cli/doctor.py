@@ -13,6 +13,7 @@ from longshift.cli.command import command
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
 from longshift.cli.diagnosis_intake import intake
+from longshift.cli.diagnosis_limits import limits
 from longshift.cli.diagnosis_people import people
 from longshift.cli.diagnosis_secrets import secrets
 from longshift.cli.exit_codes import ExitCode
@@ -54,7 +55,7 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     if probe:
         found.append(await diagnosis.endpoint(run))
     found.append(await asyncio.to_thread(secrets, run))
-    return [*found, await people(run), diagnosis.sandbox(run)]
+    return [*found, await people(run), diagnosis.sandbox(run), await asyncio.to_thread(limits, run)]
 
 
 def worst(findings: Sequence[Finding]) -> Level:

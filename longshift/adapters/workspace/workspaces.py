@@ -304,6 +304,7 @@ class Workspaces:
                 cwd=str(folder.tree),
                 workspace_root=str(folder.tree),
                 home=str(folder.home),
+                group=folder.path.name,
                 env=env or {},
             )
         )
@@ -313,6 +314,7 @@ class Workspaces:
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            group=wrapped.group,
             timeout_seconds=timeout_seconds,
             background=background,
         )
