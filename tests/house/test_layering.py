@@ -165,11 +165,6 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
-        "longshift/settings_limits.py",
-        ours=("longshift.adapters.limits",),
-        vendors=("pydantic", "pydantic_settings"),
-    ),
-    Row(
         "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
     ),
     Row(
@@ -186,6 +181,11 @@ ROWS = (
         "longshift/settings_layers.py",
         ours=("longshift.contracts", "longshift.adapters.secrets"),
         vendors=("pydantic_settings",),
+    ),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),

@@ -431,9 +431,7 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
         return
     with open(SPEC, encoding="utf-8") as file:
         spec: dict[str, Any] = json.load(file)
-    if secrets:
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody but root reads them out of this process's memory
-        spec["env"] = {**spec["env"], **secrets}
+    spec["env"] = {**spec["env"], **secrets}
     reserved = reserve_exit()
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -442,8 +440,10 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     listen(supervision, wake_write)
     refusals = kernel_refusals(spec)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
-    spec.clear()
-    secrets.clear()
+    if secrets:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
+        spec["env"] = {}
+        secrets.clear()
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()
