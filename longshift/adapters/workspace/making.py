@@ -5,13 +5,13 @@ make, and who holds the result, is decided in `workspaces.py`.
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
@@ -98,7 +98,7 @@ class Making:
         await asyncio.to_thread(discard, self.folder)
         self.folder.home.mkdir(exist_ok=True)
         if recovered is not None and self.folder.shadow.exists():
-            await asyncio.to_thread(shutil.rmtree, recovered.shadow)
+            await asyncio.to_thread(removed, recovered.shadow)
         elif recovered is not None:
             recovered.shadow.rename(self.folder.shadow)
 

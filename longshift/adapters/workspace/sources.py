@@ -1,11 +1,12 @@
 """Fetching a task's files: one function for every kind of source. How each kind is read is in its own module."""
 
+import asyncio
 import errno
-import shutil
 import uuid
 from pathlib import Path
 
 from longshift.adapters.workspace.archive import unpack_archive
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.clone import clone, head_commit
 from longshift.adapters.workspace.directory import copy_directory
 from longshift.adapters.workspace.git import RunGit, run_git
@@ -54,10 +55,10 @@ async def fetch(
     else:
         return fetched
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        await asyncio.to_thread(removed, part)
 
 
 def remove_parts(folder: Path) -> None:
     """Remove what fetches that were killed have left in `folder`."""
     for part in folder.glob(f".*{PART_SUFFIX}"):
-        shutil.rmtree(part, ignore_errors=True)
+        removed(part)
