@@ -109,6 +109,7 @@ class Built:
     """Those among them that hold slots; they stop first."""
     pools: dict[SlotKind, SlotPool] = field(default_factory=dict[SlotKind, SlotPool])
     slots: Slots | None = None
+    workspaces: Workspaces | None = None
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -140,6 +141,8 @@ async def workers(
             built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
+        if built.workspaces is not None:
+            await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
 
@@ -199,6 +202,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     sandbox = NoSandbox()
     archive = CheckpointArchive(parts.store)
     workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
+    built.workspaces = workspaces
     tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}

@@ -48,7 +48,7 @@ class CallInside:
             given.close()
             return await self._followed(own, out, err)
 
-    async def _followed(self, own: socket.socket, out: int, err: int) -> GitResult:
+    async def _followed(self, own: socket.socket, out: int, err: int) -> GitResult | None:
         def end() -> None:
             with suppress(OSError):
                 own.shutdown(socket.SHUT_WR)
@@ -89,9 +89,11 @@ class CallInside:
                 answer += chunk
         return answer
 
-    def _judged(self, body: bytes, *, timed_out: bool) -> GitResult:
-        answer = _parsed(body)
+    def _judged(self, body: bytes, *, timed_out: bool) -> GitResult | None:
+        answer = _parsed(body.removeprefix(git_inside.STARTED))
         self._box.is_broken = self._box.is_broken or not answer
+        if not body and not timed_out:
+            return None
         exit_code = answer.get("exit_code", -1 if timed_out else None)
         if not isinstance(exit_code, int):
             what = f"the sandbox ended while git {' '.join(self._call.arguments[:2])} ran in it"

@@ -3,8 +3,9 @@
 Run as `python -IS git_inside.py LIMITS`, a JSON object, with one end of a SOCK_SEQPACKET pair as its stdin; stdlib
 only, one file, one thread. A call is a message of one byte with descriptors: the call's own socket, git's stdin, stdout
 and stderr, then what git keeps open. The call's socket brings the request (its length in four bytes, then JSON with
-`arguments`, `cwd` and `environment`) and takes the answer: JSON with `exit_code`, or with `error`, then its end. When
-the other end stops sending, the call was given up: git is killed with all that it has started.
+`arguments`, `cwd` and `environment`) and takes the answer: a plus sign once git has begun, then JSON with `exit_code`
+or `error`, then its end. When the other end stops sending, the call was given up: git is killed with all that it has
+started.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 READY = b"ready"
 """Sent once, before the first call is read."""
 CALL = b"c"
+STARTED = b"+"
+"""Sent before the answer: without it git has never begun, and may be started again elsewhere."""
 LENGTH = struct.Struct("<I")
 DESCRIPTORS_LIMIT = 32
 STDIO = 3
 PR_SET_CHILD_SUBREAPER = 36
+LOOKS = 20
+LOOK_MILLISECONDS = 20
+"""The kernel's list of children may lack some while others end (proc(5)): so it is read again."""
 RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 """Python ignores them; git must not."""
 
@@ -56,8 +62,11 @@ def _serve(calls: socket.socket, woken: int) -> None:
     poll = select.poll()
     poll.register(calls, select.POLLIN)
     poll.register(woken, select.POLLIN)
+    looks = 0
     while True:
-        for descriptor, _ in poll.poll():
+        ready = poll.poll(LOOK_MILLISECONDS if looks else None)
+        looks = _looked(running, looks)
+        for descriptor, _ in ready:
             if descriptor == calls.fileno():
                 message, descriptors, _, _ = socket.recv_fds(calls, 1, DESCRIPTORS_LIMIT, socket.MSG_CMSG_CLOEXEC)
                 if not message:
@@ -76,6 +85,7 @@ def _serve(calls: socket.socket, woken: int) -> None:
                         own = running.pop(pid)
                         poll.unregister(own)
                         _kill_strays(running)
+                        looks = LOOKS
                         _answer(own, {"exit_code": os.waitstatus_to_exitcode(status)})
                 _kill_strays(running)
             else:
@@ -99,7 +109,7 @@ def _begun(own: socket.socket, descriptors: list[int]) -> int | None:
             return None
         for descriptor in descriptors[STDIO:]:
             os.set_inheritable(descriptor, True)
-        return os.posix_spawn(
+        pid = os.posix_spawn(
             program,
             ["git", *request["arguments"]],
             environment,
@@ -107,6 +117,9 @@ def _begun(own: socket.socket, descriptors: list[int]) -> int | None:
             setsid=True,
             setsigdef=RESET_SIGNALS,
         )
+        with contextlib.suppress(OSError):
+            own.send(STARTED, socket.MSG_NOSIGNAL)
+        return pid
     except (OSError, EOFError) as error:
         _answer(own, {"error": f"git cannot be started in the sandbox: {error}"})
         return None
@@ -153,6 +166,21 @@ def _ended() -> list[tuple[int, int]]:
         while (one := os.waitpid(-1, os.WNOHANG))[0]:
             ended.append(one)
     return ended
+
+
+def _looked(running: dict[int, socket.socket], looks: int) -> int:
+    """Look for strays while there may be some; how often that is still to be done."""
+    if looks:
+        _kill_strays(running)
+    return max(0, looks - 1) if running or _has_children() else 0
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _kill_strays(running: dict[int, socket.socket]) -> None:

@@ -43,6 +43,9 @@ class Making:
     folder: WorkspaceFolder
     runner: ProcessRunner
     run: RunGit
+    """Git for what is the operator's."""
+    inside: RunGit
+    """Git for all that lies in the folder."""
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
@@ -85,7 +88,7 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.run, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
 
@@ -114,7 +117,7 @@ class Making:
         if not self.folder.tree.exists():
             self.on_progress("fetching the source")
             fetched = self._fetched_folder()
-            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run)
+            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run, inside=self.inside)
             self._tree_begun(fetched, source_commit=commit)
         shadow = self._shadow(self.task.protected)
         base = None if self.task.setup else await self.empty.record_base(shadow)
@@ -181,7 +184,7 @@ class Making:
         source = self.task.workspace.model_copy(update={"allow_dirty": True})
         fetched, commit, complaint = self._fetched_folder(), record.workspace.source_commit, ""
         try:
-            await fetch(source, fetched, skip=self.skip, run=self.run, commit=commit)
+            await fetch(source, fetched, skip=self.skip, run=self.run, inside=self.inside, commit=commit)
         except (BadInput, WorkspaceFailed) as error:
             complaint = str(error)
             fetched.mkdir()
@@ -216,4 +219,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.run, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)

@@ -17,6 +17,7 @@ from longshift.adapters.workspace.delivery import DeliveryCounts, export, export
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
@@ -61,7 +62,7 @@ class Workspaces:
         self._host_queue = host_queue
         self._quick_calls = quick_calls
         self._archive = archive
-        self._run = run
+        self._git = GitPlaces(sandbox, run)
         self._huge_bytes = huge_bytes
         self._empty = EmptyShadow(run)
 
@@ -200,11 +201,16 @@ class Workspaces:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
         if self._archive is not None:
             self._archive.forget(workspace.workspace_id)
+        await self._git.close(self._folder(workspace.workspace_id).path)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:
         """End every command of a workspace that is still being made; how many were running."""
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
+
+    async def close(self) -> None:
+        """End what stands ready for the workspaces of this host; their commands go on under their supervisors."""
+        await self._git.close_all()
 
     async def mark_held(self, workspace: Workspace) -> None:
         """Remember over a restart that a session holds the workspace.
@@ -261,7 +267,8 @@ class Workspaces:
             host_id=self._host_id,
             folder=folder,
             runner=self._runner,
-            run=self._run,
+            run=self._git.outside,
+            inside=self._git.inside(folder.path),
             empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
@@ -322,7 +329,7 @@ class Workspaces:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)
 
     def _shadow(self, folder: WorkspaceFolder, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(folder.shadow, folder.tree, protected, self._run, self._huge_bytes)
+        return Shadow(folder.shadow, folder.tree, protected, self._git.inside(folder.path), self._huge_bytes)
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")
