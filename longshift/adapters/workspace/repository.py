@@ -10,9 +10,9 @@ from pathlib import Path
 from longshift.adapters.workspace.beneath import read_beneath, write_beneath
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
+from longshift.adapters.workspace.hindrances import run_past_pipes
 from longshift.adapters.workspace.ignore import NOISE
 from longshift.adapters.workspace.lock import locked
-from longshift.adapters.workspace.pipes import run_past_pipes
 
 BASE_REF = "refs/heads/base"
 CHECKPOINTS_REF = "refs/heads/checkpoints"

@@ -24,7 +24,7 @@ class PlainBubblewrap:
         binds += ["--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]
         for path in command.readable_paths:
             binds += ["--ro-bind", path, path]
-        for path in (command.workspace_root, *command.writable_paths):
+        for path in dict.fromkeys((command.workspace_root, command.home, *command.writable_paths)):
             binds += ["--bind", path, path]
         environment = clean_environment(command)
         argv = (
