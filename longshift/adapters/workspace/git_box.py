@@ -23,6 +23,9 @@ START_TIMEOUT_SECONDS = 60.0
 END_PATIENCE_SECONDS = 5.0
 COMPLAINT_LIMIT_BYTES = 4_096
 PIPE_BYTES = 65_536
+NOT_LIMITED = ("NPROC",)
+"""It counts the processes of the whole user, as many as there may be when the box starts: some time later there are
+others, and git could not be started."""
 JOINING = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 """A shell becomes the command after it has joined the control groups, so that nothing is started outside of them."""
 
@@ -143,7 +146,8 @@ def _spawned(sandbox: Sandbox, reach: Reach, stdin: int, stderr: int) -> subproc
             readable_paths=(*map(str, reach.readable), git_inside.__file__, *_interpreter()),
         )
     )
-    argv = [*wrapped.argv, json.dumps(dict(wrapped.limits))]
+    limits = {name: value for name, value in wrapped.limits.items() if name not in NOT_LIMITED}
+    argv = [*wrapped.argv, json.dumps(limits)]
     if wrapped.cgroups:
         argv = ["/bin/sh", "-c", JOINING, "join", *wrapped.cgroups, "--", *argv]
     return subprocess.Popen(

@@ -19,7 +19,7 @@ from longshift.adapters.workspace.git import GitCall, GitResult, run_git
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.contracts.errors import BadInput, WorkspaceFailed
 from longshift.contracts.workspace import Workspace
-from tests.adapters.workspace.confined import every_sandbox
+from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.workspace.conftest import Git
 from tests.adapters.workspace.hosts import FailingStore, Host, task
 from tests.adapters.workspace.traps import (
@@ -37,8 +37,8 @@ SOON_SECONDS = 60.0
 
 
 @pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    return request.param
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
+    return sandbox_named(request.param, tmp_path / "hidden")
 
 
 @pytest.fixture

@@ -20,14 +20,15 @@ from longshift.adapters.workspace.git import GitCall, GitResult, run_git
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.sandboxed_git import SandboxedGit
 from longshift.contracts.errors import WorkspaceFailed
-from tests.adapters.workspace.confined import every_sandbox
+from tests.adapters.workspace.confined import BUBBLEWRAP, every_sandbox, sandbox_named
+from tests.sandboxing import requires_bubblewrap
 
 SETTLED_SECONDS = 20.0
 
 
 @pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    return request.param
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
+    return sandbox_named(request.param, tmp_path)
 
 
 @pytest_asyncio.fixture
@@ -222,12 +223,13 @@ async def test_a_folder_that_took_the_place_of_another_is_seen(inside: Sandboxed
         await inside(shell(folder, "true"))
 
 
-class Broken:
+class Broken(NoSandbox):
     """A sandbox that does not start."""
 
     name = "broken"
 
     def __init__(self, *argv: str) -> None:
+        super().__init__()
         self._argv = argv
 
     def wrap(self, command: SandboxCommand) -> WrappedCommand:
@@ -282,11 +284,11 @@ from pathlib import Path
 from longshift.adapters.workspace.git import GitCall
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.sandboxed_git import SandboxedGit
-from tests.adapters.workspace.confined import every_sandbox
+from tests.adapters.workspace.confined import sandbox_named
 
 async def main() -> None:
     folder, word, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    sandbox = next(each.values[0] for each in every_sandbox() if each.id == name)
+    sandbox = sandbox_named(name, folder.parent)
     arguments = ("-c", f"alias.script=!sleep {word}", "script")
     await SandboxedGit(sandbox)(GitCall(arguments, folder, hardened_environment(), writable=(folder,)))
 
@@ -303,11 +305,9 @@ async def test_nothing_runs_on_when_the_worker_is_killed(sandbox: Sandbox, folde
     assert await settled(word, there=False)
 
 
+@requires_bubblewrap()
 async def test_git_sees_only_what_its_call_names(folder: Path, tmp_path: Path) -> None:
-    confined = next((each for each in every_sandbox() if each.id != NoSandbox.name and not each.marks), None)
-    if confined is None:
-        pytest.skip("bubblewrap is not installed")
-    git = SandboxedGit(confined.values[0])  # pyright: ignore[reportArgumentType] # pytest knows no types of values
+    git = SandboxedGit(sandbox_named(BUBBLEWRAP, tmp_path))
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "shown").mkdir()
     (tmp_path / "shown" / "text").write_text("shown")
