@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -221,3 +222,32 @@ async def test_a_clone_of_a_repository_on_this_host_does_not_push_to_it(a: Host,
     assert str(repository) == git(a.tree, "remote", "get-url", "origin")
     with pytest.raises(AssertionError, match="pushing-is-not-possible-from-here"):
         git(a.tree, "push", "origin", "HEAD:refs/heads/new")
+
+
+def commit_of_tree(repository: Path, git: Git, mode: bytes, name: bytes) -> None:
+    """Commit a tree with one entry, as no git of today writes it."""
+    blob = git(repository, "hash-object", "-w", "src/app.py")
+    body = mode + b" " + name + b"\0" + bytes.fromhex(blob)
+    (repository / "raw").write_bytes(body)
+    tree = git(repository, "hash-object", "-t", "tree", "--literally", "-w", "raw")
+    git(repository, "update-ref", "HEAD", git(repository, "commit-tree", tree, "-m", "odd"))
+
+
+async def test_a_fetched_repository_with_an_old_tools_faults_is_taken(a: Host, repository: Path, git: Git) -> None:
+    commit_of_tree(repository, git, b"0100644", b"old.txt")
+    workspace = await a.prepare(task(workspace={"git": repository.as_uri()}), 1)
+    assert (1, True) == (workspace.files, (a.tree / "old.txt").exists())
+
+
+async def test_a_fetched_repository_that_names_gits_own_folder_is_refused(a: Host, repository: Path, git: Git) -> None:
+    commit_of_tree(repository, git, b"100644", b".git")
+    with pytest.raises(BadInput, match="hasDotgit"):
+        await a.prepare(task(workspace={"git": repository.as_uri()}), 1)
+
+
+async def test_an_archive_that_is_absurdly_deep_is_refused(a: Host, tmp_path: Path) -> None:
+    path = tmp_path / "deep.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("d/" * 3_000 + "file"))
+    with pytest.raises(BadInput, match="more than 200 folders deep"):
+        await a.prepare(task(workspace={"archive": str(path)}), 1)
