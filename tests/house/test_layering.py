@@ -155,6 +155,7 @@ ROWS = (
             "longshift.settings_limits",
             "longshift.settings_people",
             "longshift.settings_secrets",
+            "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -171,6 +172,9 @@ ROWS = (
         "longshift/settings_people.py",
         ours=("longshift.settings_intake", "longshift.adapters.secrets"),
         vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
     ),
     Row(
         "longshift/settings_secrets.py",
