@@ -155,6 +155,7 @@ ROWS = (
             "longshift.settings_limits",
             "longshift.settings_people",
             "longshift.settings_secrets",
+            "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -162,11 +163,6 @@ ROWS = (
     Row(
         "longshift/settings_budget.py",
         ours=("longshift.contracts",),
-        vendors=("pydantic", "pydantic_settings"),
-    ),
-    Row(
-        "longshift/settings_limits.py",
-        ours=("longshift.adapters.limits",),
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
@@ -178,6 +174,9 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
+        "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
+    ),
+    Row(
         "longshift/settings_secrets.py",
         ours=("longshift.contracts", "longshift.adapters.secrets"),
         vendors=("pydantic", "pydantic_settings"),
@@ -186,6 +185,11 @@ ROWS = (
         "longshift/settings_layers.py",
         ours=("longshift.contracts", "longshift.adapters.secrets"),
         vendors=("pydantic_settings",),
+    ),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),
