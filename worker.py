@@ -46,6 +46,7 @@ from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
+from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
@@ -313,6 +314,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, roles: frozenset[Role
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     client = await connect(settings, runtime=telemetry.runtime, identity=f"longshift-{settings.host_id}")
+    await require_payload_keys(client, settings.key_ring)
     await register_search_attributes(client)
     await run_worker(settings, client, telemetry, roles, stopped)
 

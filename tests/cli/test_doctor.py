@@ -36,6 +36,7 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "bash": "ok",
         "ripgrep": "ok",
         "model": "fail",
+        "encryption": "warn",
         "people": "ok",
         "sandbox": "warn",
     } == {**levels(found), "disk": "ok"}

@@ -106,6 +106,7 @@ ROWS = (
         ours=(*CORE, "longshift.adapters.slack.limits", "longshift.adapters.fake_slack"),
         vendors=("aiohttp", "orjson"),
     ),
+    Row("longshift/adapters/codec", ours=(*CORE, "longshift.adapters.codec"), vendors=("cryptography",)),
     Row(
         "longshift/adapters",
         ours=(*CORE, VERSION, "longshift.adapters"),
@@ -150,6 +151,7 @@ ROWS = (
             "longshift.adapters",
             "longshift.settings_layers",
             "longshift.settings_budget",
+            "longshift.settings_codec",
             "longshift.settings_intake",
             "longshift.settings_people",
             "longshift.host_identity",
@@ -159,6 +161,11 @@ ROWS = (
     Row(
         "longshift/settings_budget.py",
         ours=("longshift.contracts",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_codec.py",
+        ours=("longshift.contracts", "longshift.adapters.codec", "longshift.settings_intake"),
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
@@ -177,7 +184,7 @@ ROWS = (
     Row("longshift/cli", ours=("longshift", "workflows", "activities", "worker"), vendors=EVERY_VENDOR),
     *(
         Row(place, ours=("longshift", "workflows", "activities"), vendors=EVERY_VENDOR)
-        for place in ("longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
+        for place in ("longshift/codec_server", "longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
     ),
 )
 
