@@ -101,8 +101,12 @@ async def _authorized(request: Request, services: CodecServices) -> Token:
     if in_path is not None and origin is None:
         raise Problem(403, "origin", "a token in the path is for the Web UI; send `Authorization: Bearer …` instead")
     token = await token_of(in_path or bearer_token(request), services.tokens, f"--scope {Scope.DECODE}")
-    if Scope.DECODE not in token.scopes:
-        raise Problem(403, "forbidden", f"authorization: the token {token.name!r} lacks the scope 'decode'")
+    if Scope.DECODE not in token.scopes or token.is_limited:
+        raise Problem(
+            403,
+            "forbidden",
+            f"authorization: the token {token.name!r} lacks the scope 'decode', or is limited to some sessions",
+        )
     return token
 
 
