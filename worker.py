@@ -269,7 +269,7 @@ async def run_worker(
     ):
         if settings.health_address:
             listener = listener_on(settings.health_address, "health_address")
-            facts = _facts(settings, roles, built, stopped)
+            facts = _facts(built, stopped)
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
@@ -289,15 +289,10 @@ async def run_worker(
         await asyncio.gather(*(each.shutdown() for each in built.workers))
 
 
-def _facts(
-    settings: Settings, roles: frozenset[Role], built: Built, stopped: asyncio.Event
-) -> Callable[[], dict[str, Any]]:
+def _facts(built: Built, stopped: asyncio.Event) -> Callable[[], dict[str, bool]]:
     return lambda: {
         "ready": not stopped.is_set() and all(each.is_running for each in built.workers),
         "draining": stopped.is_set(),
-        "roles": sorted(roles),
-        "host_id": settings.host_id,
-        "slots": {kind.value: {"used": pool.used, "of": pool.capacity} for kind, pool in built.pools.items()},
     }
 
 

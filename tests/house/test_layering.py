@@ -67,6 +67,7 @@ BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
     *BROKERS,
     "aiohttp",
+    "h11",
     "httpx",
     "obstore",
     "opentelemetry",

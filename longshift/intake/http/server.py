@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from longshift.contracts.errors import BadInput
+from longshift.http_connections import HEAD_SECONDS, connections
 from longshift.intake.http.address import ApiAddress, own_address, remove_address, write_address
 
 HOST = "127.0.0.1"
@@ -23,7 +24,12 @@ MAX_CONNECTIONS = 2_000
 
 @contextlib.asynccontextmanager
 async def serve(
-    app: Starlette, address: str | None = None, *, data_dir: Path | None = None, setting: str = "api_address"
+    app: Starlette,
+    address: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    setting: str = "api_address",
+    head_seconds: float = HEAD_SECONDS,
 ) -> AsyncGenerator[ApiAddress]:
     """Serve `app` on `address` (`host:port`); without one on 127.0.0.1:7280, or on a free port if that is taken.
 
@@ -33,7 +39,7 @@ async def serve(
         BadInput: the address cannot be used.
     """
     listener = await asyncio.to_thread(_listener, address, setting)
-    server = _server(app)
+    server = _server(app, head_seconds)
     config = server.config
     server.lifespan = config.lifespan_class(config)
     # uvicorn's own loop is left out: it takes over signals
@@ -53,10 +59,10 @@ async def serve(
         await server.shutdown(sockets=[listener])
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: Starlette, head_seconds: float) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=connections(head_seconds),
         ws="none",
         lifespan="off",
         log_config=None,
