@@ -3,15 +3,14 @@
 Part of `settings.Settings`.
 """
 
-import os
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from longshift.adapters.codec import KeyRing, read_key
+from longshift.adapters.secrets import ReferredSecret, SecretReference
 from longshift.contracts.errors import BadInput
 from longshift.settings_intake import ADDRESS, listed_in_text
 
@@ -20,8 +19,8 @@ class CodecSettings(BaseSettings):
     """Payload keys and the codec server."""
 
     payload_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """`ID:KEY`, the one that encrypts first: KEY is 32 bytes in base64, `env:VARIABLE` or `file:PATH`. Without any,
-    the engine keeps everything in clear."""
+    """`ID:KEY`, the one that encrypts first: KEY is 32 bytes in base64, or a reference as other secrets have it.
+    Without any, the engine keeps everything in clear."""
     codec_address: str | None = Field(default=None, pattern=ADDRESS)
     """`host:port` of the codec server for the Web UI; without one it does not run."""
 
@@ -37,41 +36,32 @@ class CodecSettings(BaseSettings):
 
     @cached_property
     def key_ring(self) -> KeyRing:
-        """The payload keys; references are resolved at the first use.
+        """The payload keys; references are resolved at the first use, and once. May block.
 
         Raises:
             BadInput: a key or a reference to one is wrong; the message names its id and the remedy.
         """
-        return KeyRing([read_key(key_id, text) for key_id, text in self._key_texts()])
+        return KeyRing([read_key(key_id, secret.get_secret_value()) for key_id, secret in self._texts])
 
-    def codec_secrets(self) -> set[str]:
-        """The secrets among these settings.
+    def codec_secrets(self) -> dict[str, SecretStr]:
+        """The secrets among these settings, by name.
 
         Raises:
-            BadInput: a reference cannot be resolved.
+            BadInput: a reference names nothing.
         """
-        return {text for _, text in self._key_texts()}
+        return {f"payload_keys: {key_id}": secret for key_id, secret in self._texts}
 
-    def _key_texts(self) -> list[tuple[str, str]]:
-        """Id and base64 of each key."""
+    @cached_property
+    def _texts(self) -> list[tuple[str, SecretStr]]:
+        """Id and base64 of each key, or where that is."""
         pairs = [key.get_secret_value().partition(":") for key in self.payload_keys]
-        return [(key_id.strip(), _resolved(key_id.strip(), text.strip())) for key_id, _, text in pairs]
+        return [(key_id.strip(), _placed(key_id.strip(), text.strip())) for key_id, _, text in pairs]
 
 
-def _resolved(key_id: str, text: str) -> str:
-    """The text itself, or what it refers to: the one place that knows of references to keys."""
-    kind, colon, name = text.partition(":")
-    if not colon:
-        return text
-    if kind == "env":
-        found = os.environ.get(name, "").strip()
-        if not found:
-            raise BadInput(f"payload_keys: {key_id}: the variable {name} is not set; set it, or name another")
-        return found
-    if kind == "file":
-        try:
-            return Path(name).expanduser().read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise BadInput(f"payload_keys: {key_id}: {name} cannot be read ({reason}); mend the path") from None
-    raise BadInput(f"payload_keys: {key_id}: {kind}:… is no reference; write base64, env:VARIABLE or file:PATH")
+def _placed(key_id: str, text: str) -> SecretStr:
+    name = f"payload_keys: {key_id}"
+    try:
+        reference = SecretReference.parse(text)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error}") from None
+    return SecretStr(text) if reference is None else ReferredSecret(reference, name=name)

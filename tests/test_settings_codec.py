@@ -44,9 +44,10 @@ def test_a_key_may_stand_in_a_file_or_another_variable(home: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("one:env:NO_SUCH_VARIABLE", "one: the variable NO_SUCH_VARIABLE is not set"),
-        ("one:file:/no/such/key", r"one: /no/such/key cannot be read \(No such file"),
-        ("one:vault:secret/x", "one: vault:… is no reference"),
+        ("one:env:NO_SUCH_VARIABLE", "payload_keys: one: env:NO_SUCH_VARIABLE is not set"),
+        ("one:file:/no/such/key", r"payload_keys: one: file:/no/such/key cannot be read \(No such file"),
+        ("one:env:", "payload_keys: one: env: names nothing"),
+        ("one:vault:secret/x", "payload_keys: one: is not base64"),
         ("one:c2hvcnQ=", "one: has 5 bytes instead of 32"),
         ("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==", "'…' is no id of a key"),
     ],

@@ -71,7 +71,7 @@ async def listening(client: Client, folder: Path) -> AsyncGenerator[Faces]:
         telemetry = Telemetry.from_settings(Settings(data_dir=folder, metrics_address=metrics))
         stack.callback(telemetry.close)
         urls = {"health": health, "codec": codec_url, "api": api.url, "metrics": f"http://{metrics}"}
-        yield Faces(urls, (str(folder), *codec.codec_secrets()))
+        yield Faces(urls, (str(folder), *(secret.get_secret_value() for secret in codec.codec_secrets().values())))
 
 
 @pytest_asyncio.fixture
