@@ -34,7 +34,6 @@ from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
@@ -50,6 +49,7 @@ from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import make_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -115,6 +115,7 @@ class Built:
     slots: Slots | None = None
     keeping: SessionKeeping | None = None
     """Of a host: what keeps its sessions within their limits."""
+    workspaces: Workspaces | None = None
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -146,6 +147,8 @@ async def workers(
             built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
+        if built.workspaces is not None:
+            await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
 
@@ -204,9 +207,9 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
-    sandbox = built.keeping.around(NoSandbox())
+    sandbox = built.keeping.around(make_sandbox(settings))
     archive = CheckpointArchive(parts.store)
-    workspaces = Workspaces(
+    workspaces = built.workspaces = Workspaces(
         data,
         runner,
         sandbox,
@@ -299,8 +302,8 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            sandbox="none",
             limits=None if built.keeping is None else built.keeping.name,
+            sandbox=settings.sandbox,
             profile=settings.model_profile,
         )
         await stopped.wait()

@@ -28,6 +28,7 @@ from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
 from longshift.settings_people import PeopleSettings
 from longshift.settings_secrets import SecretsSettings, resolve_all, seen
+from longshift.settings_sandbox import SandboxSettings
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -45,7 +46,15 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, CodecSettings, IntakeSettings, LimitSettings, PeopleSettings, SecretsSettings):
+class Settings(
+    BudgetSettings,
+    CodecSettings,
+    IntakeSettings,
+    LimitSettings,
+    PeopleSettings,
+    SandboxSettings,
+    SecretsSettings,
+):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -89,7 +98,6 @@ class Settings(BudgetSettings, CodecSettings, IntakeSettings, LimitSettings, Peo
     remind_after_seconds: float = Field(default=14_400, ge=0, le=2_592_000)
     """How long after a question people are reminded of it first, and then every 12 hours; 0: never."""
 
-    sandbox: Literal["none"] = "none"
     disk_floor_bytes: int = Field(default=1_000_000_000, ge=0)
     """Nothing new is started with less free space than this."""
     graceful_shutdown_seconds: float = Field(default=30, ge=0, le=3_600)

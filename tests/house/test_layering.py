@@ -158,6 +158,7 @@ ROWS = (
             "longshift.settings_limits",
             "longshift.settings_people",
             "longshift.settings_secrets",
+            "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -178,17 +179,15 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
-        "longshift/settings_limits.py",
-        ours=("longshift.adapters.limits",),
-        vendors=("pydantic", "pydantic_settings"),
-    ),
-    Row(
         "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
     ),
     Row(
         "longshift/settings_people.py",
         ours=("longshift.settings_intake", "longshift.adapters.secrets"),
         vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
     ),
     Row(
         "longshift/settings_secrets.py",
@@ -199,6 +198,11 @@ ROWS = (
         "longshift/settings_layers.py",
         ours=("longshift.contracts", "longshift.adapters.secrets"),
         vendors=("pydantic_settings",),
+    ),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),

@@ -199,6 +199,7 @@ class Supervision:
         self.signalled = 0
         self._timeout_seconds: float | None = spec["timeout_seconds"]
         self._grace_seconds: float = spec["grace_seconds"]
+        self._is_guarded: bool = spec.get("guarded", False)
         self._output = output
         self._wake = wake
         self._child = 0
@@ -274,14 +275,15 @@ class Supervision:
     def _signal_all(self, number: int) -> None:
         """Signal every descendant once: the command's group in one stroke, those that left it one by one."""
         group = 0
-        if self.exit_code is None:
+        spared = self._child if self._is_guarded and number == signal.SIGTERM else 0
+        if self.exit_code is None and not spared:
             # Only while the leader is not reaped: until then nobody else can have its pid, and so the group's id.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child, number)
                 group = self._child
         for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getpgid(pid) != group:
+                if pid != spared and os.getpgid(pid) != group:
                     os.kill(pid, number)
 
     def _kill_rest(self) -> None:
@@ -431,9 +433,7 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
         return
     with open(SPEC, encoding="utf-8") as file:
         spec: dict[str, Any] = json.load(file)
-    if secrets:
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody but root reads them out of this process's memory
-        spec["env"] = {**spec["env"], **secrets}
+    spec["env"] = {**spec["env"], **secrets}
     reserved = reserve_exit()
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -442,8 +442,10 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     listen(supervision, wake_write)
     refusals = kernel_refusals(spec)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
-    spec.clear()
-    secrets.clear()
+    if secrets:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
+        spec["env"] = {}
+        secrets.clear()
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()

@@ -5,7 +5,6 @@ make, and who holds the result, is decided in `workspaces.py`.
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
@@ -45,6 +45,9 @@ class Making:
     folder: WorkspaceFolder
     runner: ProcessRunner
     run: RunGit
+    """Git for what is the operator's."""
+    inside: RunGit
+    """Git for all that lies in the folder."""
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
@@ -91,7 +94,7 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.run, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
 
@@ -103,8 +106,9 @@ class Making:
             await self._life_begun(place)
         await asyncio.to_thread(discard, self.folder)
         self.folder.home.mkdir(exist_ok=True)
+        self.folder.tmp.mkdir(exist_ok=True)
         if recovered is not None and self.folder.shadow.exists():
-            await asyncio.to_thread(shutil.rmtree, recovered.shadow)
+            await asyncio.to_thread(removed, recovered.shadow)
         elif recovered is not None:
             recovered.shadow.rename(self.folder.shadow)
 
@@ -120,7 +124,7 @@ class Making:
         if not self.folder.tree.exists():
             self.on_progress("fetching the source")
             fetched = self._fetched_folder()
-            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run)
+            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run, inside=self.inside)
             self._tree_begun(fetched, source_commit=commit)
         shadow = self._shadow(self.task.protected)
         base = None if self.task.setup else await self.empty.record_base(shadow)
@@ -187,7 +191,7 @@ class Making:
         source = self.task.workspace.model_copy(update={"allow_dirty": True})
         fetched, commit, complaint = self._fetched_folder(), record.workspace.source_commit, ""
         try:
-            await fetch(source, fetched, skip=self.skip, run=self.run, commit=commit)
+            await fetch(source, fetched, skip=self.skip, run=self.run, inside=self.inside, commit=commit)
         except (BadInput, WorkspaceFailed) as error:
             complaint = str(error)
             fetched.mkdir()
@@ -226,4 +230,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.run, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)

@@ -18,6 +18,7 @@ from longshift.adapters.workspace.delivery import DeliveryCounts, export, export
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
@@ -26,7 +27,7 @@ from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
-from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.errors import HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.verification import DiffRecord
@@ -66,7 +67,7 @@ class Workspaces:
         self._host_queue = host_queue
         self._quick_calls = quick_calls
         self._archive = archive
-        self._run = run
+        self._git = GitPlaces(sandbox, run)
         self._huge_bytes = huge_bytes
         self._secrets = secrets or SecretBook()
         self._clean = clean
@@ -209,11 +210,16 @@ class Workspaces:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
         if self._archive is not None:
             self._archive.forget(workspace.workspace_id)
+        await self._git.close(self._folder(workspace.workspace_id).path)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:
         """End every command of a workspace that is still being made; how many were running."""
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
+
+    async def close(self) -> None:
+        """End what stands ready for the workspaces of this host; their commands go on under their supervisors."""
+        await self._git.close_all()
 
     async def mark_held(self, workspace: Workspace) -> None:
         """Remember over a restart that a session holds the workspace.
@@ -270,7 +276,8 @@ class Workspaces:
             host_id=self._host_id,
             folder=folder,
             runner=self._runner,
-            run=self._run,
+            run=self._git.outside,
+            inside=self._git.inside(folder.path),
             empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
@@ -298,16 +305,8 @@ class Workspaces:
         background: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> CommandSpec:
-        wrapped = self._sandbox.wrap(
-            SandboxCommand(
-                argv=("bash", "-c", command),
-                cwd=str(folder.tree),
-                workspace_root=str(folder.tree),
-                home=str(folder.home),
-                group=folder.path.name,
-                env=env or {},
-            )
-        )
+        folder.tmp.mkdir(exist_ok=True)  # a release before this one has made none
+        wrapped = self._sandbox.wrap(self._in_tree(folder, ("bash", "-c", command), env or {}))
         return CommandSpec(
             argv=wrapped.argv,
             cwd=wrapped.cwd,
@@ -315,9 +314,32 @@ class Workspaces:
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
             group=wrapped.group,
+            guarded=wrapped.guarded,
             timeout_seconds=timeout_seconds,
             background=background,
         )
+
+    def _in_tree(
+        self, folder: WorkspaceFolder, argv: tuple[str, ...], env: Mapping[str, str] | None = None
+    ) -> SandboxCommand:
+        return SandboxCommand(
+            argv=argv,
+            cwd=str(folder.tree),
+            workspace_root=str(folder.tree),
+            home=str(folder.home),
+            tmp=str(folder.tmp),
+            group=folder.path.name,
+            env=env or {},
+        )
+
+    async def require_sandbox(self, workspace: Workspace, output: str) -> None:
+        """See whether a command that failed with this output was run at all.
+
+        Raises:
+            HostError: its sandbox cannot be entered.
+        """
+        if why := await self._sandbox.broken(self._in_tree(self.open(workspace), ("true",)), output):
+            raise HostError(f"sandbox: {why}")
 
     def _opened(self, workspace: Workspace) -> tuple[WorkspaceFolder, Ready]:
         name = workspace.workspace_id
@@ -335,7 +357,7 @@ class Workspaces:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)
 
     def _shadow(self, folder: WorkspaceFolder, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(folder.shadow, folder.tree, protected, self._run, self._huge_bytes)
+        return Shadow(folder.shadow, folder.tree, protected, self._git.inside(folder.path), self._huge_bytes)
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")
