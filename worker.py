@@ -45,6 +45,7 @@ from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
+from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
@@ -289,7 +290,7 @@ async def run_worker(
     ):
         if settings.health_address:
             listener = listener_on(settings.health_address, "health_address")
-            facts = _facts(settings, roles, built, stopped)
+            facts = _facts(built, stopped)
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
@@ -312,15 +313,10 @@ async def run_worker(
         await asyncio.gather(*(each.shutdown() for each in built.workers))
 
 
-def _facts(
-    settings: Settings, roles: frozenset[Role], built: Built, stopped: asyncio.Event
-) -> Callable[[], dict[str, Any]]:
+def _facts(built: Built, stopped: asyncio.Event) -> Callable[[], dict[str, bool]]:
     return lambda: {
         "ready": not stopped.is_set() and all(each.is_running for each in built.workers),
         "draining": stopped.is_set(),
-        "roles": sorted(roles),
-        "host_id": settings.host_id,
-        "slots": {kind.value: {"used": pool.used, "of": pool.capacity} for kind, pool in built.pools.items()},
     }
 
 
@@ -337,6 +333,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, roles: frozenset[Role
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     client = await connect(settings, runtime=telemetry.runtime, identity=f"longshift-{settings.host_id}")
+    await require_payload_keys(client, settings.key_ring)
     await register_search_attributes(client)
     await run_worker(settings, client, telemetry, roles, stopped)
 

@@ -37,6 +37,7 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "ripgrep": "ok",
         "model": "fail",
         "secrets": "ok",
+        "encryption": "warn",
         "people": "ok",
         "sandbox": "warn",
         "limits": "ok",

@@ -68,6 +68,7 @@ BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
     *BROKERS,
     "aiohttp",
+    "h11",
     "httpx",
     "obstore",
     "opentelemetry",
@@ -107,6 +108,7 @@ ROWS = (
         ours=(*CORE, "longshift.adapters.slack.limits", "longshift.adapters.fake_slack"),
         vendors=("aiohttp", "orjson"),
     ),
+    Row("longshift/adapters/codec", ours=(*CORE, "longshift.adapters.codec"), vendors=("cryptography",)),
     Row(
         "longshift/adapters",
         ours=(*CORE, VERSION, "longshift.adapters"),
@@ -151,6 +153,7 @@ ROWS = (
             "longshift.adapters",
             "longshift.settings_layers",
             "longshift.settings_budget",
+            "longshift.settings_codec",
             "longshift.settings_intake",
             "longshift.settings_limits",
             "longshift.settings_people",
@@ -163,6 +166,16 @@ ROWS = (
     Row(
         "longshift/settings_budget.py",
         ours=("longshift.contracts",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_codec.py",
+        ours=(
+            "longshift.contracts",
+            "longshift.adapters.codec",
+            "longshift.adapters.secrets",
+            "longshift.settings_intake",
+        ),
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
@@ -204,7 +217,7 @@ ROWS = (
     Row("longshift/cli", ours=("longshift", "workflows", "activities", "worker"), vendors=EVERY_VENDOR),
     *(
         Row(place, ours=("longshift", "workflows", "activities"), vendors=EVERY_VENDOR)
-        for place in ("longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
+        for place in ("longshift/codec_server", "longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
     ),
 )
 
