@@ -410,10 +410,10 @@ def confine(child: int, spec: dict[str, Any]) -> None:
         resource.prlimit(child, number, (value, value))
 
 
-def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
-    """How often the kernel has, so far, killed for want of memory or refused to fork in the command's groups."""
+def kernel_refusals(groups: list[str]) -> dict[str, int]:
+    """How often the kernel has, so far, killed for want of memory or refused to fork in these groups."""
     found = {"oom_kills": 0, "refused_forks": 0}
-    for folder in spec.get("cgroups", ()):
+    for folder in groups:
         for file_name, key, name in COUNTERS:
             with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
                 found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
@@ -440,7 +440,8 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     output = Output(spec["head_bytes"], spec["tail_bytes"])
     supervision = Supervision(spec, output, wake)
     listen(supervision, wake_write)
-    refusals = kernel_refusals(spec)
+    groups: list[str] = spec.get("cgroups", [])
+    refusals = kernel_refusals(groups)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
     if secrets:
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
@@ -468,7 +469,7 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
-            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(groups).items()},
         },
     )
 
