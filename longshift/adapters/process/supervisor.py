@@ -62,6 +62,9 @@ COUNTERS = (
 )
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
+KEYCTL = {"x86_64": 250, "aarch64": 219}
+KEYCTL_JOIN_SESSION_KEYRING = 1
+"""A new one: the worker's keys are inherited like an environment, and namespaces do not hide them."""
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -425,9 +428,12 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
 
     Raises: OSError, before anything is started, when the run directory cannot be written.
     """
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    libc = ctypes.CDLL(None, use_errno=True)
+    prctl = libc.prctl
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if keyctl := KEYCTL.get(os.uname().machine):
+        libc.syscall(keyctl, KEYCTL_JOIN_SESSION_KEYRING, None)
     lock = take_lock()
     if lock is None:
         return
