@@ -23,6 +23,7 @@ from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
+from longshift.settings_network import NetworkSettings
 from longshift.settings_people import PeopleSettings
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
@@ -41,7 +42,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
+class Settings(BudgetSettings, IntakeSettings, NetworkSettings, PeopleSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -29,6 +29,7 @@ PURE_STDLIB = (
     "hashlib",
     "heapq",
     "html",
+    "ipaddress",
     "itertools",
     "json",
     "keyword",
@@ -89,6 +90,20 @@ EVERY_VENDOR = (
 ROWS = (
     # A supervisor outlives the release that started it, and starts in 30 ms: one file, no imports but the stdlib's.
     Row("longshift/adapters/process/supervisor.py", ours=()),
+    # It runs inside of the sandbox, where nothing of the product but this file is to be found.
+    Row("longshift/adapters/sandbox/bridge.py", ours=()),
+    *(
+        # The proxy runs without the installed packages. Of the policy it has what needs none.
+        Row(
+            f"longshift/adapters/network/{name}.py",
+            ours=("longshift.adapters.network", "longshift.policy.addresses", "longshift.policy.hosts"),
+        )
+        for name in (
+            *("bodies", "byte_count", "client_hello", "dialling", "proxy"),
+            *("relay", "request_head", "request_log"),
+        )
+    ),
+    *(Row(f"longshift/policy/{name}.py", ours=(), stdlib=PURE_STDLIB) for name in ("addresses", "hosts")),
     Row("longshift/contracts", ours=("longshift.contracts",), vendors=(*PYDANTIC, "temporalio.activity")),
     Row("longshift/policy", ours=CORE, stdlib=PURE_STDLIB),
     Row(
@@ -151,6 +166,7 @@ ROWS = (
             "longshift.settings_layers",
             "longshift.settings_budget",
             "longshift.settings_intake",
+            "longshift.settings_network",
             "longshift.settings_people",
             "longshift.host_identity",
         ),
@@ -162,6 +178,7 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
+    Row("longshift/settings_network.py", ours=CORE, vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),

@@ -1,0 +1,44 @@
+"""Gives commands their way to the proxy, in whatever backend: the bridge starts them. The rest is the backend's."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from longshift.adapters.sandbox import bridge
+from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
+
+BRIDGE = Path(bridge.__file__)
+USUAL_PREFIXES = ("/usr", "/bin", "/lib")
+"""What backends make readable without being told."""
+
+
+class Networked:
+    """A sandbox whose commands get the bridge if, and only if, they have a proxy."""
+
+    def __init__(self, sandbox: Sandbox, *, socket: str = "") -> None:
+        """`socket` is the place at which the backend shows a command its proxy; empty: where it is on the host."""
+        self._sandbox = sandbox
+        self._socket = socket
+        self._python = os.path.realpath(sys.executable)
+        prefix = os.path.realpath(sys.base_prefix)
+        is_usual = any(prefix == each or prefix.startswith(f"{each}/") for each in USUAL_PREFIXES)
+        self._readable = (str(BRIDGE),) if is_usual else (str(BRIDGE), prefix)
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self._sandbox.name
+
+    def wrap(self, command: SandboxCommand) -> WrappedCommand:
+        """The backend's command line; without a proxy nothing is added to it."""
+        if not command.proxy_socket:
+            return self._sandbox.wrap(command)
+        start = (self._python, "-IS", str(BRIDGE), self._socket or command.proxy_socket)
+        return self._sandbox.wrap(
+            replace(
+                command,
+                argv=(*start, *command.argv),
+                readable_paths=(*command.readable_paths, *self._readable),
+            )
+        )
