@@ -26,6 +26,11 @@ from longshift.policy.addresses import parsed_networks
 from longshift.policy.hosts import is_allowed, parsed_rule
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+BACKLOG = 512
+LINGER_SECONDS = 1.0
+LINGER_PIECES = 64
+CROWD = 4
+"""So many times the connections that are served at a time may be told that they are not."""
 PHRASES = {400: "Bad Request", 403: "Forbidden", 408: "Request Timeout", 431: "Header Fields Too Large"} | {
     501: "Not Implemented",
     502: "Bad Gateway",
@@ -92,14 +97,27 @@ class Proxy:
         self._log = log
         self._used = used
         self._resolve = resolve
-        self._open = 0
         self._number = 0
+        self._serving: set[asyncio.Task[None]] = set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one request of a client, and close its connection when it is over."""
+        if len(self._serving) >= CROWD * self._rules.connections:
+            writer.transport.abort()
+            return
         self._number += 1
-        self._open += 1
-        request = _Request(self._number, End(reader, writer))
+        task = asyncio.create_task(self._serve(_Request(self._number, End(reader, writer))))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def close(self) -> None:
+        """Break off whatever is going on."""
+        serving = list(self._serving)
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+    async def _serve(self, request: _Request) -> None:
         try:
             await self._served(request)
         except BadRequest as error:
@@ -109,15 +127,15 @@ class Proxy:
         except OSError:
             pass  # the client is gone
         finally:
-            self._open -= 1
             await request.client.close()
 
     async def _served(self, request: _Request) -> None:
-        if self._open > self._rules.connections:
-            return await self._refuse(request, 503, f"more than {self._rules.connections} connections at a time")
+        is_crowded = len(self._serving) > self._rules.connections
         request.head = head = await self._head(request.client.reader)
         if head is None:
             return None
+        if is_crowded:
+            return await self._refuse(request, 503, f"more than {self._rules.connections} connections at a time")
         if not is_allowed(self._hosts, head.host, head.port):
             why = f"the network profile {self._rules.profile!r} does not have it; a person can add it there"
             return await self._refuse(request, 403, why)
@@ -200,17 +218,25 @@ async def _say(client: End, status: int, text: str) -> None:
     start = f"HTTP/1.1 {status} {PHRASES[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
     client.writer.write(f"{start}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
     await client.writer.drain()
+    client.writer.write_eof()
+    # Who is closed on while still sending may never look at the answer.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            for _ in range(LINGER_PIECES):
+                if not await client.reader.read(bodies.PIECE_BYTES):
+                    return
 
 
 async def serving(proxy: Proxy, name: str, stopped: asyncio.Event) -> None:
     """Listen on the unix socket `name` in the working folder until `stopped`. Whoever finds the socket can connect."""
     part = f"{name}.part"
     _unlink(part)
-    server = await asyncio.start_unix_server(proxy.serve, part, limit=2 * HEAD_LIMIT_BYTES)
+    server = await asyncio.start_unix_server(proxy.accept, part, limit=2 * HEAD_LIMIT_BYTES, backlog=BACKLOG)
     os.rename(part, name)
     await stopped.wait()
     _unlink(name)
     server.close()
+    await proxy.close()
 
 
 def _unlink(name: str) -> None:
