@@ -33,7 +33,9 @@ from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.model import LimiterPool, ModelClient
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.networked import Networked
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
@@ -196,10 +198,19 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     settings = parts.settings
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
-    sandbox = NoSandbox()
+    sandbox = Networked(NoSandbox())
+    egress = Egress(
+        data,
+        runner,
+        settings.network_profiles,
+        default=settings.default_network,
+        default_setup=settings.default_setup_network,
+    )
     archive = CheckpointArchive(parts.store)
-    workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
-    tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
+    workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, egress=egress, archive=archive)
+    tools = Tools(
+        Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress), workspaces, parts.transcripts, host_id
+    )
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)

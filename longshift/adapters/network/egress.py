@@ -20,8 +20,10 @@ from longshift.adapters.process.run_state import Running
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.contracts import ids
 from longshift.contracts.errors import HostError
-from longshift.contracts.network import NetworkPhase, NetworkProfile, NetworkUse
-from longshift.policy.network import NO_NETWORK, known_profile, use_of
+from longshift.contracts.network import NetworkAccess, NetworkPhase, NetworkProfile, NetworkUse
+from longshift.contracts.task import TaskSpec
+from longshift.policy import network
+from longshift.policy.network import NO_NETWORK
 
 LISTENS_SECONDS = 20.0
 """How long a proxy may take to listen."""
@@ -39,12 +41,43 @@ _ROOT = str(Path(__file__).parents[3])
 class Egress:
     """The proxies of this host's workspaces."""
 
-    def __init__(self, data_dir: Path, runner: ProcessRunner, profiles: Mapping[str, NetworkProfile]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        runner: ProcessRunner,
+        profiles: Mapping[str, NetworkProfile],
+        *,
+        default: str = NO_NETWORK,
+        default_setup: str = NO_NETWORK,
+    ) -> None:
+        """`default` and `default_setup` are the profiles of tasks that name none."""
         self._workspaces = data_dir.absolute() / "workspaces"
         self._runner = runner
         self._profiles = profiles
+        self._default = default
+        self._default_setup = default_setup
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By task: commands that run at the same time share one proxy."""
+
+    def access(self, task: TaskSpec) -> tuple[NetworkAccess, NetworkAccess]:
+        """What the setup and the agent of a task may reach here.
+
+        Raises:
+            BadInput: a profile is unknown on this host, or not for the task's tenant.
+        """
+        named = network.setup_profile(task, self._default_setup), network.agent_profile(task, self._default)
+        setup, agent = (network.access(field, name, self._profiles, task.tenant) for field, name in named)
+        return setup, agent
+
+    def socket(self, task_id: str, phase: NetworkPhase, profile: str) -> str:
+        """Where the phase's proxy listens once it is opened; empty for the profile `none`.
+
+        Raises:
+            BadInput: this host has no such profile.
+        """
+        if profile == NO_NETWORK:
+            return ""
+        return str(self._folder(task_id) / _socket_name(self._rules(phase, profile)))
 
     async def opened(self, task_id: str, phase: NetworkPhase, profile: str) -> str:
         """The socket of the phase's proxy, which listens; empty for the profile `none`.
@@ -84,10 +117,10 @@ class Egress:
         paths = [self._folder(task_id) / f"{phase.value}.jsonl" for phase in NetworkPhase]
         if not any(path.exists() for path in paths):
             return None
-        return use_of(record for path in paths for record in records(path))
+        return network.use_of(record for path in paths for record in records(path))
 
     def _rules(self, phase: NetworkPhase, name: str) -> ProxyRules:
-        profile = known_profile("network", name, self._profiles)
+        profile = network.known_profile("network", name, self._profiles)
         return ProxyRules(
             profile=name,
             phase=phase.value,
@@ -103,7 +136,7 @@ class Egress:
         wanted = await asyncio.to_thread(lambda: next((key for key in keys if self._is_running(key, rules)), None))
         if wanted is None:
             await self.closed(task_id, NetworkPhase(rules.phase))
-            wanted = f"{prefix}/{len(keys) + 1:04d}"
+            wanted = f"{prefix}/{max((int(key.rpartition('/')[2]) for key in keys), default=0) + 1:04d}"
             await self._runner.start(wanted, _spec(rules, path))
         deadline = asyncio.get_running_loop().time() + LISTENS_SECONDS
         while not await asyncio.to_thread(_listens, path):

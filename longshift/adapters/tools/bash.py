@@ -2,6 +2,7 @@
 
 import asyncio
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, RunState
 from longshift.adapters.process.runner import ProcessRunner
@@ -11,7 +12,9 @@ from longshift.adapters.tools.following import follow_run
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line
 from longshift.contracts import ids
 from longshift.contracts.errors import HostError
+from longshift.contracts.network import NetworkPhase
 from longshift.contracts.tools import BashArguments, ToolStatus
+from longshift.policy.network import NO_NETWORK
 
 
 async def bash(
@@ -19,6 +22,7 @@ async def bash(
     context: ToolContext,
     runner: ProcessRunner,
     sandbox: Sandbox,
+    egress: Egress,
     *,
     patience_seconds: float | None,
     on_progress: OnProgress,
@@ -27,17 +31,21 @@ async def bash(
 
     Raises:
         ToolRefused: The command is none that can be handed to a program.
+        BadInput: This host does not have the network profile.
         DiskFull: Nothing was started.
         HostError: It cannot be started.
     """
-    state = await runner.start(context.run_key, await _spec(arguments, context, sandbox))
+    spec = await _spec(arguments, context, sandbox, egress)
+    if context.network != NO_NETWORK and isinstance(await asyncio.to_thread(runner.state, context.run_key), NotStarted):
+        await egress.opened(context.task_id, NetworkPhase.AGENT, context.network)
+    state = await runner.start(context.run_key, spec)
     if arguments.background and not isinstance(state, Lost):
         return _background(arguments, context)
     state = await follow_run(runner, context.run_key, patience_seconds=patience_seconds, on_progress=on_progress)
     return await _outcome(state, arguments, context, runner)
 
 
-async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox) -> CommandSpec:
+async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox, egress: Egress) -> CommandSpec:
     if "\x00" in arguments.command:
         raise ToolRefused("The command holds a NUL character; nothing was started.")
     try:
@@ -53,6 +61,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
             cwd=str(context.root),
             workspace_root=str(context.root),
             home=str(context.home),
+            proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
         )
     )
     return CommandSpec(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
@@ -26,6 +27,7 @@ from longshift.adapters.workspace.sources import PART_SUFFIX, fetch, remove_part
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointPlace, CheckpointRecord, CheckpointStart
 from longshift.contracts.errors import BadInput, WorkspaceFailed
+from longshift.contracts.network import NetworkPhase
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Restoration, Workspace
 from longshift.policy.restoration import remarks, remarks_without_checkpoint
@@ -48,8 +50,9 @@ class Making:
     huge_bytes: int
     skip: Path
     """The runner's own data, which no source takes in."""
-    bash: Callable[[str], CommandSpec]
-    """A setup command in the sandbox."""
+    egress: Egress
+    bash: Callable[[str, str], CommandSpec]
+    """A setup command in the sandbox, with the socket of its proxy."""
     on_progress: Callable[[str], None]
 
     async def made(self) -> Ready:
@@ -196,8 +199,18 @@ class Making:
     async def _set_up(self) -> None:
         progress = self.folder.setup_progress()
         prefix = ids.setup_run_prefix(self.task.id, progress.life, progress.attempt)
-        commands = [(command, self.bash(command)) for command in self.task.setup]
-        await run_setup(self.runner, prefix, commands, self.on_progress)
+        if not self.task.setup:
+            return
+        access, _ = self.egress.access(self.task)
+        socket = await self.egress.opened(self.task.id, NetworkPhase.SETUP, access.profile)
+        try:
+            commands = [(command, self.bash(command, socket)) for command in self.task.setup]
+            await run_setup(self.runner, prefix, commands, self.on_progress)
+        except (SetupLost, WorkspaceFailed):
+            await self.egress.closed(self.task.id, NetworkPhase.SETUP)
+            raise
+        # Not when this worker stops: the command goes on under its supervisor, and so does its way out.
+        await self.egress.closed(self.task.id, NetworkPhase.SETUP)
 
     async def _is_first(self, recovered: Recovered | None) -> bool:
         """Say what the workspace was made from, before anybody works in it; False when something else was said first.

@@ -1,9 +1,9 @@
 """A proxy in this process, with a resolver of the test's own, and real servers on loopback."""
 
 import asyncio
-import json
+import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,22 +62,40 @@ class RunningProxy:
     async def ended(self, count: int = 1) -> list[dict[str, Any]]:
         """The log, once so many requests have ended."""
         async with asyncio.timeout(20):
-            while sum(record["verdict"] == "ended" for record in self.log()) < count:
+            while sum(record["verdict"] == "ended" for record in self.log()) < count:  # noqa: ASYNC110 only a file tells
                 await asyncio.sleep(0.01)
         return self.log()
 
 
 @asynccontextmanager
 async def proxy(
-    folder: Path, hosts: Sequence[str], names: Names, *, max_log_bytes: int = 1_000_000, **rules: Any
-) -> AsyncIterator[RunningProxy]:
+    folder: Path,
+    hosts: Sequence[str],
+    names: Names,
+    *,
+    max_log_bytes: int = 1_000_000,
+    allow_private: tuple[str, ...] = (),
+    max_bytes: int = 10_000_000,
+    connections: int = 64,
+    head_seconds: float = 20.0,
+    idle_seconds: float = 60.0,
+) -> AsyncGenerator[RunningProxy]:
     """A proxy that lets `hosts` through."""
-    given = ProxyRules(profile="test", phase="agent", hosts=tuple(hosts), **{"max_bytes": 10_000_000, **rules})
+    given = ProxyRules(
+        profile="test",
+        phase="agent",
+        hosts=tuple(hosts),
+        allow_private=allow_private,
+        max_bytes=max_bytes,
+        connections=connections,
+        head_seconds=head_seconds,
+        idle_seconds=idle_seconds,
+    )
     log = RequestLog(folder / "log.jsonl", "agent", limit_bytes=max_log_bytes)
     used = ByteCount(folder / "bytes", given.max_bytes)
     name, stopped = f"/tmp/{uuid.uuid4().hex}.sock", asyncio.Event()  # pytest's own folders are too long for a socket
     task = asyncio.create_task(serving(Proxy(given, log, used, resolve=names.resolve), name, stopped))
-    while not Path(name).exists():
+    while not os.path.exists(name):  # noqa: ASYNC110 nobody tells when it is there
         await asyncio.sleep(0.01)
     try:
         yield RunningProxy(name, folder)
@@ -92,7 +110,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @asynccontextmanager
-async def server(handler: Handler) -> AsyncIterator[int]:
+async def server(handler: Handler, address: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[int]:
     """A TCP server on loopback; gives its port."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,7 +121,7 @@ async def server(handler: Handler) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
+    listener = await asyncio.start_server(handle, address, port)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:
@@ -135,7 +153,3 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while data := await reader.read(65_536):
         writer.write(data)
         await writer.drain()
-
-
-def dumped(value: object) -> str:
-    return json.dumps(value)

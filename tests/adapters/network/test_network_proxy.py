@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.network.network_rig import LOOPBACK, Names, Recorder, RunningProxy, echo, proxy, server
-
-HERE = {"a.example": [("127.0.0.1",)]}
+from tests.adapters.network.network_rig import LOOPBACK, Names, Recorder, echo, proxy, server
 
 
-def names(**others: list[tuple[str, ...]]) -> Names:
-    return Names({"a.example": [("127.0.0.1",)], **others})
+def names() -> Names:
+    return Names({"a.example": [("127.0.0.1",)]})
 
 
 def plain(url: str, *fields: str, method: str = "GET", body: bytes = b"") -> bytes:
@@ -200,11 +198,11 @@ async def test_a_server_that_cannot_be_reached_is_said_to_be(tmp_path: Path) -> 
 
 async def test_more_bytes_than_the_profile_grants_do_not_pass(tmp_path: Path) -> None:
     async with server(echo) as port:
-        hosts, rules = [f"a.example:{port}"], {"allow_private": LOOPBACK, "max_bytes": 100_000}
-        async with proxy(tmp_path, hosts, names(), **rules) as running:
+        hosts = [f"a.example:{port}"]
+        async with proxy(tmp_path, hosts, names(), allow_private=LOOPBACK, max_bytes=100_000) as running:
             answer = await running.ask(connect(f"a.example:{port}") + b"x" * 300_000, ends=True)
             log = await running.ended()
-        async with proxy(tmp_path, hosts, names(), **rules) as again:
+        async with proxy(tmp_path, hosts, names(), allow_private=LOOPBACK, max_bytes=100_000) as again:
             refused = await again.ask(connect(f"a.example:{port}"))
     assert len(answer) <= 100_100
     assert "used up" in log[1]["why"]
@@ -252,10 +250,6 @@ async def test_a_silent_tunnel_is_given_up_and_a_busy_one_is_not(tmp_path: Path)
             writer.write(b"tick")
             assert b"tick" == await reader.readexactly(4)
             await asyncio.sleep(0.2)
-        async with asyncio.timeout(10):
-            with pytest.raises(ConnectionError):
-                assert b"" == await reader.read()
-                raise ConnectionResetError
         log = await running.ended()
         writer.close()
     assert "nothing came for 0.6 s" == log[1]["why"]
