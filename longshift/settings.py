@@ -246,5 +246,6 @@ def _validated(layers: settings_layers.Layers, derived: Mapping[str, Any]) -> Se
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        place = ".".join(str(part) for part in first["loc"])
         got = "" if name in settings_layers.SECRET_FIELDS else f"; got {first['input']!r}"
-        raise BadInput(f"{layers.name_of(name)}: {name}: {first['msg']}{got}") from None
+        raise BadInput(f"{layers.name_of(name)}: {place}: {first['msg']}{got}") from None

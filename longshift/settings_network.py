@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from longshift.contracts.network import NetworkProfile
@@ -26,6 +26,14 @@ class NetworkSettings(BaseSettings):
     def _well_formed(cls, profiles: Mapping[str, NetworkProfile]) -> Mapping[str, NetworkProfile]:
         network.refuse_bad_names(profiles)
         return {name: network.well_formed(name, profile) for name, profile in profiles.items()}
+
+    @field_validator("default_network", "default_setup_network")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        profiles = info.data.get("network_profiles", {})
+        if name != NO_NETWORK and name not in profiles:
+            raise ValueError(f"no network profile is named so; choose one of {', '.join([NO_NETWORK, *profiles])}")
+        return name
 
     def refuse_network(self, task: TaskSpec) -> None:
         """Make sure that the task's network profiles are there and for its tenant.
