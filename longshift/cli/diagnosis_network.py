@@ -14,8 +14,11 @@ def network(run: Invocation) -> Finding:
     named = ", ".join(sorted(settings.network_profiles)) or "no profiles"
     detail = f"{named}; agents get {settings.default_network}, setups {settings.default_setup_network}"
     if settings.sandbox == "none":
+        detail = f"{detail}; not enforced: without a sandbox commands have this machine's network"
+        if not settings.network_profiles:
+            return Finding(NAME, Level.OK, detail)
         remedy = "set a sandbox; without one the profiles only log what the programs that obey them ask for"
-        return Finding(NAME, Level.WARN, f"{detail}; not enforced: commands have this machine's network", remedy)
+        return Finding(NAME, Level.WARN, detail, remedy)
     default = settings.network_profiles.get(settings.default_network)
     if settings.default_network != NO_NETWORK and default is not None and ANY_HOST in default.hosts:
         remedy = "name the hosts that agents need, or let the tasks that need more name such a profile themselves"
