@@ -13,6 +13,7 @@ from longshift.cli.command import command
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
 from longshift.cli.diagnosis_intake import intake
+from longshift.cli.diagnosis_limits import limits
 from longshift.cli.diagnosis_network import network
 from longshift.cli.diagnosis_people import people
 from longshift.cli.exit_codes import ExitCode
@@ -53,7 +54,7 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     found.append(diagnosis.model(run))
     if probe:
         found.append(await diagnosis.endpoint(run))
-    return [*found, await people(run), diagnosis.sandbox(run), network(run)]
+    return [*found, await people(run), diagnosis.sandbox(run), await asyncio.to_thread(limits, run), network(run)]
 
 
 def worst(findings: Sequence[Finding]) -> Level:

@@ -1,14 +1,13 @@
 """Gives commands their way to the proxy, in whatever backend: the bridge starts them. The rest is the backend's."""
 
+import inspect
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from longshift.adapters.sandbox import bridge
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 
-BRIDGE = Path(bridge.__file__)
 USUAL_PREFIXES = ("/usr", "/bin", "/lib")
 """What backends make readable without being told."""
 
@@ -20,10 +19,11 @@ class Networked:
         """`socket` is the place at which the backend shows a command its proxy; empty: where it is on the host."""
         self._sandbox = sandbox
         self._socket = socket
-        self._python = os.path.realpath(sys.executable)
+        # As text, and by the host's own interpreter: nothing of the product has to be seen inside.
+        self._start = (os.path.realpath(sys.executable), "-IS", "-c", inspect.getsource(bridge))
         prefix = os.path.realpath(sys.base_prefix)
         is_usual = any(prefix == each or prefix.startswith(f"{each}/") for each in USUAL_PREFIXES)
-        self._readable = (str(BRIDGE),) if is_usual else (str(BRIDGE), prefix)
+        self._readable = () if is_usual else (prefix,)
 
     @property
     def name(self) -> str:
@@ -34,7 +34,7 @@ class Networked:
         """The backend's command line; without a proxy nothing is added to it."""
         if not command.proxy_socket:
             return self._sandbox.wrap(command)
-        start = (self._python, "-IS", str(BRIDGE), self._socket or command.proxy_socket)
+        start = (*self._start, self._socket or command.proxy_socket)
         return self._sandbox.wrap(
             replace(
                 command,

@@ -62,6 +62,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
             workspace_root=str(context.root),
             home=str(context.home),
             proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
+            group=context.task_id,
         )
     )
     return CommandSpec(
@@ -70,6 +71,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         env=wrapped.env,
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
+        group=wrapped.group,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -325,6 +325,7 @@ class Workspaces:
                 cwd=str(folder.tree),
                 workspace_root=str(folder.tree),
                 home=str(folder.home),
+                group=folder.path.name,
                 env=env or {},
                 proxy_socket=proxy_socket,
             )
@@ -335,6 +336,7 @@ class Workspaces:
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            group=wrapped.group,
             timeout_seconds=timeout_seconds,
             background=background,
         )

@@ -310,7 +310,7 @@ def bridges(root: Path) -> list[int]:
     for folder in Path("/proc").iterdir():
         try:
             argv = (folder / "cmdline").read_bytes()
-            is_bridge = argv.startswith(PYTHON.encode()) and b"sandbox/bridge.py" in argv
+            is_bridge = argv.startswith(PYTHON.encode()) and b"class Bridge:" in argv
             if is_bridge and f"HOME={root}\0".encode() in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
         except OSError:
