@@ -1,9 +1,9 @@
 """Inside the sandbox: lets programs that know HTTP proxies reach the one outside, then becomes the command.
 
-Run as `python -IS -c TEXT SOCKET COMMAND…`, with this file's text; stdlib only. It listens on 127.0.0.1, leaves a process behind
-that passes every connection on to the unix socket, says so in the usual variables, and is replaced by the command:
-signals and exit code are the command's own. The process left behind ends with the sandbox, or with the supervisor's
-subtree where there is none.
+Run as `python -IS -c TEXT SOCKET COMMAND…`, with this file's text; stdlib only. It listens on 127.0.0.1, leaves a
+process behind that passes every connection on to the unix socket, says so in the usual variables, and is replaced by
+the command: signals and exit code are the command's own. The process left behind ends with the sandbox, or with the
+supervisor's subtree where there is none.
 """
 
 from __future__ import annotations
