@@ -35,8 +35,6 @@ from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.networked import Networked
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
@@ -51,6 +49,7 @@ from longshift.host_card import host_card
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import make_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -202,7 +201,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
-    sandbox = built.keeping.around(Networked(NoSandbox()))
+    sandbox = built.keeping.around(make_sandbox(settings))
     egress = Egress(
         data,
         runner,
@@ -295,7 +294,7 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            sandbox="none",
+            sandbox=settings.sandbox,
             limits=None if built.keeping is None else built.keeping.name,
             profile=settings.model_profile,
         )

@@ -169,6 +169,7 @@ ROWS = (
             "longshift.settings_network",
             "longshift.settings_limits",
             "longshift.settings_people",
+            "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -186,6 +187,9 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
+    ),
     Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),

@@ -35,6 +35,8 @@ class CommandSpec:
     """Folders of control groups that the command joins before it starts."""
     group: str = ""
     """Whose share of the host it counts as, see `adapters.sandbox.port`; empty: nobody's."""
+    guarded: bool = False
+    """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
 
     def __post_init__(self) -> None:
         if not self.argv:

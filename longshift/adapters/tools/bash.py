@@ -6,7 +6,7 @@ from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, RunState
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 from longshift.adapters.tools.endings import ending, is_success, lost_text, shown_output
 from longshift.adapters.tools.following import follow_run
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line
@@ -14,7 +14,6 @@ from longshift.contracts import ids
 from longshift.contracts.errors import HostError
 from longshift.contracts.network import NetworkPhase
 from longshift.contracts.tools import BashArguments, ToolStatus
-from longshift.policy.network import NO_NETWORK
 
 
 async def bash(
@@ -35,17 +34,21 @@ async def bash(
         DiskFull: Nothing was started.
         HostError: It cannot be started.
     """
-    spec = await _spec(arguments, context, sandbox, egress)
-    if context.network != NO_NETWORK and isinstance(await asyncio.to_thread(runner.state, context.run_key), NotStarted):
+    confined = await _confined(arguments, context, egress)
+    if confined.proxy_socket and isinstance(await asyncio.to_thread(runner.state, context.run_key), NotStarted):
         await egress.opened(context.task_id, NetworkPhase.AGENT, context.network)
-    state = await runner.start(context.run_key, spec)
+    state = await runner.start(context.run_key, _spec(arguments, sandbox.wrap(confined)))
     if arguments.background and not isinstance(state, Lost):
         return _background(arguments, context)
     state = await follow_run(runner, context.run_key, patience_seconds=patience_seconds, on_progress=on_progress)
+    if isinstance(state, Finished) and state.exit_code:
+        written = await asyncio.to_thread(runner.output, context.run_key)
+        if why := await sandbox.broken(confined, written.text):
+            raise HostError(f"sandbox: {why}")
     return await _outcome(state, arguments, context, runner)
 
 
-async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox, egress: Egress) -> CommandSpec:
+async def _confined(arguments: BashArguments, context: ToolContext, egress: Egress) -> SandboxCommand:
     if "\x00" in arguments.command:
         raise ToolRefused("The command holds a NUL character; nothing was started.")
     try:
@@ -54,17 +57,20 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         raise ToolRefused(
             "The command holds half of a character (an unpaired surrogate); nothing was started."
         ) from None
-    await asyncio.to_thread(context.home.mkdir, parents=True, exist_ok=True)
-    wrapped = sandbox.wrap(
-        SandboxCommand(
-            argv=("bash", "-c", arguments.command),
-            cwd=str(context.root),
-            workspace_root=str(context.root),
-            home=str(context.home),
-            proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
-            group=context.task_id,
-        )
+    for folder in (context.home, context.tmp):
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    return SandboxCommand(
+        argv=("bash", "-c", arguments.command),
+        cwd=str(context.root),
+        workspace_root=str(context.root),
+        home=str(context.home),
+        tmp=str(context.tmp),
+        proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
+        group=context.task_id,
     )
+
+
+def _spec(arguments: BashArguments, wrapped: WrappedCommand) -> CommandSpec:
     return CommandSpec(
         argv=wrapped.argv,
         cwd=wrapped.cwd,
@@ -72,6 +78,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
         group=wrapped.group,
+        guarded=wrapped.guarded,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -7,6 +7,7 @@ business.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from longshift.adapters.network.egress import Egress
@@ -25,7 +26,7 @@ from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
-from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.errors import HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.network import NetworkPhase, NetworkUse
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
@@ -319,17 +320,9 @@ class Workspaces:
         background: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> CommandSpec:
-        wrapped = self._sandbox.wrap(
-            SandboxCommand(
-                argv=("bash", "-c", command),
-                cwd=str(folder.tree),
-                workspace_root=str(folder.tree),
-                home=str(folder.home),
-                group=folder.path.name,
-                env=env or {},
-                proxy_socket=proxy_socket,
-            )
-        )
+        folder.tmp.mkdir(exist_ok=True)  # a release before this one has made none
+        confined = self._in_tree(folder, ("bash", "-c", command), env or {})
+        wrapped = self._sandbox.wrap(replace(confined, proxy_socket=proxy_socket))
         return CommandSpec(
             argv=wrapped.argv,
             cwd=wrapped.cwd,
@@ -337,9 +330,32 @@ class Workspaces:
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
             group=wrapped.group,
+            guarded=wrapped.guarded,
             timeout_seconds=timeout_seconds,
             background=background,
         )
+
+    def _in_tree(
+        self, folder: WorkspaceFolder, argv: tuple[str, ...], env: Mapping[str, str] | None = None
+    ) -> SandboxCommand:
+        return SandboxCommand(
+            argv=argv,
+            cwd=str(folder.tree),
+            workspace_root=str(folder.tree),
+            home=str(folder.home),
+            tmp=str(folder.tmp),
+            group=folder.path.name,
+            env=env or {},
+        )
+
+    async def require_sandbox(self, workspace: Workspace, output: str) -> None:
+        """See whether a command that failed with this output was run at all.
+
+        Raises:
+            HostError: its sandbox cannot be entered.
+        """
+        if why := await self._sandbox.broken(self._in_tree(self.open(workspace), ("true",)), output):
+            raise HostError(f"sandbox: {why}")
 
     def _opened(self, workspace: Workspace) -> tuple[WorkspaceFolder, Ready]:
         name = workspace.workspace_id

@@ -12,8 +12,6 @@ from typing import Any
 from longshift.adapters.network.byte_count import ByteCount
 from longshift.adapters.network.proxy import Proxy, ProxyRules, serving
 from longshift.adapters.network.request_log import RequestLog, records
-from longshift.adapters.sandbox.environment import clean_environment
-from longshift.adapters.sandbox.port import SandboxCommand, WrappedCommand
 
 LOOPBACK = ("127.0.0.1/32",)
 
@@ -108,20 +106,6 @@ async def proxy(
         used.close()
 
 
-class BareBubblewrap:
-    """As much of a sandbox as a network's absence needs."""
-
-    name = "bubblewrap"
-
-    def wrap(self, command: SandboxCommand) -> WrappedCommand:
-        socket = ("--bind", command.proxy_socket, INSIDE) if command.proxy_socket else ()
-        shown = ("--bind", command.workspace_root, command.workspace_root, "--tmpfs", "/run", *socket)
-        argv = ("bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", *shown)
-        argv = (*argv, "--proc", "/proc", "--chdir", command.cwd, "--", *command.argv)
-        return WrappedCommand(argv=argv, env=clean_environment(command), cwd=command.cwd)
-
-
-INSIDE = "/run/longshift/proxy.sock"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -16,13 +16,14 @@ from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.bubblewrap import PROXY_SOCKET
 from longshift.adapters.sandbox.networked import Networked
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.contracts.network import NetworkPhase, NetworkProfile
-from tests.adapters.network.network_rig import INSIDE, BareBubblewrap, Recorder, echo, server
+from tests.adapters.network.network_rig import Recorder, echo, server
+from tests.sandboxing import best_sandbox, requires_bubblewrap
 
-needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 PYTHON = os.path.realpath(sys.executable)
 
 
@@ -48,16 +49,20 @@ class Place:
         )
         wrapped = self.sandbox.wrap(command)
         key = f"t-1/lead/{len(self.runner.keys('t-1/lead')):03d}"
-        await self.runner.start(key, CommandSpec(argv=wrapped.argv, cwd=wrapped.cwd, env=wrapped.env))
+        await self.runner.start(
+            key, CommandSpec(argv=wrapped.argv, cwd=wrapped.cwd, env=wrapped.env, guarded=wrapped.guarded)
+        )
         return key
 
     async def python(self, code: str, *, has_network: bool = True) -> tuple[Finished, str]:
-        return await self.run(PYTHON, "-c", code, has_network=has_network)
+        return await self.run("python3", "-c", code, has_network=has_network)
 
 
-@pytest.fixture(params=[pytest.param("bubblewrap", marks=needs_bwrap), "none"])
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    return Networked(BareBubblewrap(), socket=INSIDE) if request.param == "bubblewrap" else Networked(NoSandbox())
+@pytest.fixture(params=[pytest.param("bubblewrap", marks=requires_bubblewrap()), "none"])
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
+    if request.param == "none":
+        return Networked(NoSandbox())
+    return Networked(best_sandbox(tmp_path / "data"), socket=PROXY_SOCKET)
 
 
 @pytest.fixture
@@ -177,7 +182,7 @@ async def test_nothing_is_reached_past_the_proxy(confined: Place, port: int, has
 
 
 async def test_without_a_profile_there_is_neither_bridge_nor_socket_nor_variable(confined: Place) -> None:
-    code = "import os; print([n for n in os.environ if 'proxy' in n.lower()], os.path.exists('/run/longshift'))"
+    code = "import os; print([n for n in os.environ if 'proxy' in n.lower()], os.path.exists('/run/longshift/proxy.sock'))"
     _, text = await confined.python(code, has_network=False)
     assert "[] False\n" == text
     assert [] == confined.runner.keys("t-1/_network")
@@ -291,7 +296,7 @@ for how in range(4):
 print("ready", flush=True)
 time.sleep(3)
 """
-        key = await place.start(PYTHON, "-c", code)
+        key = await place.start("python3", "-c", code)
         async with asyncio.timeout(20):
             while "ready" not in place.runner.output(key).text:  # noqa: ASYNC110 only a file tells
                 await asyncio.sleep(0.05)
