@@ -3,6 +3,8 @@
 import os
 import shutil
 
+from longshift.adapters.network.egress import Egress
+from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.bubblewrap import PROXY_SOCKET, Bubblewrap, BubblewrapOptions
 from longshift.adapters.sandbox.environment import DEFAULT_PATH
 from longshift.adapters.sandbox.networked import Networked
@@ -43,3 +45,14 @@ def make_sandbox(settings: Settings) -> Sandbox:
     folder = settings.data_dir / "sandbox"
     bubblewrap = Bubblewrap(executable=executable, folder=folder, hidden=(settings.data_dir,), options=options)
     return Networked(bubblewrap, socket=PROXY_SOCKET)
+
+
+def make_egress(settings: Settings, runner: ProcessRunner) -> Egress:
+    """The network of this host's workspaces, by the profiles of the settings."""
+    return Egress(
+        settings.data_dir,
+        runner,
+        settings.network_profiles,
+        default=settings.default_network,
+        default_setup=settings.default_setup_network,
+    )

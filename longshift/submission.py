@@ -59,8 +59,10 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     """What the task's session starts with: the task, and what this configuration says where it is silent.
 
     Raises:
-        BadInput: a profile of the model or of the network is unknown, or not for the task's tenant.
+        BadInput: a profile of the model or of the network is unknown, or not for the task's tenant; or a secret is not
+            the task's.
     """
+    settings.secret_book.require(task)
     profile = _known("model", task.model or settings.model_profile, settings)
     field, named = "fallback_models", task.fallback_models
     if named is None:

@@ -35,6 +35,8 @@ class CommandSpec:
     """Folders of control groups that the command joins before it starts."""
     group: str = ""
     """Whose share of the host it counts as, see `adapters.sandbox.port`; empty: nobody's."""
+    secret_env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Variables on top of `env` that are written nowhere: not part of the claim, so a later start has to bring them."""
     guarded: bool = False
     """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
 
@@ -50,7 +52,9 @@ class CommandSpec:
 
     def to_json(self) -> bytes:
         """The form in which it is claimed."""
-        return json.dumps({**asdict(self), "env": dict(self.env), "limits": dict(self.limits)}).encode()
+        values = {**asdict(self), "env": dict(self.env), "limits": dict(self.limits)}
+        del values["secret_env"]
+        return json.dumps(values).encode()
 
     @classmethod
     def load(cls, path: Path) -> "CommandSpec | None":

@@ -63,6 +63,7 @@ COUNTERS = (
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 REQUEST_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RESET_SIGNALS = (*REQUEST_SIGNALS, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGQUIT, signal.SIGUSR1)
@@ -306,6 +307,14 @@ def kill_request() -> str | None:
         return None
 
 
+def read_secrets() -> dict[str, str]:
+    """Variables for the command that must not be written anywhere, from the starter's pipe; most runs have none."""
+    data = b""
+    while part := os.read(0, CHUNK_BYTES):
+        data += part
+    return json.loads(data) if data else {}
+
+
 def take_lock() -> int | None:
     """Become the run's only supervisor; None when it has started already or another supervisor is about to."""
     deadline = now_seconds() + LOCK_PATIENCE_SECONDS
@@ -411,7 +420,7 @@ def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def supervise(handshake: int, umask: int) -> None:
+def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     """Take the run, start the command, follow it, record its end.
 
     Raises: OSError, before anything is started, when the run directory cannot be written.
@@ -424,6 +433,7 @@ def supervise(handshake: int, umask: int) -> None:
         return
     with open(SPEC, encoding="utf-8") as file:
         spec: dict[str, Any] = json.load(file)
+    spec["env"] = {**spec["env"], **secrets}
     reserved = reserve_exit()
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
@@ -432,6 +442,10 @@ def supervise(handshake: int, umask: int) -> None:
     listen(supervision, wake_write)
     refusals = kernel_refusals(spec)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
+    if secrets:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
+        spec["env"] = {}
+        secrets.clear()
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()
@@ -507,12 +521,13 @@ def main(run_directory: str) -> NoReturn:
     os.setsid()
     umask = os.umask(0o077)
     handshake = os.dup(1)
+    secrets = read_secrets()
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     try:
         os.chdir(run_directory)
-        supervise(handshake, umask)
+        supervise(handshake, umask, secrets)
     except OSError as error:
         if not os.path.exists(STARTED):
             name = errno.errorcode.get(error.errno or 0, "EIO")

@@ -182,7 +182,9 @@ async def test_nothing_is_reached_past_the_proxy(confined: Place, port: int, has
 
 
 async def test_without_a_profile_there_is_neither_bridge_nor_socket_nor_variable(confined: Place) -> None:
-    code = "import os; print([n for n in os.environ if 'proxy' in n.lower()], os.path.exists('/run/longshift/proxy.sock'))"
+    code = (
+        "import os; print([n for n in os.environ if 'proxy' in n.lower()], os.path.exists('/run/longshift/proxy.sock'))"
+    )
     _, text = await confined.python(code, has_network=False)
     assert "[] False\n" == text
     assert [] == confined.runner.keys("t-1/_network")
