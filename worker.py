@@ -49,7 +49,7 @@ from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
-from longshift.sandboxes import make_sandbox
+from longshift.sandboxes import make_egress, make_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -208,6 +208,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
     sandbox = built.keeping.around(make_sandbox(settings))
+    egress = make_egress(settings, runner)
     archive = CheckpointArchive(parts.store)
     workspaces = built.workspaces = Workspaces(
         data,
@@ -216,11 +217,12 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         host_id,
         queue,
         quick_calls,
+        egress=egress,
         archive=archive,
         secrets=settings.secret_book,
         clean=parts.clean,
     )
-    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
+    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress)
     tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}

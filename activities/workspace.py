@@ -120,10 +120,15 @@ class WorkspaceLife(WorkspaceActivities):
         """Write patch and report to the store; what a first attempt wrote stays."""
         async with heartbeating(Progress()):
             patch, counts = await self._workspaces.export(request.workspace)
-            names = ids.artifact_key(request.task_id, "patch.diff"), ids.artifact_key(request.task_id, "report.json")
+            names = [ids.artifact_key(request.task_id, name) for name in ("patch.diff", "report.json")]
             patch = await self._store.create(names[0], patch)
+            used = await self._workspaces.network_use(request.workspace)
+            if used is not None:
+                names.append(ids.artifact_key(request.task_id, "network.jsonl"))
+                await self._store.create(names[-1], used[1])
             digest = DeliveryDigest(
-                artifacts=names,
+                artifacts=tuple(names),
+                network=used[0] if used is not None else None,
                 changed_files=counts.files,
                 insertions=counts.insertions,
                 deletions=counts.deletions,

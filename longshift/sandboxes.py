@@ -3,8 +3,11 @@
 import os
 import shutil
 
-from longshift.adapters.sandbox.bubblewrap import Bubblewrap, BubblewrapOptions
+from longshift.adapters.network.egress import Egress
+from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.bubblewrap import PROXY_SOCKET, Bubblewrap, BubblewrapOptions
 from longshift.adapters.sandbox.environment import DEFAULT_PATH
+from longshift.adapters.sandbox.networked import Networked
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.tools import find_ripgrep
@@ -26,7 +29,7 @@ def make_sandbox(settings: Settings) -> Sandbox:
     """
     if settings.sandbox == "none":
         # The operator's word; nothing else leads here.
-        return NoSandbox(os.pathsep.join((*settings.sandbox_path, DEFAULT_PATH)))
+        return Networked(NoSandbox(os.pathsep.join((*settings.sandbox_path, DEFAULT_PATH))))
     if settings.sandbox == "container":
         raise BadInput('sandbox: "container" does not exist yet; use "bubblewrap", or spell out "none"')
     executable = shutil.which("bwrap")
@@ -40,4 +43,16 @@ def make_sandbox(settings: Settings) -> Sandbox:
         tmp_bytes=settings.sandbox_tmp_bytes,
     )
     folder = settings.data_dir / "sandbox"
-    return Bubblewrap(executable=executable, folder=folder, hidden=(settings.data_dir,), options=options)
+    bubblewrap = Bubblewrap(executable=executable, folder=folder, hidden=(settings.data_dir,), options=options)
+    return Networked(bubblewrap, socket=PROXY_SOCKET)
+
+
+def make_egress(settings: Settings, runner: ProcessRunner) -> Egress:
+    """The network of this host's workspaces, by the profiles of the settings."""
+    return Egress(
+        settings.data_dir,
+        runner,
+        settings.network_profiles,
+        default=settings.default_network,
+        default_setup=settings.default_setup_network,
+    )

@@ -26,6 +26,7 @@ from longshift.settings_budget import BudgetSettings
 from longshift.settings_codec import CodecSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
+from longshift.settings_network import NetworkSettings
 from longshift.settings_people import PeopleSettings
 from longshift.settings_sandbox import SandboxSettings
 from longshift.settings_secrets import SecretsSettings, resolve_all, seen
@@ -51,6 +52,7 @@ class Settings(
     CodecSettings,
     IntakeSettings,
     LimitSettings,
+    NetworkSettings,
     PeopleSettings,
     SandboxSettings,
     SecretsSettings,
@@ -279,6 +281,6 @@ def _validated(layers: settings_layers.Layers, derived: Mapping[str, Any]) -> Se
         first = error.errors()[0]
         name = str(first["loc"][0])
         is_secret = name in settings_layers.SECRET_FIELDS or name in ("secrets", "provider_keys")
-        field = ".".join(map(str, first["loc"])) if is_secret else name
+        field = ".".join(map(str, first["loc"]))
         got = "" if is_secret else f"; got {first['input']!r}"
         raise BadInput(f"{layers.name_of(name)}: {field}: {first['msg']}{got}") from None

@@ -14,6 +14,7 @@ from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
 from longshift.cli.diagnosis_intake import intake
 from longshift.cli.diagnosis_limits import limits
+from longshift.cli.diagnosis_network import network
 from longshift.cli.diagnosis_payloads import payloads
 from longshift.cli.diagnosis_people import people
 from longshift.cli.diagnosis_secrets import secrets
@@ -57,7 +58,7 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
         found.append(await diagnosis.endpoint(run))
     found.append(await asyncio.to_thread(secrets, run))
     found += [await payloads(run), await people(run)]
-    return [*found, diagnosis.sandbox(run), await asyncio.to_thread(limits, run)]
+    return [*found, diagnosis.sandbox(run), await asyncio.to_thread(limits, run), network(run)]
 
 
 def worst(findings: Sequence[Finding]) -> Level:

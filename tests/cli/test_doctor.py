@@ -41,6 +41,7 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "people": "ok",
         "sandbox": "warn",
         "limits": "ok",
+        "network": "ok",
     } == {**levels(found), "disk": "ok", "limits": "ok"}
     assert "start one with `longshift up`" in finding(found, "engine")["detail"]
     assert "set MOONSHOT_API_KEY or LONGSHIFT_MODEL_API_KEY" in finding(found, "model")["remedy"]
