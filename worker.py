@@ -48,8 +48,9 @@ from longshift.host_card import host_card
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
-from longshift.sandboxes import make_sandbox
+from longshift.sandboxes import tried_sandbox
 from longshift.search_attributes import register_search_attributes
+from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging
 from workflows import ALL
@@ -109,6 +110,8 @@ class Built:
     """Those among them that hold slots; they stop first."""
     pools: dict[SlotKind, SlotPool] = field(default_factory=dict[SlotKind, SlotPool])
     slots: Slots | None = None
+    keeping: SessionKeeping | None = None
+    """Of a host: what keeps its sessions within their limits."""
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -196,7 +199,13 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     settings = parts.settings
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
-    sandbox = make_sandbox(settings)
+    built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
+    confined, report = await tried_sandbox(settings)
+    if report.tried:
+        log.info("sandbox tried", sandbox=confined.name, attacks_tried=len(report.tried), stopped=report.stopped)
+    else:
+        log.warning("commands run unsandboxed, with this user's rights and network", sandbox=confined.name)
+    sandbox = built.keeping.around(confined)
     archive = CheckpointArchive(parts.store)
     workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
     tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
@@ -272,6 +281,8 @@ async def run_worker(
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
+        if built.keeping is not None:
+            await polling.enter_async_context(built.keeping.watchdog.on_watch())
         for each in built.workers:
             await polling.enter_async_context(each)
         log.info(
@@ -279,6 +290,7 @@ async def run_worker(
             host_id=settings.host_id,
             roles=sorted(roles),
             sandbox=settings.sandbox,
+            limits=None if built.keeping is None else built.keeping.name,
             profile=settings.model_profile,
         )
         await stopped.wait()

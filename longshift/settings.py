@@ -23,6 +23,7 @@ from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
+from longshift.settings_limits import LimitSettings
 from longshift.settings_people import PeopleSettings
 from longshift.settings_sandbox import SandboxSettings
 
@@ -42,7 +43,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
+class Settings(BudgetSettings, IntakeSettings, LimitSettings, PeopleSettings, SandboxSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)

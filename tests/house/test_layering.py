@@ -151,6 +151,7 @@ ROWS = (
             "longshift.settings_layers",
             "longshift.settings_budget",
             "longshift.settings_intake",
+            "longshift.settings_limits",
             "longshift.settings_people",
             "longshift.settings_sandbox",
             "longshift.host_identity",
@@ -163,6 +164,11 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
     Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
     Row(
         "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")

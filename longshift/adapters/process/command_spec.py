@@ -1,6 +1,7 @@
 """What to run: the value that is claimed under a key. How it is run is the supervisor's."""
 
 import json
+import resource
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,12 +35,18 @@ class CommandSpec:
     """Folders of control groups that the command joins before it starts."""
     guarded: bool = False
     """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
+    group: str = ""
+    """Whose share of the host it counts as, see `adapters.sandbox.port`; empty: nobody's."""
 
     def __post_init__(self) -> None:
         if not self.argv:
             raise ValueError("argv is empty")
         if self.head_bytes < 0 or self.tail_bytes < 0 or self.grace_seconds < 0:
             raise ValueError("head_bytes, tail_bytes and grace_seconds must not be negative")
+        if unknown := [name for name in self.limits if not hasattr(resource, f"RLIMIT_{name}")]:
+            raise ValueError(f"limits: this system has no RLIMIT_{unknown[0]}")
+        if any(value < 0 for value in self.limits.values()):
+            raise ValueError("limits must not be negative")
 
     def to_json(self) -> bytes:
         """The form in which it is claimed."""

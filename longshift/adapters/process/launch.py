@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 from longshift.adapters.process import supervisor
 from longshift.adapters.process.run_directory import RunDirectory
@@ -10,8 +11,10 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 
 
 def supervisor_command(python: str, run: RunDirectory) -> tuple[str, ...]:
-    """The command line of a supervisor."""
-    return (python, "-IS", "-X", "utf8", supervisor.__file__, str(run.path))
+    """The command line of a supervisor: the compiled file where this interpreter's is there, which saves some ms."""
+    compiled = supervisor.__spec__.cached if supervisor.__spec__ is not None and python == sys.executable else None
+    program = compiled if compiled is not None and os.path.exists(compiled) else supervisor.__file__
+    return (python, "-IS", "-X", "utf8", program, str(run.path))
 
 
 def launch(python: str, run: RunDirectory) -> str:

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import struct
@@ -54,7 +55,16 @@ CHECK_SECONDS = 1.0
 """How often the kill file is looked for when no signal announces it."""
 OOM_SCORE = 900
 """The kernel takes the command first when memory runs out, not the supervisor or the worker."""
+COUNTERS = (
+    ("memory.events", "oom_kill", "oom_kills"),
+    ("memory.oom_control", "oom_kill", "oom_kills"),
+    ("pids.events", "max", "refused_forks"),
+)
+"""Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
+KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311, "i686": 288}
+"""The number of keyctl(2), by machine."""
+KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 REQUEST_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -361,10 +371,10 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        raise_oom_score()
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
+        leave_keyring()
         doing = f"cannot enter the working directory {spec['cwd']}"
         os.chdir(spec["cwd"])
         doing = f"cannot run {spec['argv'][0]!r}"
@@ -376,15 +386,40 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         os._exit(EXEC_FAILED)
 
 
-def raise_oom_score() -> None:
-    """Offer this process to the kernel first; a host that forbids it changes nothing else."""
-    try:
-        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-            score = max(int(file.read()), OOM_SCORE)
-            file.seek(0)
-            file.write(str(score))
-    except OSError:
-        return
+def confine(child: int, spec: dict[str, Any]) -> None:
+    """Put the child, still at the gate, under its limits and into its control groups.
+
+    Raises: OSError, when one of them cannot be had: then nothing must be started.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/{child}/oom_score_adj", "r+", encoding="ascii") as file:
+        score = max(int(file.read()), OOM_SCORE)  # a host that forbids it changes nothing else
+        file.seek(0)
+        file.write(str(score))
+    for folder in spec.get("cgroups", ()):
+        with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(child))
+    for name, value in spec.get("limits", {}).items():
+        number = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.prlimit(child, number)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # a tighter one of the host's stays
+        resource.prlimit(child, number, (value, value))
+
+
+def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
+    """How often the kernel has, so far, killed for want of memory or refused to fork in the command's groups."""
+    found = {"oom_kills": 0, "refused_forks": 0}
+    for folder in spec.get("cgroups", ()):
+        for file_name, key, name in COUNTERS:
+            with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
+                found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
+    return found
+
+
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: keys of whoever started the worker are not the command's."""
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:  # a kernel without keyrings refuses, and keeps nothing there
+        ctypes.CDLL(None).syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def supervise(handshake: int, umask: int) -> None:
@@ -406,6 +441,7 @@ def supervise(handshake: int, umask: int) -> None:
     output = Output(spec["head_bytes"], spec["tail_bytes"])
     supervision = Supervision(spec, output, wake)
     listen(supervision, wake_write)
+    refusals = kernel_refusals(spec)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
@@ -429,6 +465,7 @@ def supervise(handshake: int, umask: int) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
         },
     )
 
@@ -459,6 +496,7 @@ def fork_command(spec: dict[str, Any], private: tuple[int, ...], umask: int, prc
         become_command(spec, nonce, gate_read, pipe_write, umask, prctl)
     os.close(gate_read)
     os.close(pipe_write)
+    confine(child, spec)
     record_started(
         {
             "pid": child,

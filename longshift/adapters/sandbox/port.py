@@ -41,6 +41,8 @@ class WrappedCommand:
     """Folders of control groups that the command joins before it starts."""
     guarded: bool = False
     """The first process only guards the command, which ends with it: a request to end is for those below."""
+    group: str = ""
+    """Whose share it counts as, as the command says."""
 
 
 class Sandbox(Protocol):

@@ -71,6 +71,7 @@ def _spec(arguments: BashArguments, wrapped: WrappedCommand) -> CommandSpec:
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
         guarded=wrapped.guarded,
+        group=wrapped.group,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -296,6 +296,7 @@ class Workspaces:
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
             guarded=wrapped.guarded,
+            group=wrapped.group,
             timeout_seconds=timeout_seconds,
             background=background,
         )
