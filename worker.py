@@ -49,7 +49,7 @@ from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
-from longshift.sandboxes import make_egress, make_sandbox
+from longshift.sandboxes import make_egress, tried_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -207,8 +207,13 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
-    sandbox = built.keeping.around(make_sandbox(settings))
     egress = make_egress(settings, runner)
+    confined, report = await tried_sandbox(settings)
+    if report.tried:
+        log.info("sandbox tried", sandbox=confined.name, attacks_tried=len(report.tried), stopped=report.stopped)
+    else:
+        log.warning("commands run unsandboxed, with this user's rights and network", sandbox=confined.name)
+    sandbox = built.keeping.around(confined)
     archive = CheckpointArchive(parts.store)
     workspaces = built.workspaces = Workspaces(
         data,
@@ -304,8 +309,8 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            limits=None if built.keeping is None else built.keeping.name,
             sandbox=settings.sandbox,
+            limits=None if built.keeping is None else built.keeping.name,
             profile=settings.model_profile,
         )
         await stopped.wait()

@@ -62,9 +62,9 @@ COUNTERS = (
 )
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
-KEYCTL = {"x86_64": 250, "aarch64": 219}
+KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311, "i686": 288}
+"""The number of keyctl(2), by machine."""
 KEYCTL_JOIN_SESSION_KEYRING = 1
-"""A new one: the worker's keys are inherited like an environment, and namespaces do not hide them."""
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -383,6 +383,7 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
+        leave_keyring()
         doing = f"cannot enter the working directory {spec['cwd']}"
         os.chdir(spec["cwd"])
         doing = f"cannot run {spec['argv'][0]!r}"
@@ -423,17 +424,21 @@ def kernel_refusals(groups: list[str]) -> dict[str, int]:
     return found
 
 
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: keys of whoever started the worker are not the command's."""
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:  # a kernel without keyrings refuses, and keeps nothing there
+        ctypes.CDLL(None).syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
 def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     """Take the run, start the command, follow it, record its end.
 
     Raises: OSError, before anything is started, when the run directory cannot be written.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    prctl = libc.prctl
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if keyctl := KEYCTL.get(os.uname().machine):
-        libc.syscall(keyctl, KEYCTL_JOIN_SESSION_KEYRING, None)
     lock = take_lock()
     if lock is None:
         return
