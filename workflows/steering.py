@@ -330,14 +330,19 @@ class Steering:
     @answer.validator
     def _may_answer(self, answer: Answer) -> None:
         status = self.status()
-        refusal = review_list.refuse_answer(status, answer)
+        refusal = review_list.refuse_answer(status, answer) or self._unseen(answer)
         self._allow(refusal or policy.refuse_amount(status, answer, self._request.task.budget))
 
     @workflow.signal
     async def keep_answer(self, answer: Answer) -> None:
         """The same, from when no worker could say whether it fits: where it does not any more, it is left out."""
-        if not review_list.refuse_answer(self.status(), answer):
+        if review_list.refuse_answer(self.status(), answer):
+            return
+        if not (self._unseen(answer) and workflow.patched("shown whole")):
             await self._decide(answer)
+
+    def _unseen(self, answer: Answer) -> str:
+        return reviews.refuse_unseen(review_list.find(self._questions.all, answer.review), answer)
 
     async def _decide(self, answer: Answer) -> str:
         review, is_new = self._questions.decide(answer)
