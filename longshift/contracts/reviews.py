@@ -18,7 +18,7 @@ class Autonomy(StrEnum):
     """When a task's agent has to ask."""
 
     FULL = "full"
-    """Never by its own choice: `ask_human` is answered by the runner, plans and commands of any risk pass. Only what nobody
+    """Never by its own choice: `ask_human` is answered by the runner, plans and any risk pass. Only what nobody
     but a person can solve (stuck, budget, configuration) still waits for one."""
     BALANCED = "balanced"
     """May ask questions; what is of high or unknown risk waits for a person."""
