@@ -11,6 +11,7 @@ from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import Checks, Workspaces
+from longshift.adapters.workspace.delivery import DeliveryCounts
 from longshift.contracts import ids
 from longshift.contracts.activities import (
     CheckpointInput,
@@ -23,6 +24,7 @@ from longshift.contracts.activities import (
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.rollback import FilesRolledBack, RollBackFilesInput
+from longshift.contracts.session import SessionState
 from longshift.contracts.slots import SlotKind
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.verification import DiffDigest, DiffRecord, ExportDiffInput
@@ -120,8 +122,12 @@ class WorkspaceLife(WorkspaceActivities):
         """Write patch and report to the store; what a first attempt wrote stays."""
         async with heartbeating(Progress()):
             patch, counts = await self._workspaces.export(request.workspace)
-            names = ids.artifact_key(request.task_id, "patch.diff"), ids.artifact_key(request.task_id, "report.json")
+            names: tuple[str, ...] = tuple(
+                ids.artifact_key(request.task_id, name) for name in ("patch.diff", "report.json")
+            )
             patch = await self._store.create(names[0], patch)
+            if request.status.state is SessionState.DONE and (await self._task(request.task_id)).deliver is not None:
+                names = (*names, await self._changes_stored(request, counts))
             digest = DeliveryDigest(
                 artifacts=names,
                 changed_files=counts.files,
@@ -145,6 +151,14 @@ class WorkspaceLife(WorkspaceActivities):
             else:
                 holding.released.set()
                 await holding.ended.wait()
+
+    async def _changes_stored(self, request: DeliverInput, counts: DeliveryCounts) -> str:
+        """The bundle that a branch is made of; gives its key."""
+        key = ids.artifact_key(request.task_id, ids.CHANGES_ARTIFACT)
+        if await self._store.find(key) is None:
+            bundle = await self._workspaces.bundle_changes(request.workspace, counts.tree_hash)
+            await self._store.create(key, bundle)
+        return key
 
     async def _task(self, task_id: str) -> TaskSpec:
         return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))

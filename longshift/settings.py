@@ -22,6 +22,7 @@ from longshift.contracts.task import Budget
 from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
+from longshift.settings_delivery import DeliverySettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_people import PeopleSettings
 
@@ -41,7 +42,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
+class Settings(BudgetSettings, DeliverySettings, IntakeSettings, PeopleSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -196,7 +197,8 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
     def secret_values(self) -> frozenset[str]:
         """Every secret this process knows, for redaction."""
         keys = [*self.provider_keys.values(), *([self.model_api_key] if self.model_api_key else [])]
-        return frozenset(key.get_secret_value() for key in keys) | self.intake_secrets() | self.people_secrets()
+        others = self.intake_secrets() | self.people_secrets() | self.delivery_secrets()
+        return frozenset(key.get_secret_value() for key in keys) | others
 
     def agent_limits(self, budget: Budget) -> AgentLimits:
         """What an agent keeps to: the task's budget and this configuration."""

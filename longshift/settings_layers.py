@@ -23,6 +23,7 @@ PROFILES_TABLE = "models"
 SECRET_FIELDS = frozenset(
     {
         *("model_api_key", "webhook_secrets", "github_webhook_secret", "github_token"),
+        "delivery_tokens",
         *("slack_bot_token", "slack_app_token", "webhook_url"),
     }
 )

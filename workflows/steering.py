@@ -33,6 +33,7 @@ from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
 from workflows.fleet_member import FleetMember
+from workflows.publishing import OF_DELIVERY, Publishing
 from workflows.questions import Questions
 from workflows.slot import Slot, SlotPhase
 from workflows.telling import Telling
@@ -69,6 +70,7 @@ class Steering:
         self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
         self._telling = Telling(task.id, task.title, request.people)
         self._questions = Questions(request.remind_after_seconds)
+        self._publishing = Publishing(task, self._questions, self._move)
         self._slot_question = ""
         self._slot_attention: Attention | None = None
         self._slot = Slot(
@@ -245,6 +247,7 @@ class Steering:
     def _try_again(self) -> None:
         """What the session itself waited for is mended."""
         self._resumed = True
+        self._publishing.try_again()
         if self._slot.phase is SlotPhase.REFUSED:
             self._slot.ask_again()
 
@@ -359,6 +362,8 @@ class Steering:
         match decision.option:
             case reviews.CANCEL:
                 self._cancel_reason = decision.text or f"cancelled by {decision.by or 'a person'}"
+            case _ if review.ask.kind in OF_DELIVERY:
+                self._publishing.decided(decision)
             case reviews.EXTEND:
                 self._give_time(self._request.task.budget.active_hours)
             case reviews.END if not review.ask.agent:

@@ -59,6 +59,10 @@ class AskKind(StrEnum):
     DEADLINE = "deadline"
     VERDICT = "verdict"
     """The verifier refuses what the agent says is done."""
+    DELIVERY = "delivery"
+    """What is done may leave the sandbox: a push, a pull request."""
+    UNDELIVERED = "undelivered"
+    """It did not get there; the patch is kept."""
 
 
 class OptionStyle(StrEnum):

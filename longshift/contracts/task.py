@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from longshift.contracts.completion import Verifier
+from longshift.contracts.delivery import Deliver
 from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Autonomy
@@ -174,6 +175,8 @@ class TaskSpec(UserInput):
     """When the agent counts as stuck."""
     verifier: Verifier | None = None
     """Another model call that judges the work before `finish` is accepted; off when empty."""
+    deliver: Deliver | None = None
+    """A branch, and a pull request, of a result that is done; when empty, the patch and the report are all there is."""
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
     priority: int = Field(default=3, ge=1, le=5)
     """Place in the queue: 1 goes before 2, and so on; within one priority the fairness keys take turns."""
@@ -199,6 +202,12 @@ class TaskSpec(UserInput):
     def _starts_from_another(self) -> Self:
         if self.start_from is not None and self.start_from.session == self.id:
             raise ValueError("start_from.session: is this task's own id; name another session")
+        return self
+
+    @model_validator(mode="after")
+    def _delivers_to_a_repository(self) -> Self:
+        if self.deliver is not None and self.workspace.git is None:
+            raise ValueError("deliver: a branch needs a repository; set workspace.git or remove deliver")
         return self
 
     @field_validator("fairness_key")

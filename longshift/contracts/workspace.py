@@ -1,5 +1,6 @@
 """Values about workspaces: where a session's files live, and checkpoints of them."""
 
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.wire import Wire
 
 
@@ -76,3 +77,5 @@ class DeliveryDigest(Wire):
     deletions: int = 0
     diff: str = ""
     """The first 4,000 characters of the patch, for people; the whole is an artifact."""
+    branch: BranchDelivery | None = None
+    """What became of a branch that the task wished for."""

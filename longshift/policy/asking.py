@@ -14,7 +14,7 @@ from longshift.contracts.transcript import Note, Speaker
 from longshift.policy import describe, notes
 from longshift.policy.reviews import EVIDENCE_CHARACTERS, EVIDENCE_LINES, options_of
 
-HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET})
+HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET, AskKind.DELIVERY})
 """Only a decision ends these questions; a message or a resume leaves them open."""
 MAY_ALWAYS_RUN = frozenset({UPDATE_PLAN, ASK_HUMAN, FINISH})
 _ASKED_OF: dict[Autonomy, frozenset[Risk]] = {

@@ -65,6 +65,14 @@ OPTIONS: dict[AskKind, tuple[Option, ...]] = {
         _END,
         _CANCEL,
     ),
+    AskKind.DELIVERY: (
+        Option(id=APPROVE, label="Let it leave", style=OptionStyle.PRIMARY),
+        Option(id=REJECT, label="Keep the patch only", style=OptionStyle.DANGER),
+    ),
+    AskKind.UNDELIVERED: (
+        Option(id=RETRY, label="Try again", style=OptionStyle.PRIMARY),
+        Option(id=END, label="Keep the patch only"),
+    ),
     AskKind.VERDICT: (
         Option(id=ACCEPT, label="Accept it as done", style=OptionStyle.PRIMARY),
         Option(id=ADVISE, label="Say what is missing", needs_text=True),

@@ -16,6 +16,8 @@ TITLES = {
     AskKind.CONFIGURATION: "🔧 Something has to be mended",
     AskKind.QUESTION: "❓ A question",
     AskKind.DEADLINE: "⏳ The time is used up",
+    AskKind.DELIVERY: "📤 May it leave?",
+    AskKind.UNDELIVERED: "📪 It was not delivered",
     AskKind.VERDICT: "🔍 The result is doubted",
 }
 FACES = {"cli": "on the command line", "http": "over HTTP", "slack": "in Slack"}
