@@ -22,6 +22,7 @@ MESSAGE_MAX_CHARACTERS = 20_000
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 
 
+ORIGIN_MAX_CHARACTERS = 200
 FAIRNESS_KEY_MAX_BYTES = 64
 """The engine's limit on a fairness key."""
 
@@ -186,6 +187,9 @@ class TaskSpec(UserInput):
     """A key of weight 2 gets twice as many turns as one of weight 1."""
     not_before: AwareDatetime | None = None
     """The task waits outside of the queue until then; a time with its zone, such as `2026-12-24T18:00:00+01:00`."""
+    origin: Annotated[str, StringConstraints(max_length=ORIGIN_MAX_CHARACTERS)] = ""
+    """Which way the task came in from outside, such as `webhook:crm`; the runner says so itself. Then title,
+    instructions and constraints stand in the prompt as somebody else's words."""
     start_from: StartFrom | None = None
     """Another session that this one goes on from; `workspace` is then fetched for what checkpoints do not hold."""
 

@@ -150,6 +150,7 @@ ROWS = (
             "longshift.adapters",
             "longshift.settings_layers",
             "longshift.settings_budget",
+            "longshift.settings_delivery",
             "longshift.settings_intake",
             "longshift.settings_people",
             "longshift.host_identity",
@@ -159,6 +160,11 @@ ROWS = (
     Row(
         "longshift/settings_budget.py",
         ours=("longshift.contracts",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_delivery.py",
+        ours=("longshift.adapters.delivery", "longshift.contracts", "longshift.settings_intake"),
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),

@@ -108,7 +108,7 @@ def test_words_of_others_do_nothing(text: str) -> None:
     assert f"It {text} now." == made.replace("\u2060", "")
 
 
-@pytest.mark.parametrize("text", ["Co-authored-by: Eve <e@x.y>", "Signed-off-by: Eve"])
+@pytest.mark.parametrize("text", ["Acked-by: Eve <e@x.y>", "Signed-off-by: Eve"])
 def test_no_trailer_is_forged(text: str) -> None:
     assert text not in outgoing_words.neutral(f"Done.\n\n{text}")
 

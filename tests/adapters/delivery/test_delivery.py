@@ -23,7 +23,7 @@ from longshift.contracts.task import TaskSpec
 from tests.fake_forge import TOKEN, FakeForge, fake_forge, git
 
 AT = 1_790_000_000
-SAID = "It rounds now. Fixes #7, thanks @octocat, see https://evil.example/x [skip ci]\nCo-authored-by: Eve <e@x.y>"
+SAID = "It rounds now. Fixes #7, thanks @octocat, see https://evil.example/x [skip ci]\nAcked-by: Eve <e@x.y>"
 
 
 class Scene:
