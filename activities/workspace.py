@@ -156,7 +156,9 @@ class WorkspaceLife(WorkspaceActivities):
         """The bundle that a branch is made of; gives its key."""
         key = ids.artifact_key(request.task_id, ids.CHANGES_ARTIFACT)
         if await self._store.find(key) is None:
-            bundle = await self._workspaces.bundle_changes(request.workspace, counts.tree_hash)
+            # A branch that is not whole, or was not searched for secrets as the patch was, is none.
+            is_whole = not counts.left_out
+            bundle = await self._workspaces.bundle_changes(request.workspace, counts.tree_hash) if is_whole else b""
             await self._store.create(key, bundle)
         return key
 

@@ -1,39 +1,18 @@
 """Settings of what may be pushed, where, as whom and with which token. Part of `settings.Settings`."""
 
-import os
 import re
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from longshift.adapters.delivery.remotes import Remotes, checked_address
+from longshift.adapters.secrets import ReferredSecret, SecretReference
 from longshift.contracts.errors import BadInput
 from longshift.settings_intake import listed_in_text
 
 _AUTHOR = r"^[^<>\n]{1,100} <[^<>\s@]{1,100}@[^<>\s]{1,100}>$"
-
-
-def resolve(reference: str) -> str:
-    """The secret that a reference names: `env:NAME`, `file:/path`, or the value itself. Blocks.
-
-    Raises:
-        BadInput: it is not there.
-    """
-    place, _, name = reference.partition(":")
-    if place == "env":
-        if not os.environ.get(name):
-            raise BadInput(f"delivery_tokens: the variable {name} is not set; set it or name another one")
-        return os.environ[name]
-    if place == "file":
-        try:
-            return Path(name).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"delivery_tokens: {name} cannot be read ({error}); mend it or name another file") from error
-    return reference
 
 
 class DeliverySettings(BaseSettings):
@@ -41,8 +20,8 @@ class DeliverySettings(BaseSettings):
 
     delivery_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """`PREFIX=TOKEN`, one for each place that tasks may push to with a token, such as
-    `https://github.com/acme/=file:/run/secrets/acme`: `env:NAME`, `file:/path` or the token itself. The longest prefix
-    counts."""
+    `https://github.com/acme/=file:/run/secrets/acme`: `env:NAME`, `file:/path`, `command:…` or the token itself. The
+    longest prefix counts."""
     delivery_remotes: Annotated[tuple[str, ...], NoDecode] = ()
     """Places that tasks may push to with the git set-up of the worker (ssh keys, paths), such as
     `git@git.example:acme/` or `/srv/git/`."""
@@ -65,29 +44,35 @@ class DeliverySettings(BaseSettings):
     @classmethod
     def _with_places(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for token in tokens:
-            place, _, reference = token.get_secret_value().partition("=")
-            if not re.match(r"https?://", place) or not reference:
-                raise ValueError("each entry is PREFIX=TOKEN, and the prefix is an http(s) URL")
-            _checked(place, "delivery_tokens")
+            _place_and_secret(token)
         return tokens
+
+    @cached_property
+    def tokens_by_place(self) -> dict[str, SecretStr]:
+        """Each token, looked up when it is used, by the prefix that it is for."""
+        return dict(map(_place_and_secret, self.delivery_tokens))
 
     def remotes(self) -> Remotes:
         """Where results may go."""
-        pairs = [token.get_secret_value().partition("=") for token in self.delivery_tokens]
-        tokens: dict[str, Callable[[], str]] = {
-            _checked(place, "delivery_tokens"): partial(resolve, reference) for place, _, reference in pairs
-        }
+        tokens = {place: secret.get_secret_value for place, secret in self.tokens_by_place.items()}
         return Remotes(self.delivery_remotes, tokens)
 
-    def delivery_secrets(self) -> set[str]:
-        """The secrets among these settings, as far as they can be found now."""
-        found: set[str] = set()
-        for token in self.delivery_tokens:
-            try:
-                found.add(resolve(token.get_secret_value().partition("=")[2]))
-            except BadInput:
-                continue  # told where it is used
-        return found
+    def delivery_secrets(self) -> dict[str, SecretStr]:
+        """The secrets among these settings, by name."""
+        return {f"delivery_tokens for {place}": secret for place, secret in self.tokens_by_place.items()}
+
+
+def _place_and_secret(entry: SecretStr) -> tuple[str, SecretStr]:
+    place, _, given = entry.get_secret_value().partition("=")
+    if not re.match(r"https?://", place) or not given:
+        raise ValueError("each entry is PREFIX=TOKEN, and the prefix is an http(s) URL")
+    place = _checked(place, "delivery_tokens")
+    try:
+        reference = SecretReference.parse(given)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+    name = f"delivery_tokens for {place}"
+    return place, SecretStr(given) if reference is None else ReferredSecret(reference, name=name)
 
 
 def _checked(place: str, field: str) -> str:

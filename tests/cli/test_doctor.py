@@ -36,9 +36,11 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "bash": "ok",
         "ripgrep": "ok",
         "model": "fail",
+        "secrets": "ok",
         "people": "ok",
         "sandbox": "warn",
-    } == {**levels(found), "disk": "ok"}
+        "limits": "ok",
+    } == {**levels(found), "disk": "ok", "limits": "ok"}
     assert "start one with `longshift up`" in finding(found, "engine")["detail"]
     assert "set MOONSHOT_API_KEY or LONGSHIFT_MODEL_API_KEY" in finding(found, "model")["remedy"]
 
@@ -121,3 +123,21 @@ def test_the_worst_finding_counts() -> None:
 def test_a_finding_has_its_remedy_below_it_and_no_control_characters() -> None:
     text = shown(table([Finding("model", Level.FAIL, HOSTILE, "set the key")]))
     assert (True, set[str]()) == ("→ set the key" in text, UNSAFE & set(text))
+
+
+def test_the_limits_of_a_session_are_shown_with_who_enforces_them(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHIFT_SESSION_LIMITS", "rlimits")
+    monkeypatch.setenv("LONGSHIFT_SESSION_MEMORY_BYTES", "2500000000")
+    limits = finding(longshift("doctor", "--json").document, "limits")
+    assert "warn" == limits["level"]
+    assert "limits of processes and a watchdog; a session: 1024 processes, 2.5 GB of memory" in limits["detail"]
+    assert "(session_limits is rlimits)" in limits["detail"]
+    assert "Delegate=yes" in limits["remedy"]
+
+
+def test_a_limit_that_makes_no_sense_is_named(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_SESSION_PROCESSES", "1")
+    configuration = finding(longshift("doctor", "--json").document, "configuration")
+    assert ("fail", True) == (configuration["level"], "session_processes" in configuration["detail"])

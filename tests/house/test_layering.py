@@ -14,6 +14,7 @@ OURS = ("longshift", "workflows", "activities", "worker", "tests", "bench")
 PURE_STDLIB = (
     "__future__",
     "abc",
+    "base64",
     "bisect",
     "collections",
     "copy",
@@ -152,7 +153,9 @@ ROWS = (
             "longshift.settings_budget",
             "longshift.settings_delivery",
             "longshift.settings_intake",
+            "longshift.settings_limits",
             "longshift.settings_people",
+            "longshift.settings_secrets",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -164,12 +167,37 @@ ROWS = (
     ),
     Row(
         "longshift/settings_delivery.py",
-        ours=("longshift.adapters.delivery", "longshift.contracts", "longshift.settings_intake"),
+        ours=(
+            "longshift.adapters.delivery",
+            "longshift.adapters.secrets",
+            "longshift.contracts",
+            "longshift.settings_intake",
+        ),
         vendors=("pydantic", "pydantic_settings"),
     ),
-    Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
-    Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
-    Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
+    ),
+    Row(
+        "longshift/settings_people.py",
+        ours=("longshift.settings_intake", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_secrets.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_layers.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic_settings",),
+    ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),
     Row(

@@ -95,6 +95,11 @@ class Delivering:
         task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
         report = SessionStatus.model_validate_json(await self._store.get(ids.artifact_key(task_id, "report.json")))
         bundle = await self._store.get(ids.artifact_key(task_id, ids.CHANGES_ARTIFACT))
+        if not bundle:
+            raise DeliveryRefused(
+                "deliver: changed files are too large or cannot be read, so the branch would not be whole; the patch "
+                "has the others"
+            )
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{task_id}-", dir=self._folder) as place:
             remote = await asyncio.to_thread(self._remotes.find, task.workspace.git or "")

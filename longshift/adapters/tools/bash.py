@@ -53,6 +53,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
             cwd=str(context.root),
             workspace_root=str(context.root),
             home=str(context.home),
+            group=context.task_id,
         )
     )
     return CommandSpec(
@@ -61,6 +62,7 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         env=wrapped.env,
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
+        group=wrapped.group,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -7,17 +7,19 @@ make, and who holds the result, is decided in `workspaces.py`.
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.secrets import SecretBook
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
+from longshift.adapters.workspace.leftovers import refuse_leftovers
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.rules import find_rules
 from longshift.adapters.workspace.setup import SetupLost, begin_again, begin_life, discard, run_setup
@@ -51,6 +53,10 @@ class Making:
     bash: Callable[[str], CommandSpec]
     """A setup command in the sandbox."""
     on_progress: Callable[[str], None]
+    secrets: SecretBook
+    """Those that setup commands may be given."""
+    clean: Callable[[str], str]
+    """Takes known secrets out of text."""
 
     async def made(self) -> Ready:
         """Make the workspace, or go on where a worker that died has stopped.
@@ -196,8 +202,12 @@ class Making:
     async def _set_up(self) -> None:
         progress = self.folder.setup_progress()
         prefix = ids.setup_run_prefix(self.task.id, progress.life, progress.attempt)
-        commands = [(command, self.bash(command)) for command in self.task.setup]
-        await run_setup(self.runner, prefix, commands, self.on_progress)
+        secrets = await asyncio.to_thread(self.secrets.resolved, self.task)
+        commands = [(command, replace(self.bash(command), secret_env=secrets)) for command in self.task.setup]
+        await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        if secrets:
+            self.on_progress("looking for secrets that the setup left")
+            await asyncio.to_thread(refuse_leftovers, self.folder.path, secrets)
 
     async def _is_first(self, recovered: Recovered | None) -> bool:
         """Say what the workspace was made from, before anybody works in it; False when something else was said first.

@@ -12,6 +12,7 @@ from pathlib import Path
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.secrets import SecretBook
 from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
@@ -21,6 +22,7 @@ from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
+from longshift.adapters.workspace.published import refuse_secrets
 from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
@@ -52,7 +54,10 @@ class Workspaces:
         outputs_root: Path | None = None,
         run: RunGit = run_git,
         huge_bytes: int = HUGE_BYTES,
+        secrets: SecretBook | None = None,
+        clean: Callable[[str], str] = str,
     ) -> None:
+        """`secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text."""
         self._runner = runner
         self._data_dir = data_dir.absolute()
         self.outputs_root = outputs_root or self._data_dir / "runs"
@@ -64,6 +69,8 @@ class Workspaces:
         self._archive = archive
         self._run = run
         self._huge_bytes = huge_bytes
+        self._secrets = secrets or SecretBook()
+        self._clean = clean
         self._empty = EmptyShadow(run)
 
     async def prepare(
@@ -180,9 +187,11 @@ class Workspaces:
     async def export(self, workspace: Workspace) -> tuple[bytes, DeliveryCounts]:
         """The patch of everything that was done, for `git apply`, and its numbers.
 
-        Raises: WorkspaceFailed, DiskFull, StaleGeneration.
+        Raises: WorkspaceFailed, also where the patch would publish a secret; DiskFull, StaleGeneration.
         """
-        return await export(self.shadow(workspace), workspace.base_tree)
+        patch, counts = await export(self.shadow(workspace), workspace.base_tree)
+        await asyncio.to_thread(refuse_secrets, patch, self._clean)
+        return patch, counts
 
     async def bundle_changes(self, workspace: Workspace, tree: str) -> bytes:
         """What leads from the base tree to a recorded one, as a git bundle of its own.
@@ -276,6 +285,8 @@ class Workspaces:
             skip=self._data_dir,
             bash=lambda command: self._bash(folder, command, timeout_seconds=task.setup_timeout_seconds),
             on_progress=on_progress,
+            secrets=self._secrets,
+            clean=self._clean,
         )
 
     async def _is_up_to_date(self, workspace: Workspace, generation: int) -> bool:
@@ -301,6 +312,7 @@ class Workspaces:
                 cwd=str(folder.tree),
                 workspace_root=str(folder.tree),
                 home=str(folder.home),
+                group=folder.path.name,
                 env=env or {},
             )
         )
@@ -310,6 +322,7 @@ class Workspaces:
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            group=wrapped.group,
             timeout_seconds=timeout_seconds,
             background=background,
         )

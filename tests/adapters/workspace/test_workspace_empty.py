@@ -13,8 +13,8 @@ def a_shadow(folder: Path) -> Shadow:
     return Shadow(folder / "shadow.git", folder / "tree", protected=("tests/**",))
 
 
-A_TIME = re.compile(rb"\b\d{10} [+-]\d{4}\b")
-"""The second in which something was recorded; two recordings need not be in the same one."""
+A_TIME = re.compile(rb"\b\d{10} [+-]\d{4}\b|\b[0-9a-f]{40}\b")
+"""The second of a recording, and hashes over it: two recordings need not be in the same one."""
 
 
 def content(git_dir: Path) -> dict[str, bytes]:

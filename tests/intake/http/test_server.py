@@ -69,7 +69,7 @@ async def test_a_request_is_one_line_without_secrets(api: Running) -> None:
     assert [("/v1/sessions", 400, "logged"), ("/nowhere%1b[31m", 404, None)] == [
         (line["path"], line["status"], line.get("token")) for line in lines
     ]
-    assert (False, False) == ("secret" in str(lines), header["authorization"].split("_")[-1] in str(lines))
+    assert (False, False) == ("secret" in str(lines), header["authorization"].split("_", 2)[-1] in str(lines))
 
 
 def test_every_failure_of_ours_has_a_status() -> None:
