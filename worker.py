@@ -21,6 +21,7 @@ from temporalio.worker import Interceptor, Plugin, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.boundary import ErrorBoundary
+from activities.delivery import Deliveries
 from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
@@ -32,6 +33,7 @@ from activities.slots import Slots
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
+from longshift.adapters.delivery import Delivering, Identity
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.slots import SlotPool
@@ -77,6 +79,7 @@ poller of a host that sleeps has to be waited for."""
 RETURNING_AT_ONCE = 1_000
 """Sessions that may ask a host for their own slot at a time; whether there is room, the host's pool says."""
 DRAIN_MARGIN_SECONDS = 5.0
+DELIVERIES_AT_ONCE = 4
 
 
 class Shared(TypedDict):
@@ -139,6 +142,9 @@ async def workers(
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
+            deliveries = Deliveries(_delivering(settings, parts.store))
+            outgoing = [deliveries.plan_branch, deliveries.publish_branch]
+            built.workers.append(_worker(parts, ids.DELIVERY_QUEUE, DELIVERIES_AT_ONCE, outgoing))
             if telling := await people.enter_async_context(posters(settings)):
                 built.workers.append(_worker(parts, ids.PEOPLE_QUEUE, POSTS_AT_ONCE, [People(telling).post]))
         if Role.HOST in roles:
@@ -151,6 +157,18 @@ async def workers(
             await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
+
+
+def _delivering(settings: Settings, store: Store) -> Delivering:
+    name, _, mail = settings.delivery_author.removesuffix(">").partition(" <")
+    return Delivering(
+        store,
+        settings.remotes(),
+        author=Identity(name, mail),
+        user=settings.delivery_user,
+        github_api_url=settings.github_api_url,
+        folder=settings.data_dir / "outgoing",
+    )
 
 
 async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Parts:

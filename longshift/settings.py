@@ -24,6 +24,7 @@ from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
 from longshift.settings_codec import CodecSettings
+from longshift.settings_delivery import DeliverySettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
 from longshift.settings_network import NetworkSettings
@@ -50,6 +51,7 @@ def _store_in(values: dict[str, Any]) -> str:
 class Settings(
     BudgetSettings,
     CodecSettings,
+    DeliverySettings,
     IntakeSettings,
     LimitSettings,
     NetworkSettings,
@@ -222,7 +224,7 @@ class Settings(
         """Every secret of this configuration, by the name that messages call it."""
         own = {"model_api_key": self.model_api_key} if self.model_api_key else {}
         named = {f"secrets.{name}": secret for name, secret in self.secret_book.secrets.items()}
-        faces = {**self.intake_secrets(), **self.people_secrets(), **self.codec_secrets()}
+        faces = {**self.intake_secrets(), **self.people_secrets(), **self.codec_secrets(), **self.delivery_secrets()}
         return {**own, **self.provider_keys, **faces, **named}
 
     def resolve_secrets(self, *, run_commands: bool = True) -> dict[str, str]:
