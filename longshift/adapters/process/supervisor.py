@@ -62,6 +62,9 @@ COUNTERS = (
 )
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
+KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311, "i686": 288}
+"""The number of keyctl(2), by machine."""
+KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -380,6 +383,7 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
+        leave_keyring()
         doing = f"cannot enter the working directory {spec['cwd']}"
         os.chdir(spec["cwd"])
         doing = f"cannot run {spec['argv'][0]!r}"
@@ -418,6 +422,13 @@ def kernel_refusals(groups: list[str]) -> dict[str, int]:
             with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
                 found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
     return found
+
+
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: keys of whoever started the worker are not the command's."""
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:  # a kernel without keyrings refuses, and keeps nothing there
+        ctypes.CDLL(None).syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
