@@ -23,6 +23,8 @@ from longshift.contracts.task import Budget
 from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
+from longshift.settings_codec import CodecSettings
+from longshift.settings_delivery import DeliverySettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
 from longshift.settings_network import NetworkSettings
@@ -47,7 +49,15 @@ def _store_in(values: dict[str, Any]) -> str:
 
 
 class Settings(
-    BudgetSettings, IntakeSettings, LimitSettings, NetworkSettings, PeopleSettings, SandboxSettings, SecretsSettings
+    BudgetSettings,
+    CodecSettings,
+    DeliverySettings,
+    IntakeSettings,
+    LimitSettings,
+    NetworkSettings,
+    PeopleSettings,
+    SandboxSettings,
+    SecretsSettings,
 ):
     """The configuration of one process."""
 
@@ -214,7 +224,8 @@ class Settings(
         """Every secret of this configuration, by the name that messages call it."""
         own = {"model_api_key": self.model_api_key} if self.model_api_key else {}
         named = {f"secrets.{name}": secret for name, secret in self.secret_book.secrets.items()}
-        return {**own, **self.provider_keys, **self.intake_secrets(), **self.people_secrets(), **named}
+        faces = {**self.intake_secrets(), **self.people_secrets(), **self.codec_secrets(), **self.delivery_secrets()}
+        return {**own, **self.provider_keys, **faces, **named}
 
     def resolve_secrets(self, *, run_commands: bool = True) -> dict[str, str]:
         """Look up every secret that is elsewhere, so that redaction knows it. Blocks; gives complaints by name."""

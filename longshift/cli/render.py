@@ -146,6 +146,8 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         delivery = status.delivery
         counted = f"{delivery.changed_files} files, +{delivery.insertions} −{delivery.deletions}"
         rows.append(("delivered", f"{counted}: longshift artifacts {status.task_id}"))
+        if delivery.branch is not None:
+            rows.append(("branch", Text(clean(describe.delivered(delivery.branch)))))
     if status.profile:
         rows.append(("model", clean(status.profile)))
     if view.requeue_of:

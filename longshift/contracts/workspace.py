@@ -1,5 +1,6 @@
 """Values about workspaces: where a session's files live, and checkpoints of them."""
 
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.network import NetworkAccess, NetworkUse
 from longshift.contracts.wire import Wire
 
@@ -81,3 +82,5 @@ class DeliveryDigest(Wire):
     """What was asked of the network on the last host; None where there was none."""
     diff: str = ""
     """The first 4,000 characters of the patch, for people; the whole is an artifact."""
+    branch: BranchDelivery | None = None
+    """What became of a branch that the task wished for."""

@@ -4,6 +4,7 @@ import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionReport, ProposedCheck
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.ledger import Spend
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
@@ -161,6 +162,8 @@ def session_details(status: SessionStatus) -> str:
             rows.append(("network", network.described(status.workspace.network, status.workspace.sandbox)))
     if status.delivery:
         rows.append(("artifacts", ", ".join(f"`{key}`" for key in status.delivery.artifacts)))
+        if status.delivery.branch is not None:
+            rows.append(("branch", delivered(status.delivery.branch).replace("|", "/")))
     parts = [f"# {status.title}", _table(rows)]
     if status.attention:
         parts.insert(1, f"**Needs a person ({status.attention.kind})**: {status.attention.text[:500]}")
@@ -170,6 +173,14 @@ def session_details(status: SessionStatus) -> str:
     if status.delivery and status.delivery.diff:
         parts.append(f"### Changes\n```diff\n{status.delivery.diff[:3_000]}\n```")
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def delivered(branch: BranchDelivery) -> str:
+    """What became of a branch that was wished for, in a line."""
+    if not branch.pushed:
+        return f"not delivered as a branch: {' '.join(branch.failure.split())[:500]}"
+    place = f"branch {branch.branch} of {branch.remote}, commit {branch.commit[:12]}"
+    return f"{branch.pull_request} ({place})" if branch.pull_request else place
 
 
 def _question(task_id: str, review: Review) -> str:

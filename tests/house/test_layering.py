@@ -69,6 +69,7 @@ BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
     *BROKERS,
     "aiohttp",
+    "h11",
     "httpx",
     "obstore",
     "opentelemetry",
@@ -122,6 +123,7 @@ ROWS = (
         ours=(*CORE, "longshift.adapters.slack.limits", "longshift.adapters.fake_slack"),
         vendors=("aiohttp", "orjson"),
     ),
+    Row("longshift/adapters/codec", ours=(*CORE, "longshift.adapters.codec"), vendors=("cryptography",)),
     Row(
         "longshift/adapters",
         ours=(*CORE, VERSION, "longshift.adapters"),
@@ -166,6 +168,8 @@ ROWS = (
             "longshift.adapters",
             "longshift.settings_layers",
             "longshift.settings_budget",
+            "longshift.settings_codec",
+            "longshift.settings_delivery",
             "longshift.settings_intake",
             "longshift.settings_network",
             "longshift.settings_limits",
@@ -182,6 +186,26 @@ ROWS = (
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row("longshift/settings_network.py", ours=CORE, vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_codec.py",
+        ours=(
+            "longshift.contracts",
+            "longshift.adapters.codec",
+            "longshift.adapters.secrets",
+            "longshift.settings_intake",
+        ),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_delivery.py",
+        ours=(
+            "longshift.adapters.delivery",
+            "longshift.adapters.secrets",
+            "longshift.contracts",
+            "longshift.settings_intake",
+        ),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
     Row(
         "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
     ),
@@ -221,7 +245,7 @@ ROWS = (
     Row("longshift/cli", ours=("longshift", "workflows", "activities", "worker"), vendors=EVERY_VENDOR),
     *(
         Row(place, ours=("longshift", "workflows", "activities"), vendors=EVERY_VENDOR)
-        for place in ("longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
+        for place in ("longshift/codec_server", "longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
     ),
 )
 

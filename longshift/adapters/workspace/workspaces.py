@@ -15,6 +15,7 @@ from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
 from longshift.adapters.workspace.empty import EmptyShadow
@@ -203,6 +204,13 @@ class Workspaces:
         patch, counts = await export(self.shadow(workspace), workspace.base_tree)
         await asyncio.to_thread(refuse_secrets, patch, self._clean)
         return patch, counts
+
+    async def bundle_changes(self, workspace: Workspace, tree: str) -> bytes:
+        """What leads from the base tree to a recorded one, as a git bundle of its own.
+
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration.
+        """
+        return await bundle_changes(self.shadow(workspace), workspace.base_tree, tree)
 
     async def changes(self, workspace: Workspace) -> DiffRecord:
         """What was done so far, for reading.
