@@ -10,6 +10,7 @@ import pytest_asyncio
 from obstore.store import MemoryStore
 
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace import Workspaces
 from tests.adapters.workspace.confined import every_sandbox, sandbox_named
@@ -80,11 +81,10 @@ def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
     return sandbox_named(request.param, tmp_path / "hidden")
 
 
-@pytest_asyncio.fixture
-async def workspaces(data_dir: Path, runner: ProcessRunner, sandbox: Sandbox) -> AsyncGenerator[Workspaces]:
-    workspaces = Workspaces(data_dir, runner, sandbox, "host-1", "longshift-host-host-1", quick_calls=True)
-    yield workspaces
-    await workspaces.close()
+@pytest.fixture
+def workspaces(data_dir: Path, runner: ProcessRunner) -> Workspaces:
+    """Without a sandbox, as commands of these tests tell what they do outside of their workspace."""
+    return Workspaces(data_dir, runner, NoSandbox(), "host-1", "longshift-host-host-1", quick_calls=True)
 
 
 @pytest.fixture

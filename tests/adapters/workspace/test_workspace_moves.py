@@ -11,7 +11,7 @@ from longshift.adapters.workspace import Checks
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointPlace, CheckpointStart
 from longshift.contracts.errors import StaleGeneration, WorkspaceFailed
-from tests.adapters.workspace.hosts import TASK_ID, Host, files_of, restored, task
+from tests.adapters.workspace.hosts import TASK_ID, FailingStore, Host, files_of, restored, task
 
 Git = Callable[..., str]
 
@@ -273,7 +273,8 @@ async def test_setup_that_fails_on_the_new_host_is_named(a: Host, b: Host, tmp_p
         await b.prepare(spec, 2)
 
 
-async def test_setup_that_is_lost_while_restoring_starts_again(a: Host, b: Host, tmp_path: Path) -> None:
+async def test_setup_that_is_lost_while_restoring_starts_again(tmp_path: Path, store: FailingStore) -> None:
+    a, b = (Host(tmp_path / name, name, store) for name in ("a", "b"))  # the setup kills what a sandbox would hide
     marker = tmp_path / "lost-once"
     marker.write_text("")
     spec = task(setup=(f"echo x >> log; if [ ! -e {marker} ]; then touch {marker}; kill -9 $PPID; sleep 60; fi",))
