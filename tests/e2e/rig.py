@@ -45,6 +45,8 @@ class Rig:
     engine: EmbeddedEngine
     client: Client
     worker_key: str = KEY
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    """More of the worker's environment."""
     worker: subprocess.Popen[bytes] | None = None
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     """Further workers, each a host with a data directory of its own."""
@@ -61,7 +63,7 @@ class Rig:
 
     def start_worker(self, *roles: str) -> None:
         """Start a worker in a process group of its own."""
-        self.worker = self._started("worker", {}, *roles)
+        self.worker = self._started("worker", self.variables, *roles)
 
     def start_host(self, name: str, **variables: str) -> None:
         """Start a worker that is only a host, with its own files; hosts share engine and store."""
@@ -175,6 +177,7 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
+    variables: dict[str, str] | None = None,
     **model: object,
 ) -> AsyncGenerator[Rig]:
     """Engine, model and one worker; all of it ends with the block.
@@ -192,7 +195,14 @@ async def rig(
         built = None
         try:
             client = await Client.connect(address.address, data_converter=pydantic_data_converter)
-            built = Rig(data_dir=data_dir, model=scripted, engine=engine, client=client, worker_key=worker_key)
+            built = Rig(
+                data_dir=data_dir,
+                model=scripted,
+                engine=engine,
+                client=client,
+                worker_key=worker_key,
+                variables=variables or {},
+            )
             built.start_worker(*roles)
             yield built
         finally:
