@@ -36,7 +36,6 @@ from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.delivery import Delivering, Identity
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
@@ -48,9 +47,11 @@ from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
+from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import make_egress, tried_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -117,6 +118,7 @@ class Built:
     slots: Slots | None = None
     keeping: SessionKeeping | None = None
     """Of a host: what keeps its sessions within their limits."""
+    workspaces: Workspaces | None = None
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -151,6 +153,8 @@ async def workers(
             built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
+        if built.workspaces is not None:
+            await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
 
@@ -221,20 +225,27 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
-    sandbox = built.keeping.around(NoSandbox())
+    egress = make_egress(settings, runner)
+    confined, report = await tried_sandbox(settings)
+    if report.tried:
+        log.info("sandbox tried", sandbox=confined.name, attacks_tried=len(report.tried), stopped=report.stopped)
+    else:
+        log.warning("commands run unsandboxed, with this user's rights and network", sandbox=confined.name)
+    sandbox = built.keeping.around(confined)
     archive = CheckpointArchive(parts.store)
-    workspaces = Workspaces(
+    workspaces = built.workspaces = Workspaces(
         data,
         runner,
         sandbox,
         host_id,
         queue,
         quick_calls,
+        egress=egress,
         archive=archive,
         secrets=settings.secret_book,
         clean=parts.clean,
     )
-    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
+    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress)
     tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
@@ -304,7 +315,7 @@ async def run_worker(
     ):
         if settings.health_address:
             listener = listener_on(settings.health_address, "health_address")
-            facts = _facts(settings, roles, built, stopped)
+            facts = _facts(built, stopped)
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
@@ -316,7 +327,7 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            sandbox="none",
+            sandbox=settings.sandbox,
             limits=None if built.keeping is None else built.keeping.name,
             profile=settings.model_profile,
         )
@@ -327,15 +338,10 @@ async def run_worker(
         await asyncio.gather(*(each.shutdown() for each in built.workers))
 
 
-def _facts(
-    settings: Settings, roles: frozenset[Role], built: Built, stopped: asyncio.Event
-) -> Callable[[], dict[str, Any]]:
+def _facts(built: Built, stopped: asyncio.Event) -> Callable[[], dict[str, bool]]:
     return lambda: {
         "ready": not stopped.is_set() and all(each.is_running for each in built.workers),
         "draining": stopped.is_set(),
-        "roles": sorted(roles),
-        "host_id": settings.host_id,
-        "slots": {kind.value: {"used": pool.used, "of": pool.capacity} for kind, pool in built.pools.items()},
     }
 
 
@@ -352,6 +358,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, roles: frozenset[Role
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     client = await connect(settings, runtime=telemetry.runtime, identity=f"longshift-{settings.host_id}")
+    await require_payload_keys(client, settings.key_ring)
     await register_search_attributes(client)
     await run_worker(settings, client, telemetry, roles, stopped)
 

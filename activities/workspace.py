@@ -122,14 +122,17 @@ class WorkspaceLife(WorkspaceActivities):
         """Write patch and report to the store; what a first attempt wrote stays."""
         async with heartbeating(Progress()):
             patch, counts = await self._workspaces.export(request.workspace)
-            names: tuple[str, ...] = tuple(
-                ids.artifact_key(request.task_id, name) for name in ("patch.diff", "report.json")
-            )
+            names = [ids.artifact_key(request.task_id, name) for name in ("patch.diff", "report.json")]
             patch = await self._store.create(names[0], patch)
+            used = await self._workspaces.network_use(request.workspace)
+            if used is not None:
+                names.append(ids.artifact_key(request.task_id, "network.jsonl"))
+                await self._store.create(names[-1], used[1])
             if request.status.state is SessionState.DONE and (await self._task(request.task_id)).deliver is not None:
-                names = (*names, await self._changes_stored(request, counts))
+                names.append(await self._changes_stored(request, counts))
             digest = DeliveryDigest(
-                artifacts=names,
+                artifacts=tuple(names),
+                network=used[0] if used is not None else None,
                 changed_files=counts.files,
                 insertions=counts.insertions,
                 deletions=counts.deletions,

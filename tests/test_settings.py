@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.connect import connect
 from longshift.contracts.errors import BadInput, EngineError
-from longshift.contracts.task import Budget
+from longshift.contracts.task import Budget, TaskSpec
 from longshift.host_identity import persisted_host_id
 from longshift.settings import load_settings
 from tests.ports import free_port
@@ -65,7 +65,7 @@ def test_without_any_configuration_everything_has_a_default(home: Path) -> None:
     settings = load_settings()
     assert home / ".local" / "share" / "longshift" == settings.data_dir
     assert (settings.data_dir / "store").as_uri() == settings.store_url
-    assert ("kimi-k2.6", "none", "console") == (settings.model_profile, settings.sandbox, settings.log_format)
+    assert ("kimi-k2.6", "bubblewrap", "console") == (settings.model_profile, settings.sandbox, settings.log_format)
     assert settings.uses_external_engine is False
     assert not settings.data_dir.exists()
 
@@ -102,7 +102,7 @@ def test_xdg_folders_are_honoured(monkeypatch: pytest.MonkeyPatch, home: Path) -
         ("LONGSHIFT_TOOL_SLOTS", "many", r"^environment: tool_slots: .*valid integer.*; got 'many'$"),
         ("LONGSHIFT_PROVIDER_SHARE", "0", r"^environment: provider_share: .*greater than 0; got '0'$"),
         ("LONGSHIFT_LOG_LEVEL", "loud", r"^environment: log_level: .*'debug', 'info'.*; got 'loud'$"),
-        ("LONGSHIFT_SANDBOX", "bwrap", r"^environment: sandbox: Input should be 'none'; got 'bwrap'$"),
+        ("LONGSHIFT_SANDBOX", "bwrap", r"^environment: sandbox: .*'bubblewrap', .* or 'none'; got 'bwrap'$"),
         ("LONGSHIFT_TOOL_SLOT", "3", r"^environment: LONGSHIFT_TOOL_SLOT is not .* mean LONGSHIFT_TOOL_SLOTS\?$"),
         ("LONGSHIFT_ZZZZZZ", "3", r"^environment: LONGSHIFT_ZZZZZZ is not a setting; there are: LONGSHIFT_API_ADDRESS"),
         ("LONGSHIFT_USES_EXTERNAL_ENGINE", "1", r"^environment: LONGSHIFT_USES_EXTERNAL_ENGINE is not a setting"),
@@ -305,3 +305,78 @@ async def test_connect_finds_the_embedded_engine_of_the_data_directory_and_a_pro
         assert "other" == (await connect(load_settings())).namespace
     finally:
         await engine.stop()
+
+
+def test_network_profiles_are_tables_and_a_default_is_one_of_them(project_file: Write) -> None:
+    project_file('default_network = "a"\n[network_profiles.a]\nhosts = ["*.example.org"]\n')
+    settings = load_settings()
+    assert ("*.example.org",) == settings.network_profiles["a"].hosts
+    assert ("a", "none") == (settings.default_network, settings.default_setup_network)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[network_profiles.a]\nhosts = ["127.1"]', "a.hosts: '127.1' is not an address in its usual form"),
+        ("[network_profiles.a]\nhosts = []", "network_profiles.a.hosts: "),
+        ('[network_profiles.a]\nhost = ["x.example"]', "network_profiles.a.hosts: Field required"),
+        ('[network_profiles.a]\nhosts = ["x.example"]\nallow_private = ["10.0.0.1/8"]', "a.allow_private: 10.0.0.1/8"),
+        ('[network_profiles.none]\nhosts = ["x.example"]', "'none' is built in"),
+        ('default_network = "b"', "default_network: Value error, no network profile is named so; choose one of none"),
+    ],
+)
+def test_a_wrong_network_profile_is_refused_by_its_field(project_file: Write, text: str, complaint: str) -> None:
+    path = project_file(text)
+    with pytest.raises(BadInput) as refused:
+        load_settings()
+    assert str(path) in str(refused.value)
+    assert complaint in str(refused.value)
+
+
+def test_a_task_with_a_network_that_is_not_there_is_refused_when_it_comes_in(project_file: Write) -> None:
+    project_file('[network_profiles.a]\nhosts = ["x.example"]\ntenants = ["them"]\n')
+    settings = load_settings()
+    spec = {"id": "t-1", "title": "t", "instructions": "i"}
+    settings.refuse_network(TaskSpec.model_validate({**spec, "network": "a", "tenant": "them"}))
+    with pytest.raises(BadInput, match="setup_network: tenant 'default' may not use 'a'; choose one of none"):
+        settings.refuse_network(TaskSpec.model_validate({**spec, "setup_network": "a"}))
+
+
+def test_a_reference_in_a_file_is_no_secret_and_is_resolved_at_use(
+    project_file: Write, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(home / "token", "xoxb-from-a-file\n")
+    written(home / "orders", "whsec_b3JkZXJz\n")
+    project_file(
+        f'slack_bot_token = "file:{home}/token"\nwebhook_secrets = ["orders=file:{home}/orders"]\n'
+        f'[secrets.NPM_TOKEN]\nfile = "{home}/token"\ntenants = ["default"]\n'
+    )
+    monkeypatch.setenv("MOONSHOT_API_KEY", "env:HOUSE_KEY")
+    settings = load_settings()
+    assert (frozenset(), True) == (settings.secret_values(), settings.has_key("MOONSHOT_API_KEY"))
+    with pytest.raises(BadInput, match="env:HOUSE_KEY is not set"):
+        settings.key_of("MOONSHOT_API_KEY")
+    monkeypatch.setenv("HOUSE_KEY", "sk-house")
+    assert "sk-house" == settings.key_of("MOONSHOT_API_KEY")
+    assert {} == settings.resolve_secrets()
+    assert {"sk-house", "xoxb-from-a-file", "whsec_b3JkZXJz"} == settings.secret_values()
+    assert "orders=whsec_b3JkZXJz" == settings.webhook_secrets[0].get_secret_value()
+    assert "xoxb" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[secrets.X]\nvalue = "hunter2-hunter2"', r"secrets\.X\.value: Extra inputs"),
+        ('[secrets.X]\nenv = "A"\nfile = "/b"', r"secrets\.X: .*exactly one of env, file, command"),
+        ('[secrets.PATH]\nenv = "A"', "PATH is no name for a secret"),
+        ('[secrets.1x]\nenv = "A"', r"secrets\.1x"),
+        ('github_token = "file:relative"', "github_token: .*relative is not an absolute path"),
+        ("webhook_secrets = ['orders=whsec_hunter2-hunter2']", "a key does not belong in a file"),
+    ],
+)
+def test_wrong_secret_is_refused_and_not_repeated(project_file: Write, text: str, message: str) -> None:
+    project_file(text)
+    with pytest.raises(BadInput, match=message) as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)

@@ -20,6 +20,7 @@
     ├── PeopleError
     │   ├── PeopleUnavailable      people_unavailable  yes  Slack or a webhook cannot be reached, or is too busy
     │   └── PeopleRefused          people_refused      no   token, channel or message is refused; the text says why
+    ├── PayloadError               payload             yes  what the engine keeps cannot be decrypted here
     ├── DeliveryError
     │   ├── DeliveryUnavailable    delivery_unavailable yes  the repository or its host cannot be reached right now
     │   └── DeliveryRefused        delivery_refused    no   token, branch or pull request is refused; the text says why
@@ -224,6 +225,13 @@ class PeopleRefused(PeopleError):
     """Slack or a webhook refuses the message; it has not been posted. The text names the remedy."""
 
     kind = "people_refused"
+
+
+class PayloadError(LongshiftError):
+    """A payload of the engine cannot be decrypted by this process. The text names the key and the remedy."""
+
+    kind = "payload"
+    retryable = True
 
 
 class DeliveryError(LongshiftError):

@@ -257,6 +257,11 @@ def setup_run_prefix(task_id: str, life: int, attempt: int) -> str:
     return f"{task_id}/{name}" if attempt == 1 else f"{task_id}/{name}-{attempt}"
 
 
+def proxy_run_prefix(task_id: str, phase: str) -> str:
+    """The keys of a phase's network proxies lie below it; no agent's name begins like this."""
+    return f"{task_id}/_network/{phase}"
+
+
 def run_prefix_of_life(prefix: str, life: int) -> str:
     """`prefix` for runs in a tree that was begun anew: an earlier one on the same host may have used the same keys."""
     return prefix if life == 1 else f"{prefix}-g{life:04d}"

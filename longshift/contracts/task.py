@@ -24,6 +24,8 @@ SECRET_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 
+NETWORK_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
+"""The name of a network profile."""
 
 ORIGIN_MAX_CHARACTERS = 200
 FAIRNESS_KEY_MAX_BYTES = 64
@@ -182,6 +184,10 @@ class TaskSpec(UserInput):
     """When the agent counts as stuck."""
     verifier: Verifier | None = None
     """Another model call that judges the work before `finish` is accepted; off when empty."""
+    network: Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)] | None = None
+    """The network profile of the agent's commands and of the checks; `none`, or the runner's own when left out."""
+    setup_network: Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)] | None = None
+    """The network profile of the setup commands, which ends with them."""
     deliver: Deliver | None = None
     """A branch, and a pull request, of a result that is done; when empty, the patch and the report are all there is."""
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"

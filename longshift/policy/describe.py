@@ -11,7 +11,7 @@ from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import review_list, reviews, rollback
+from longshift.policy import network, review_list, reviews, rollback
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -158,6 +158,8 @@ def session_details(status: SessionStatus) -> str:
     if status.workspace:
         rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
         rows.append(("sandbox", _sandbox(status.workspace.sandbox)))
+        if status.workspace.network:
+            rows.append(("network", network.described(status.workspace.network, status.workspace.sandbox)))
     if status.delivery:
         rows.append(("artifacts", ", ".join(f"`{key}`" for key in status.delivery.artifacts)))
         if status.delivery.branch is not None:

@@ -11,7 +11,7 @@ from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
 from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import notes, untrusted
+from longshift.policy import network, notes, untrusted
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -180,4 +180,7 @@ def _environment(task: TaskSpec, workspace: Workspace) -> str:
     source = task.repository
     setup = "".join(f"\n- already run: `{command}`" for command in task.setup)
     places = f"- workspace root: {workspace.root}\n- source: {source}"
-    return f"<environment>\n{places}{setup}{_AUTONOMY[task.autonomy]}\n</environment>"
+    # A workspace of an earlier release says nothing: what such an agent was told first stays as it was.
+    reach = network.for_prompt(workspace.network, workspace.sandbox) if workspace.network is not None else ""
+    reach = f"\n- {reach}" if reach else ""
+    return f"<environment>\n{places}{setup}{reach}{_AUTONOMY[task.autonomy]}\n</environment>"

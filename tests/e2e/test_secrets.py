@@ -149,6 +149,8 @@ async def test_no_exit_tells_a_secret(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "out [redacted]\nerr [redacted]" in failed.reason
     assert "the setup left secret TOKEN in tree/.npmrc" in leaving.reason
     assert b"[redacted]" in agent.requests[1]
+    assert b"SUPERVISED_RUN" in agent.requests[3], "the agent saw its environment"
+    assert b"LONGSHIFT_" not in agent.requests[3], "and nothing of the worker's in it"
     assert len(slack.workspace.messages) > 2
     assert [] == [leak for where, body in said for leak in leaks(where, body)]
     raw = [

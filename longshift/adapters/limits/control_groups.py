@@ -17,12 +17,15 @@ from pathlib import Path
 from longshift.adapters.limits.hierarchies import PARENT, Hierarchies
 from longshift.adapters.limits.host_size import HostSize
 from longshift.adapters.limits.session_limits import SessionLimits
+from longshift.adapters.process.supervisor import process_stat
 from longshift.contracts.errors import HostError
 
 PERIOD_MICROSECONDS = 100_000
 ALL_SESSIONS_SHARE = 0.9
 """Of the host's memory, for all sessions together: the worker and the engine live from the rest."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,120}")
+_SESSION = "session-"
+_WORKER = "worker-"
 _OPTIONAL = frozenset({"memory.memsw.limit_in_bytes", "memory.swap.max"})
 """A kernel that does not account for swap has none of these."""
 
@@ -31,9 +34,11 @@ Files = tuple[tuple[str, str], ...]
 
 
 class ControlGroups:
-    """The groups of the sessions of one data directory; several workers on a host do not touch each other's."""
+    """The groups of the sessions of one data directory; those of other workers are left alone while these live."""
 
-    def __init__(self, hierarchies: Hierarchies, limits: SessionLimits, owner: Path, host: HostSize) -> None:
+    def __init__(
+        self, hierarchies: Hierarchies, limits: SessionLimits, owner: Path, host: HostSize, *, worker: int | None = None
+    ) -> None:
         self.name = f"cgroup v{hierarchies.version}"
         self.controllers = frozenset(hierarchies.folders)
         self._version = hierarchies.version
@@ -41,6 +46,8 @@ class ControlGroups:
         self._host = host
         name = hashlib.sha256(os.fsencode(owner.absolute())).hexdigest()[:16]
         self._owners = {controller: folder / PARENT / name for controller, folder in hierarchies.folders.items()}
+        self._mark = _mark_of(worker or os.getpid())
+        """A group without processes, whose name says which worker the others belong to."""
         self._used_at: dict[str, float] = {}
         """Name of a folder → when a command last asked for it, on the monotonic clock."""
         self._lock = threading.Lock()
@@ -67,22 +74,26 @@ class ControlGroups:
     def sweep(self, idle_seconds: float = 0.0) -> int:
         """Remove the groups that have no processes and were not asked for lately; gives how many there were.
 
-        Also those that a worker before this one has left.
+        Also those that a worker before this one has left, whatever its data directory was.
         """
         latest = time.monotonic() - idle_seconds
         removed: set[str] = set()
         with self._lock:
             for owner in set(self._owners.values()):
-                idle = [name for name in _names(owner) if self._used_at.get(name, latest) <= latest]
+                idle = [name for name in _sessions(owner) if self._used_at.get(name, latest) <= latest]
                 removed |= {name for name in idle if _is_removed(owner / name)}
-                if not _names(owner):
-                    _is_removed(owner)
+                if not _sessions(owner):
+                    _bury(owner)
+                for other in (owner.parent / name for name in _names(owner.parent)):
+                    marks = _marks(other)
+                    if other != owner and marks and not any(_is_alive(mark) for mark in marks):
+                        _bury(other)
             self._used_at = {name: at for name, at in self._used_at.items() if name not in removed}
         return len(removed)
 
     def _make(self, name: str) -> None:
         for controller, owner in self._owners.items():
-            owner.mkdir(parents=True, exist_ok=True)
+            (owner / self._mark).mkdir(parents=True, exist_ok=True)
             for above in (owner.parent, owner):
                 _write(above, _of_all(self._version, controller, self._host))
         for controller, owner in self._owners.items():
@@ -142,14 +153,39 @@ def _write(folder: Path, files: Files) -> None:
 def _folder_name(session: str) -> str:
     """A plain id as it is; anything else could leave the folder, or be taken for a file of the kernel's."""
     if _PLAIN_NAME.fullmatch(session):
-        return f"session-{session}"
-    return f"session-{hashlib.sha256(session.encode()).hexdigest()[:32]}"
+        return f"{_SESSION}{session}"
+    return f"{_SESSION}{hashlib.sha256(session.encode()).hexdigest()[:32]}"
 
 
 def _names(owner: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return [entry.name for entry in os.scandir(owner) if entry.is_dir(follow_symlinks=False)]
     return []
+
+
+def _sessions(owner: Path) -> list[str]:
+    return [name for name in _names(owner) if name.startswith(_SESSION)]
+
+
+def _marks(owner: Path) -> list[str]:
+    return [name for name in _names(owner) if name.startswith(_WORKER)]
+
+
+def _mark_of(pid: int) -> str:
+    stat = process_stat(pid)
+    return f"{_WORKER}{pid}-{0 if stat is None else stat[1]}"
+
+
+def _is_alive(mark: str) -> bool:
+    return _mark_of(int(mark.removeprefix(_WORKER).partition("-")[0])) == mark
+
+
+def _bury(owner: Path) -> None:
+    """Remove a folder whose sessions need it no more; all of it stays while one of them has processes."""
+    if all([_is_removed(owner / name) for name in _sessions(owner)]):
+        for mark in _marks(owner):
+            _is_removed(owner / mark)
+        _is_removed(owner)
 
 
 def _is_removed(folder: Path) -> bool:

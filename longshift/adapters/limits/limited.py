@@ -45,6 +45,10 @@ class Limited:
             cgroups = self._groups.folders(command.group) if self._groups is not None else ()
         return replace(wrapped, limits=limits, cgroups=(*wrapped.cgroups, *cgroups), group=command.group)
 
+    async def broken(self, command: SandboxCommand, output: str) -> str:
+        """As the sandbox within says."""
+        return await self._sandbox.broken(command, output)
+
     def _instead_of_groups(self) -> Mapping[str, int]:
         """Where the kernel does not limit the session, what it can do about each of its processes."""
         if self._groups is not None:

@@ -86,6 +86,8 @@ class Watchdog:
                 watching.cancel()
                 for request in self._ending.values():
                     request.cancel()  # the supervisors have been told, and need nobody to wait for them
+                if self._groups is not None:
+                    await asyncio.to_thread(self._groups.sweep)
 
     async def _watch(self, tasks: asyncio.TaskGroup) -> None:
         while True:

@@ -37,6 +37,8 @@ class CommandSpec:
     """Whose share of the host it counts as, see `adapters.sandbox.port`; empty: nobody's."""
     secret_env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Variables on top of `env` that are written nowhere: not part of the claim, so a later start has to bring them."""
+    guarded: bool = False
+    """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
 
     def __post_init__(self) -> None:
         if not self.argv:

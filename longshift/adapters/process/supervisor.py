@@ -62,6 +62,9 @@ COUNTERS = (
 )
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
+KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311, "i686": 288}
+"""The number of keyctl(2), by machine."""
+KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -199,6 +202,7 @@ class Supervision:
         self.signalled = 0
         self._timeout_seconds: float | None = spec["timeout_seconds"]
         self._grace_seconds: float = spec["grace_seconds"]
+        self._is_guarded: bool = spec.get("guarded", False)
         self._output = output
         self._wake = wake
         self._child = 0
@@ -274,14 +278,15 @@ class Supervision:
     def _signal_all(self, number: int) -> None:
         """Signal every descendant once: the command's group in one stroke, those that left it one by one."""
         group = 0
-        if self.exit_code is None:
+        spared = self._child if self._is_guarded and number == signal.SIGTERM else 0
+        if self.exit_code is None and not spared:
             # Only while the leader is not reaped: until then nobody else can have its pid, and so the group's id.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child, number)
                 group = self._child
         for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getpgid(pid) != group:
+                if pid != spared and os.getpgid(pid) != group:
                     os.kill(pid, number)
 
     def _kill_rest(self) -> None:
@@ -378,6 +383,7 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
+        leave_keyring()
         doing = f"cannot enter the working directory {spec['cwd']}"
         os.chdir(spec["cwd"])
         doing = f"cannot run {spec['argv'][0]!r}"
@@ -408,14 +414,21 @@ def confine(child: int, spec: dict[str, Any]) -> None:
         resource.prlimit(child, number, (value, value))
 
 
-def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
-    """How often the kernel has, so far, killed for want of memory or refused to fork in the command's groups."""
+def kernel_refusals(groups: list[str]) -> dict[str, int]:
+    """How often the kernel has, so far, killed for want of memory or refused to fork in these groups."""
     found = {"oom_kills": 0, "refused_forks": 0}
-    for folder in spec.get("cgroups", ()):
+    for folder in groups:
         for file_name, key, name in COUNTERS:
             with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
                 found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
     return found
+
+
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: keys of whoever started the worker are not the command's."""
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:  # a kernel without keyrings refuses, and keeps nothing there
+        ctypes.CDLL(None).syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
@@ -431,19 +444,20 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
         return
     with open(SPEC, encoding="utf-8") as file:
         spec: dict[str, Any] = json.load(file)
-    if secrets:
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody but root reads them out of this process's memory
-        spec["env"] = {**spec["env"], **secrets}
+    spec["env"] = {**spec["env"], **secrets}
     reserved = reserve_exit()
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     output = Output(spec["head_bytes"], spec["tail_bytes"])
     supervision = Supervision(spec, output, wake)
     listen(supervision, wake_write)
-    refusals = kernel_refusals(spec)
+    groups: list[str] = spec.get("cgroups", [])
+    refusals = kernel_refusals(groups)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
-    spec.clear()
-    secrets.clear()
+    if secrets:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
+        spec["env"] = {}
+        secrets.clear()
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()
@@ -466,7 +480,7 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
-            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(groups).items()},
         },
     )
 

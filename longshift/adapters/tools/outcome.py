@@ -27,12 +27,16 @@ class ToolContext:
     root: Path
     """The workspace tree."""
     home: Path
+    tmp: Path
+    """What commands see as `/tmp`."""
     outputs_root: Path
     """Where the outputs of commands lie; `read_file` and `grep` may look there."""
     run_key: str
     """`contracts.ids.run_key`: the same for every attempt at this call."""
     life: int = 1
     """Of the workspace, see `contracts.workspace`."""
+    network: str = "none"
+    """The network profile of commands."""
 
 
 @dataclass(frozen=True)

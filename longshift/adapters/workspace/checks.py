@@ -76,7 +76,7 @@ class Checks:
 
         With `takes_baseline` only the measurements that are compared with a baseline are taken.
 
-        Raises: WorkspaceFailed, DiskFull, StaleGeneration; a check that fails is a result.
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration, HostError; a check that fails is a result.
         """
         folder = self._workspaces.open(workspace)
         key_prefix = self._workspaces.run_prefix(workspace, key_prefix)
@@ -143,6 +143,7 @@ class Checks:
 
     async def _run_once(self, proof: _Proof, key: str, check: Check, title: str) -> CheckRun:
         """Run the command, or follow the one that runs already; a lost one is run a second time, as a proof may be."""
+        await self._workspaces.network_opened(proof.workspace)
         spec = self._workspaces.shell(proof.workspace, check.run, timeout_seconds=check.timeout_seconds)
         state = await self._followed(key, spec, title, proof.on_progress)
         if isinstance(state, Lost):
@@ -150,6 +151,8 @@ class Checks:
             state = await self._followed(key, spec, title, proof.on_progress)
         output = self._runner.output(key, OUTPUT_CHARACTERS).text
         if isinstance(state, Finished):
+            if state.exit_code != 0:
+                await self._workspaces.require_sandbox(proof.workspace, output)
             return CheckRun(
                 exit_code=state.exit_code,
                 signal=state.signal,

@@ -5,14 +5,15 @@ make, and who holds the result, is decided in `workspaces.py`.
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
@@ -28,6 +29,7 @@ from longshift.adapters.workspace.sources import PART_SUFFIX, fetch, remove_part
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointPlace, CheckpointRecord, CheckpointStart
 from longshift.contracts.errors import BadInput, WorkspaceFailed
+from longshift.contracts.network import NetworkPhase
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Restoration, Workspace
 from longshift.policy.restoration import remarks, remarks_without_checkpoint
@@ -45,13 +47,17 @@ class Making:
     folder: WorkspaceFolder
     runner: ProcessRunner
     run: RunGit
+    """Git for what is the operator's."""
+    inside: RunGit
+    """Git for all that lies in the folder."""
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
     skip: Path
     """The runner's own data, which no source takes in."""
-    bash: Callable[[str], CommandSpec]
-    """A setup command in the sandbox."""
+    egress: Egress
+    bash: Callable[[str, str], CommandSpec]
+    """A setup command in the sandbox, with the socket of its proxy."""
     on_progress: Callable[[str], None]
     secrets: SecretBook
     """Those that setup commands may be given."""
@@ -91,7 +97,7 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.run, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
 
@@ -103,8 +109,9 @@ class Making:
             await self._life_begun(place)
         await asyncio.to_thread(discard, self.folder)
         self.folder.home.mkdir(exist_ok=True)
+        self.folder.tmp.mkdir(exist_ok=True)
         if recovered is not None and self.folder.shadow.exists():
-            await asyncio.to_thread(shutil.rmtree, recovered.shadow)
+            await asyncio.to_thread(removed, recovered.shadow)
         elif recovered is not None:
             recovered.shadow.rename(self.folder.shadow)
 
@@ -120,7 +127,7 @@ class Making:
         if not self.folder.tree.exists():
             self.on_progress("fetching the source")
             fetched = self._fetched_folder()
-            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run)
+            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run, inside=self.inside)
             self._tree_begun(fetched, source_commit=commit)
         shadow = self._shadow(self.task.protected)
         base = None if self.task.setup else await self.empty.record_base(shadow)
@@ -187,7 +194,7 @@ class Making:
         source = self.task.workspace.model_copy(update={"allow_dirty": True})
         fetched, commit, complaint = self._fetched_folder(), record.workspace.source_commit, ""
         try:
-            await fetch(source, fetched, skip=self.skip, run=self.run, commit=commit)
+            await fetch(source, fetched, skip=self.skip, run=self.run, inside=self.inside, commit=commit)
         except (BadInput, WorkspaceFailed) as error:
             complaint = str(error)
             fetched.mkdir()
@@ -202,9 +209,19 @@ class Making:
     async def _set_up(self) -> None:
         progress = self.folder.setup_progress()
         prefix = ids.setup_run_prefix(self.task.id, progress.life, progress.attempt)
+        if not self.task.setup:
+            return
         secrets = await asyncio.to_thread(self.secrets.resolved, self.task)
-        commands = [(command, replace(self.bash(command), secret_env=secrets)) for command in self.task.setup]
-        await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        access, _ = self.egress.access(self.task)
+        socket = await self.egress.opened(self.task.id, NetworkPhase.SETUP, access.profile)
+        try:
+            commands = [(each, replace(self.bash(each, socket), secret_env=secrets)) for each in self.task.setup]
+            await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        except (SetupLost, WorkspaceFailed):
+            await self.egress.closed(self.task.id, NetworkPhase.SETUP)
+            raise
+        # Not when this worker stops: the command goes on under its supervisor, and so does its way out.
+        await self.egress.closed(self.task.id, NetworkPhase.SETUP)
         if secrets:
             self.on_progress("looking for secrets that the setup left")
             await asyncio.to_thread(refuse_leftovers, self.folder.path, secrets)
@@ -226,4 +243,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.run, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)

@@ -1,13 +1,13 @@
 """Running a task's setup commands, each at most once per fetched tree, across crashes of the worker."""
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, Running
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.folder import SetupProgress, WorkspaceFolder
 from longshift.contracts.checkpoints import CheckpointPlace
 from longshift.contracts.errors import WorkspaceFailed
@@ -107,9 +107,9 @@ def discard(folder: WorkspaceFolder) -> None:
     progress = folder.setup_progress()
     if not progress.is_discarded:
         return
-    for path in (folder.tree, folder.shadow, folder.home):
+    for path in (folder.tree, folder.shadow, folder.home, folder.tmp):
         if path.exists():
             gone = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
             path.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            removed(gone)
     folder.write_setup_progress(progress.model_copy(update={"is_discarded": False}))

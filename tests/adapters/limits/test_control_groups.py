@@ -81,6 +81,19 @@ class TestVersion1:
             os.waitpid(sleeper, 0)
         assert 1 == before.sweep()
 
+    def test_what_another_worker_left_is_removed_once_that_worker_is_gone(
+        self, first: Hierarchies, tmp_path: Path
+    ) -> None:
+        worker = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+        left = ControlGroups(first, SMALL, tmp_path / "gone", HOST, worker=worker).folders("s-1")
+        own = ControlGroups(first, SMALL, tmp_path, HOST)
+        own.sweep()
+        assert {True} == {Path(folder).exists() for folder in left}
+        os.kill(worker, 9)
+        os.waitpid(worker, 0)
+        own.sweep()
+        assert {False} == {Path(folder).parent.exists() for folder in left}
+
     def test_another_data_directory_has_groups_of_its_own(self, first: Hierarchies, tmp_path: Path) -> None:
         one = ControlGroups(first, SMALL, tmp_path / "one", HOST)
         other = ControlGroups(first, SMALL, tmp_path / "other", HOST)

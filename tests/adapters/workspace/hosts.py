@@ -9,6 +9,7 @@ from pathlib import Path
 
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
+from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
 from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
@@ -37,8 +38,11 @@ class Host:
     huge_bytes: int = 100_000_000
     run: RunGit = run_git
     part_bytes: int = PART_BYTES
+    sandbox: Sandbox = field(default_factory=NoSandbox)
     workspaces: Workspaces = field(init=False)
     runner: ProcessRunner = field(init=False)
+    earlier: list[Workspaces] = field(default_factory=list[Workspaces])
+    """Those of the workers before."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,17 +50,23 @@ class Host:
 
     def restart(self) -> None:
         """A new worker on the same data directory."""
+        self.earlier += [self.workspaces] if hasattr(self, "workspaces") else []
         self.runner = ProcessRunner(self.folder / "runs", disk_floor_bytes=0)
         self.workspaces = Workspaces(
             self.folder,
             self.runner,
-            NoSandbox(),
+            self.sandbox,
             self.name,
             f"longshift-host-{self.name}",
             archive=CheckpointArchive(self.store, part_bytes=self.part_bytes),
             run=self.run,
             huge_bytes=self.huge_bytes,
         )
+
+    async def close(self) -> None:
+        """End what stands ready for git."""
+        for each in (*self.earlier, self.workspaces):
+            await each.close()
 
     @property
     def tree(self) -> Path:
