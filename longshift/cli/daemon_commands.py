@@ -23,6 +23,7 @@ from longshift.daemon import CODEC, INTAKE, WORKER, daemon
 from longshift.intake.http.address import read_address
 from longshift.intake.ways import inbox_of
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import tried_sandbox
 from longshift.settings import Settings
 from longshift.telemetry import configure_logging
 
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
         if settings.uses_external_engine:
             # An engine that is not there is said at once, not by a worker that starts again and again.
             external = (await run.client()).service_client.config.target_host
+        await tried_sandbox(settings)  # and so is a sandbox that does not hold
         return await _until_told(_keep_up(run, external))
 
     @command(app, "worker")

@@ -24,6 +24,7 @@ from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
 from longshift.payload_codec import data_converter
 from tests.ports import free_port
+from tests.sandboxing import sandbox_variables
 from workflows.session import Session
 
 REPOSITORY = Path(__file__).parents[2]
@@ -97,6 +98,7 @@ class Rig:
     ) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
+            **sandbox_variables(),
             "LONGSHIFT_DATA_DIR": str(self.data_dir),
             "LONGSHIFT_MODEL_PROFILES": str([str(self.data_dir / "models.toml")]).replace("'", '"'),
             "LONGSHIFT_MODEL_PROFILE": "scripted",
