@@ -34,7 +34,6 @@ from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.tools import Toolbox, find_ripgrep
@@ -49,6 +48,7 @@ from longshift.host_card import host_card
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import make_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging
@@ -196,7 +196,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     settings = parts.settings
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
-    sandbox = NoSandbox()
+    sandbox = make_sandbox(settings)
     archive = CheckpointArchive(parts.store)
     workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
     tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
@@ -278,7 +278,7 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            sandbox="none",
+            sandbox=settings.sandbox,
             profile=settings.model_profile,
         )
         await stopped.wait()

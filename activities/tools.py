@@ -100,6 +100,7 @@ class Tools(ToolActivities):
             index=request.index,
             root=place.tree,
             home=place.home,
+            tmp=place.tmp,
             outputs_root=self._workspaces.outputs_root / request.workspace.workspace_id,
             run_key=ids.run_key(request.agent, request.step, request.index, request.workspace.life),
             life=request.workspace.life,

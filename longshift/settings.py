@@ -24,6 +24,7 @@ from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_people import PeopleSettings
+from longshift.settings_sandbox import SandboxSettings
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -41,7 +42,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
+class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -85,7 +86,6 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings):
     remind_after_seconds: float = Field(default=14_400, ge=0, le=2_592_000)
     """How long after a question people are reminded of it first, and then every 12 hours; 0: never."""
 
-    sandbox: Literal["none"] = "none"
     disk_floor_bytes: int = Field(default=1_000_000_000, ge=0)
     """Nothing new is started with less free space than this."""
     graceful_shutdown_seconds: float = Field(default=30, ge=0, le=3_600)

@@ -65,7 +65,7 @@ def test_without_any_configuration_everything_has_a_default(home: Path) -> None:
     settings = load_settings()
     assert home / ".local" / "share" / "longshift" == settings.data_dir
     assert (settings.data_dir / "store").as_uri() == settings.store_url
-    assert ("kimi-k2.6", "none", "console") == (settings.model_profile, settings.sandbox, settings.log_format)
+    assert ("kimi-k2.6", "bubblewrap", "console") == (settings.model_profile, settings.sandbox, settings.log_format)
     assert settings.uses_external_engine is False
     assert not settings.data_dir.exists()
 
@@ -102,7 +102,7 @@ def test_xdg_folders_are_honoured(monkeypatch: pytest.MonkeyPatch, home: Path) -
         ("LONGSHIFT_TOOL_SLOTS", "many", r"^environment: tool_slots: .*valid integer.*; got 'many'$"),
         ("LONGSHIFT_PROVIDER_SHARE", "0", r"^environment: provider_share: .*greater than 0; got '0'$"),
         ("LONGSHIFT_LOG_LEVEL", "loud", r"^environment: log_level: .*'debug', 'info'.*; got 'loud'$"),
-        ("LONGSHIFT_SANDBOX", "bwrap", r"^environment: sandbox: Input should be 'none'; got 'bwrap'$"),
+        ("LONGSHIFT_SANDBOX", "bwrap", r"^environment: sandbox: .*'bubblewrap', .* or 'none'; got 'bwrap'$"),
         ("LONGSHIFT_TOOL_SLOT", "3", r"^environment: LONGSHIFT_TOOL_SLOT is not .* mean LONGSHIFT_TOOL_SLOTS\?$"),
         ("LONGSHIFT_ZZZZZZ", "3", r"^environment: LONGSHIFT_ZZZZZZ is not a setting; there are: LONGSHIFT_API_ADDRESS"),
         ("LONGSHIFT_USES_EXTERNAL_ENGINE", "1", r"^environment: LONGSHIFT_USES_EXTERNAL_ENGINE is not a setting"),

@@ -152,6 +152,7 @@ ROWS = (
             "longshift.settings_budget",
             "longshift.settings_intake",
             "longshift.settings_people",
+            "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
         vendors=(*PYDANTIC, "pydantic_settings"),
@@ -163,6 +164,9 @@ ROWS = (
     ),
     Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
     Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
+    ),
     Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),

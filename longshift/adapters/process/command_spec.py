@@ -32,6 +32,8 @@ class CommandSpec:
     """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
     cgroups: tuple[str, ...] = ()
     """Folders of control groups that the command joins before it starts."""
+    guarded: bool = False
+    """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
 
     def __post_init__(self) -> None:
         if not self.argv:

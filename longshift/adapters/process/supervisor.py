@@ -191,6 +191,7 @@ class Supervision:
         self.signalled = 0
         self._timeout_seconds: float | None = spec["timeout_seconds"]
         self._grace_seconds: float = spec["grace_seconds"]
+        self._is_guarded: bool = spec.get("guarded", False)
         self._output = output
         self._wake = wake
         self._child = 0
@@ -266,14 +267,15 @@ class Supervision:
     def _signal_all(self, number: int) -> None:
         """Signal every descendant once: the command's group in one stroke, those that left it one by one."""
         group = 0
-        if self.exit_code is None:
+        spared = self._child if self._is_guarded and number == signal.SIGTERM else 0
+        if self.exit_code is None and not spared:
             # Only while the leader is not reaped: until then nobody else can have its pid, and so the group's id.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._child, number)
                 group = self._child
         for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getpgid(pid) != group:
+                if pid != spared and os.getpgid(pid) != group:
                     os.kill(pid, number)
 
     def _kill_rest(self) -> None:

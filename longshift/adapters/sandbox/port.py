@@ -39,6 +39,8 @@ class WrappedCommand:
     """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
     cgroups: tuple[str, ...] = ()
     """Folders of control groups that the command joins before it starts."""
+    guarded: bool = False
+    """The first process only guards the command, which ends with it: a request to end is for those below."""
 
 
 class Sandbox(Protocol):
@@ -50,5 +52,17 @@ class Sandbox(Protocol):
         ...
 
     def wrap(self, command: SandboxCommand) -> WrappedCommand:
-        """The command line, environment and folder that run `command` confined."""
+        """The command line, environment and folder that run `command` confined.
+
+        Raises:
+            BadInput: no sandbox can hold it.
+            HostError: a path that it names is not there.
+        """
+        ...
+
+    async def broken(self, command: SandboxCommand, output: str) -> str:
+        """Why the sandbox of a command that failed cannot be entered; empty when the command itself has failed.
+
+        `output` is what the failed command has written, from its beginning. To be asked from the event loop's thread.
+        """
         ...

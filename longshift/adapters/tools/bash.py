@@ -5,7 +5,7 @@ import asyncio
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, RunState
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 from longshift.adapters.tools.endings import ending, is_success, lost_text, shown_output
 from longshift.adapters.tools.following import follow_run
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line
@@ -30,14 +30,19 @@ async def bash(
         DiskFull: Nothing was started.
         HostError: It cannot be started.
     """
-    state = await runner.start(context.run_key, await _spec(arguments, context, sandbox))
+    confined = await _confined(arguments, context)
+    state = await runner.start(context.run_key, _spec(arguments, sandbox.wrap(confined)))
     if arguments.background and not isinstance(state, Lost):
         return _background(arguments, context)
     state = await follow_run(runner, context.run_key, patience_seconds=patience_seconds, on_progress=on_progress)
+    if isinstance(state, Finished) and state.exit_code:
+        written = await asyncio.to_thread(runner.output, context.run_key)
+        if why := await sandbox.broken(confined, written.text):
+            raise HostError(f"sandbox: {why}")
     return await _outcome(state, arguments, context, runner)
 
 
-async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox) -> CommandSpec:
+async def _confined(arguments: BashArguments, context: ToolContext) -> SandboxCommand:
     if "\x00" in arguments.command:
         raise ToolRefused("The command holds a NUL character; nothing was started.")
     try:
@@ -46,21 +51,26 @@ async def _spec(arguments: BashArguments, context: ToolContext, sandbox: Sandbox
         raise ToolRefused(
             "The command holds half of a character (an unpaired surrogate); nothing was started."
         ) from None
-    await asyncio.to_thread(context.home.mkdir, parents=True, exist_ok=True)
-    wrapped = sandbox.wrap(
-        SandboxCommand(
-            argv=("bash", "-c", arguments.command),
-            cwd=str(context.root),
-            workspace_root=str(context.root),
-            home=str(context.home),
-        )
+    for folder in (context.home, context.tmp):
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    return SandboxCommand(
+        argv=("bash", "-c", arguments.command),
+        cwd=str(context.root),
+        workspace_root=str(context.root),
+        home=str(context.home),
+        tmp=str(context.tmp),
+        group=context.task_id,
     )
+
+
+def _spec(arguments: BashArguments, wrapped: WrappedCommand) -> CommandSpec:
     return CommandSpec(
         argv=wrapped.argv,
         cwd=wrapped.cwd,
         env=wrapped.env,
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
+        guarded=wrapped.guarded,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -27,6 +27,8 @@ class ToolContext:
     root: Path
     """The workspace tree."""
     home: Path
+    tmp: Path
+    """What commands see as `/tmp`."""
     outputs_root: Path
     """Where the outputs of commands lie; `read_file` and `grep` may look there."""
     run_key: str

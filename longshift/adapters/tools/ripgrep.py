@@ -101,13 +101,16 @@ class Ripgrep:
     @asynccontextmanager
     async def _started(self, place: SearchedPlace, arguments: Sequence[str]) -> AsyncGenerator[_Started]:
         context = place.context
-        await asyncio.to_thread(context.home.mkdir, parents=True, exist_ok=True)
+        for folder in (context.home, context.tmp):
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         wrapped = self._sandbox.wrap(
             SandboxCommand(
                 argv=(self._executable, *arguments),
                 cwd=str(place.root),
                 workspace_root=str(context.root),
                 home=str(context.home),
+                tmp=str(context.tmp),
+                group=context.task_id,
                 readable_paths=(self._executable, *([] if place.root == context.root else [str(place.root)])),
             )
         )

@@ -76,7 +76,7 @@ class Checks:
 
         With `takes_baseline` only the measurements that are compared with a baseline are taken.
 
-        Raises: WorkspaceFailed, DiskFull, StaleGeneration; a check that fails is a result.
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration, HostError; a check that fails is a result.
         """
         folder = self._workspaces.open(workspace)
         key_prefix = self._workspaces.run_prefix(workspace, key_prefix)
@@ -150,6 +150,8 @@ class Checks:
             state = await self._followed(key, spec, title, proof.on_progress)
         output = self._runner.output(key, OUTPUT_CHARACTERS).text
         if isinstance(state, Finished):
+            if state.exit_code != 0:
+                await self._workspaces.require_sandbox(proof.workspace, output)
             return CheckRun(
                 exit_code=state.exit_code,
                 signal=state.signal,

@@ -69,6 +69,11 @@ class WorkspaceFolder:
         return self.path / "home"
 
     @property
+    def tmp(self) -> Path:
+        """`/tmp` of commands in a sandbox, kept from one to the next."""
+        return self.path / "tmp"
+
+    @property
     def prepare_lock(self) -> Path:
         """Held while the workspace is prepared."""
         return self.path / "prepare.lock"

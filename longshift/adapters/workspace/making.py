@@ -97,6 +97,7 @@ class Making:
             await self._life_begun(place)
         await asyncio.to_thread(discard, self.folder)
         self.folder.home.mkdir(exist_ok=True)
+        self.folder.tmp.mkdir(exist_ok=True)
         if recovered is not None and self.folder.shadow.exists():
             await asyncio.to_thread(shutil.rmtree, recovered.shadow)
         elif recovered is not None:

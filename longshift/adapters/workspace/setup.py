@@ -95,7 +95,7 @@ def discard(folder: WorkspaceFolder) -> None:
     progress = folder.setup_progress()
     if not progress.is_discarded:
         return
-    for path in (folder.tree, folder.shadow, folder.home):
+    for path in (folder.tree, folder.shadow, folder.home, folder.tmp):
         if path.exists():
             gone = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
             path.rename(gone)

@@ -24,7 +24,7 @@ from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
-from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.errors import HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.verification import DiffRecord
@@ -287,24 +287,40 @@ class Workspaces:
         background: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> CommandSpec:
-        wrapped = self._sandbox.wrap(
-            SandboxCommand(
-                argv=("bash", "-c", command),
-                cwd=str(folder.tree),
-                workspace_root=str(folder.tree),
-                home=str(folder.home),
-                env=env or {},
-            )
-        )
+        folder.tmp.mkdir(exist_ok=True)  # a release before this one has made none
+        wrapped = self._sandbox.wrap(self._in_tree(folder, ("bash", "-c", command), env or {}))
         return CommandSpec(
             argv=wrapped.argv,
             cwd=wrapped.cwd,
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            guarded=wrapped.guarded,
             timeout_seconds=timeout_seconds,
             background=background,
         )
+
+    def _in_tree(
+        self, folder: WorkspaceFolder, argv: tuple[str, ...], env: Mapping[str, str] | None = None
+    ) -> SandboxCommand:
+        return SandboxCommand(
+            argv=argv,
+            cwd=str(folder.tree),
+            workspace_root=str(folder.tree),
+            home=str(folder.home),
+            tmp=str(folder.tmp),
+            group=folder.path.name,
+            env=env or {},
+        )
+
+    async def require_sandbox(self, workspace: Workspace, output: str) -> None:
+        """See whether a command that failed with this output was run at all.
+
+        Raises:
+            HostError: its sandbox cannot be entered.
+        """
+        if why := await self._sandbox.broken(self._in_tree(self.open(workspace), ("true",)), output):
+            raise HostError(f"sandbox: {why}")
 
     def _opened(self, workspace: Workspace) -> tuple[WorkspaceFolder, Ready]:
         name = workspace.workspace_id

@@ -215,6 +215,9 @@ class _Broken:
     def wrap(self, command: SandboxCommand) -> WrappedCommand:
         return WrappedCommand(("bash", "-c", "echo 'setting up: not permitted' >&2; exit 1"), {}, command.cwd)
 
+    async def broken(self, command: SandboxCommand, output: str) -> str:
+        raise NotImplementedError
+
 
 async def test_a_sandbox_that_does_not_start_is_not_taken_for_a_search_without_matches(workshop: Workshop) -> None:
     tree = Tree(workshop.root, WalkingOpener())

@@ -38,6 +38,7 @@ class Workshop:
             index=index,
             root=self.root,
             home=self.folder / "home",
+            tmp=self.folder / "tmp",
             outputs_root=self.outputs_root,
             run_key=ids.run_key(agent, 1, index),
         )
