@@ -4,11 +4,13 @@ import os
 import shutil
 
 from longshift.adapters.sandbox.bubblewrap import Bubblewrap, BubblewrapOptions
+from longshift.adapters.sandbox.container import Container, ContainerOptions
+from longshift.adapters.sandbox.container_engine import ContainerEngine
 from longshift.adapters.sandbox.environment import DEFAULT_PATH
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.tools import find_ripgrep
-from longshift.contracts.errors import BadInput, HostError
+from longshift.contracts.errors import HostError
 from longshift.settings import Settings
 
 REMEDY = (
@@ -21,14 +23,14 @@ def make_sandbox(settings: Settings) -> Sandbox:
     """The backend that the settings name; what it promises is not tried here.
 
     Raises:
-        BadInput: the backend does not exist yet, or a setting of it cannot be used.
-        HostError: its program is not installed.
+        BadInput: a setting of the backend cannot be used.
+        HostError: its program is not installed, or does not answer.
     """
     if settings.sandbox == "none":
         # The operator's word; nothing else leads here.
         return NoSandbox(os.pathsep.join((*settings.sandbox_path, DEFAULT_PATH)))
     if settings.sandbox == "container":
-        raise BadInput('sandbox: "container" does not exist yet; use "bubblewrap", or spell out "none"')
+        return _container(settings)
     executable = shutil.which("bwrap")
     if executable is None:
         raise HostError(f"sandbox: bubblewrap (bwrap) is not on the PATH: {REMEDY}")
@@ -41,3 +43,14 @@ def make_sandbox(settings: Settings) -> Sandbox:
     )
     folder = settings.data_dir / "sandbox"
     return Bubblewrap(executable=executable, folder=folder, hidden=(settings.data_dir,), options=options)
+
+
+def _container(settings: Settings) -> Container:
+    engine = ContainerEngine.found(settings.container_program, settings.container_image, os.environ)
+    options = ContainerOptions(
+        readable=(*settings.sandbox_readable, find_ripgrep()),
+        path=settings.sandbox_path,
+        shm_bytes=settings.sandbox_shm_bytes,
+        tmp_bytes=settings.sandbox_tmp_bytes,
+    )
+    return Container(engine, settings.data_dir / "sandbox" / "container", (settings.data_dir,), options)

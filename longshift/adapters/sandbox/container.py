@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from longshift.adapters.sandbox import container_keeper, container_launch
+from longshift.adapters.sandbox import container_keeper, container_launch, readable
 from longshift.adapters.sandbox.container_engine import ContainerEngine
+from longshift.adapters.sandbox.container_seccomp import seccomp_profile
 from longshift.adapters.sandbox.environment import DEFAULT_PATH, clean_environment
 from longshift.adapters.sandbox.port import SandboxCommand, WrappedCommand
 from longshift.contracts.errors import BadInput, HostError
@@ -67,11 +68,17 @@ class ContainerOptions:
 
 @dataclass(frozen=True)
 class Container:
-    """Confines commands by containers. Making one writes two small files into `folder`."""
+    """Confines commands by containers.
+
+    Making one writes a few small files into `folder`; it raises BadInput when `options.readable` cannot be used, and
+    HostError when Podman's list of system calls cannot.
+    """
 
     engine: ContainerEngine
     folder: Path
     """The backend's own, which commands cannot see."""
+    hidden: tuple[Path, ...]
+    """What no command may ever read beside its own workspace: data directories, files with secrets."""
     options: ContainerOptions = field(default_factory=ContainerOptions)
     python: str = sys.executable
     """Runs `container_launch.py` on the host."""
@@ -79,10 +86,11 @@ class Container:
 
     def __post_init__(self) -> None:
         for path in self.options.readable:
-            if not os.path.exists(path):
-                raise BadInput(f"sandbox_readable: {path} does not exist; name folders by their absolute paths")
+            readable.refuse_secret(path, self.hidden)
         user, group = self._user()
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.engine.program == "podman":
+            _write(self._seccomp, seccomp_profile(self.engine.seccomp_profile))
         nobody = "nobody:x:65534:65534:nobody:/nonexistent:/bin/false"
         _write(self.folder / "passwd", f"{USER}:x:{user}:{group}:{USER}:/nonexistent:/bin/bash\n{nobody}\n")
         _write(self.folder / "group", f"{USER}:x:{group}:\nnogroup:x:65534:\n")
@@ -157,10 +165,12 @@ class Container:
             yield from _bound(command.tmp, "/tmp")
         else:
             yield from ("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={self.options.tmp_bytes}")
-        for path in (*self.options.readable, *command.readable_paths):
-            yield from _bound(path, path, is_readonly=True)
-        for path in dict.fromkeys((command.workspace_root, command.home, *command.writable_paths)):
+        writable = readable.outermost((command.workspace_root, command.home, *command.writable_paths), ())
+        for path in writable:
             yield from _bound(path, path)
+        # What lies in a workspace may have been swapped for a link that leads out of it: nothing of its own is bound.
+        for path in readable.outermost((*self.options.readable, *command.readable_paths), writable):
+            yield from _bound(path, path, is_readonly=True)
         for file in ("passwd", "group", "hosts"):
             yield from _bound(str(self.folder / file), f"/etc/{file}", is_readonly=True)
         yield from _bound(container_keeper.__file__, KEEPER, is_readonly=True)
@@ -174,8 +184,13 @@ class Container:
     def _special(self) -> tuple[str, ...]:
         """What only one of the two programs has."""
         if self.engine.program == "podman":
-            return ("--read-only-tmpfs=false",)  # they have no size
+            # Its own tmpfs have no size.
+            return ("--read-only-tmpfs=false", "--security-opt", f"seccomp={self._seccomp}")
         return ("--userns", "host") if self.engine.remaps_users else ()
+
+    @property
+    def _seccomp(self) -> Path:
+        return self.folder / "seccomp.json"
 
     def _quietly(self) -> tuple[str, ...]:
         return ("--ignore", "--time", "0") if self.engine.program == "podman" else ()

@@ -35,6 +35,8 @@ class ContainerEngine:
     """Of the image's environment, which its author or the operator has set."""
     is_rootless: bool
     """Root in its containers is the worker's user."""
+    seccomp_profile: str
+    """The file with Podman's list of system calls; Docker's is in its daemon."""
     remaps_users: bool
     """Docker's daemon gives containers users of their own unless told otherwise."""
 
@@ -69,8 +71,9 @@ class ContainerEngine:
             executable=executable,
             environment=client,
             image_id=found["Id"],
-            image_variables=_variables((found.get("Config") or {}).get("Env") or []),
+            image_variables=_variables(found["Config"].get("Env")),
             is_rootless="name=rootless" in options or bool(security.get("rootless")),
+            seccomp_profile=str(security.get("seccompProfilePath", "")),
             remaps_users="name=userns" in options,
         )
 
@@ -100,12 +103,12 @@ def _asked(
     said = done.stderr.strip()
     try:
         if done.returncode == 0:
-            answer = json.loads(done.stdout)
-            return answer[0] if isinstance(answer, list) else answer
-    except ValueError:
+            answer: Any = json.loads(done.stdout)
+            return answer[0] if arguments[0] == "image" else answer
+    except (ValueError, LookupError):
         said = f"it says {done.stdout[:200]!r}"
     raise HostError(f"{what}: {said[-1_000:] or f'exit code {done.returncode}'}; {remedy}")
 
 
-def _variables(lines: list[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+def _variables(lines: list[str] | None) -> dict[str, str]:
+    return {name: value for name, _, value in (line.partition("=") for line in lines or ())}

@@ -35,6 +35,8 @@ RESET_SIGNALS = (*END_SIGNALS, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 
 def main(path: str) -> NoReturn:
     """Take the request, run the command, tell how it ended."""
+    if os.getpid() != 1:
+        sys.exit("the keeper is to be the first process of a container: it signals all that it sees")
     # The command has this process's user: it must not read its memory, take its descriptors or steer it.
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
