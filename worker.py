@@ -50,8 +50,9 @@ from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
 from longshift.sandboxes import make_sandbox
 from longshift.search_attributes import register_search_attributes
+from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
-from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging
+from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging, look_up_secrets
 from workflows import ALL
 
 log = structlog.get_logger("longshift.worker")
@@ -98,6 +99,8 @@ class Parts:
     journal: CrashJournal
     shared: Shared
     graceful: timedelta
+    clean: Callable[[str], str]
+    """Takes known secrets out of text."""
 
 
 @dataclass
@@ -109,6 +112,9 @@ class Built:
     """Those among them that hold slots; they stop first."""
     pools: dict[SlotKind, SlotPool] = field(default_factory=dict[SlotKind, SlotPool])
     slots: Slots | None = None
+    keeping: SessionKeeping | None = None
+    """Of a host: what keeps its sessions within their limits."""
+    workspaces: Workspaces | None = None
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -140,25 +146,28 @@ async def workers(
             built.workers.insert(0, _control(parts, tools))
         yield built
     finally:
+        if built.workspaces is not None:
+            await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
 
 
 async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Parts:
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, telemetry.redactor.known_bytes)
     journal = CrashJournal(settings.data_dir / "in-flight")
     for suspect, evidence in (await asyncio.to_thread(journal.open)).items():
         log.warning("suspected of crashing its worker", suspect=suspect, evidence=evidence)
     seconds = timedelta(seconds=HEARTBEAT_SECONDS)
+    boundary = ErrorBoundary(clean_result=telemetry.redactor.known, clean_failure=telemetry.redactor.text)
     shared = Shared(
         # Its name travels with each heartbeat: how many slots a host has, nothing else tells.
         plugins=[host_card(settings.host_slots, settings.sub_agent_slots)],
-        interceptors=[ActivityTelemetry(telemetry), ErrorBoundary(), Quarantine(journal)],
+        interceptors=[ActivityTelemetry(telemetry), boundary, Quarantine(journal)],
         max_heartbeat_throttle_interval=seconds,
         default_heartbeat_throttle_interval=seconds,
     )
     graceful = timedelta(seconds=settings.graceful_shutdown_seconds)
-    return Parts(settings, client, store, Transcripts(store), journal, shared, graceful)
+    return Parts(settings, client, store, Transcripts(store), journal, shared, graceful, telemetry.redactor.known)
 
 
 def _control(parts: Parts, tools: ToolActivities) -> Worker:
@@ -195,11 +204,23 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     """This host's workspaces, tools and slots."""
     settings = parts.settings
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
-    runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes)
-    sandbox = make_sandbox(settings)
+    runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
+    built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
+    sandbox = built.keeping.around(make_sandbox(settings))
     archive = CheckpointArchive(parts.store)
-    workspaces = Workspaces(data, runner, sandbox, host_id, queue, quick_calls, archive=archive)
-    tools = Tools(Toolbox(runner, sandbox, ripgrep=find_ripgrep()), workspaces, parts.transcripts, host_id)
+    workspaces = built.workspaces = Workspaces(
+        data,
+        runner,
+        sandbox,
+        host_id,
+        queue,
+        quick_calls,
+        archive=archive,
+        secrets=settings.secret_book,
+        clean=parts.clean,
+    )
+    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
+    tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
@@ -272,12 +293,15 @@ async def run_worker(
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
+        if built.keeping is not None:
+            await polling.enter_async_context(built.keeping.watchdog.on_watch())
         for each in built.workers:
             await polling.enter_async_context(each)
         log.info(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
+            limits=None if built.keeping is None else built.keeping.name,
             sandbox=settings.sandbox,
             profile=settings.model_profile,
         )
@@ -326,7 +350,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         roles = as_roles(parser.parse_args(arguments).role)
         settings = load_settings()
-        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
+        look_up_secrets(settings)
         with contextlib.closing(Telemetry.from_settings(settings)) as telemetry:
             asyncio.run(_serve(settings, telemetry, roles))
     except LongshiftError as error:

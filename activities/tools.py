@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from temporalio import activity
 
@@ -43,7 +44,16 @@ class NoTools(ToolActivities):
 class Tools(ToolActivities):
     """Runs calls through the toolbox of this host."""
 
-    def __init__(self, toolbox: Toolbox, workspaces: Workspaces, transcripts: Transcripts, host_id: str) -> None:
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        workspaces: Workspaces,
+        transcripts: Transcripts,
+        host_id: str,
+        clean: Callable[[str], str] = str,
+    ) -> None:
+        """`clean` takes known secrets out of results, before anybody sees them."""
+        self._clean = clean
         self._toolbox = toolbox
         self._workspaces = workspaces
         self._transcripts = transcripts
@@ -85,7 +95,7 @@ class Tools(ToolActivities):
             raise
         if outcome.status is ToolStatus.RUNNING:
             return ToolDigest(index=request.index, status=outcome.status)
-        record = ResultRecord(text=outcome.text, is_error=outcome.status is not ToolStatus.OK)
+        record = ResultRecord(text=self._clean(outcome.text), is_error=outcome.status is not ToolStatus.OK)
         stored = await self._transcripts.put_result(
             request.agent, request.epoch, request.step, request.index, record, request.workspace.generation
         )

@@ -1,5 +1,6 @@
 """Whom this process can tell: posters of the faces that the settings hold the secrets of. They decide nothing."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -19,12 +20,16 @@ POSTS_AT_ONCE = 8
 @asynccontextmanager
 async def posters(settings: Settings) -> AsyncGenerator[dict[Face, Poster]]:
     """By face; empty where nobody can be told."""
-    clean = Redactor(settings.secret_values()).value
+    clean = Redactor(settings.secret_values).value
     async with httpx.AsyncClient() as http:
         found: dict[Face, Poster] = {}
         if settings.slack_bot_token is not None:
-            client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+            client = web_client(
+                await asyncio.to_thread(settings.slack_bot_token.get_secret_value), settings.slack_api_url
+            )
             found[Face.SLACK] = SlackPoster(client, clean)
         if settings.webhook_url is not None:
-            found[Face.WEBHOOK] = WebhookPoster(http, settings.webhook_url.get_secret_value(), clean)
+            found[Face.WEBHOOK] = WebhookPoster(
+                http, await asyncio.to_thread(settings.webhook_url.get_secret_value), clean
+            )
         yield found

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from longshift import settings_layers
 from longshift.adapters.model.profiles import load_profiles, override
+from longshift.adapters.secrets import PossiblyReferred
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.errors import BadInput
 from longshift.contracts.model import Limits, ModelProfile
@@ -23,7 +24,9 @@ from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
+from longshift.settings_limits import LimitSettings
 from longshift.settings_people import PeopleSettings
+from longshift.settings_secrets import SecretsSettings, resolve_all, seen
 from longshift.settings_sandbox import SandboxSettings
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
@@ -42,7 +45,7 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
+class Settings(BudgetSettings, IntakeSettings, LimitSettings, PeopleSettings, SandboxSettings, SecretsSettings):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -70,7 +73,7 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
     """Instead of the default profile's own."""
     model_name: str | None = None
     """Instead of the default profile's own `model`."""
-    model_api_key: SecretStr | None = None
+    model_api_key: PossiblyReferred | None = None
     """For the default profile, instead of the variable that it names."""
     provider_share: float = Field(default=1.0, gt=0, le=1)
     """The part of every provider account's limits that this worker keeps to."""
@@ -105,7 +108,7 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
 
     uses_external_engine: bool = False
     """The environment names a Temporal server; derived, not a setting."""
-    provider_keys: Mapping[str, SecretStr] = {}
+    provider_keys: Mapping[str, PossiblyReferred] = {}
     """The keys that profiles name, by variable; derived, not a setting."""
     profile_files: tuple[Path, ...] = ()
     """Configuration files that hold profiles; derived, not a setting."""
@@ -156,7 +159,7 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
     def has_model(self) -> bool:
         """Whether a live model can be asked: an address or the key of the default profile is configured."""
         profile = self.profiles()[self.model_profile]
-        return self.model_base_url is not None or self.key_of(profile.api_key_env) is not None
+        return self.model_base_url is not None or self.has_key(profile.api_key_env)
 
     def profiles(self) -> dict[str, ModelProfile]:
         """All provider profiles by name, the default one with this process's changes; files are read once.
@@ -188,15 +191,35 @@ class Settings(BudgetSettings, IntakeSettings, PeopleSettings, SandboxSettings):
         limits = profile.limits.model_copy(update={"share": profile.limits.share * self.provider_share})
         return profile.model_copy(update={"limits": limits})
 
+    def has_key(self, variable: str) -> bool:
+        """Whether the key that a profile names by its variable is configured; it is not looked up."""
+        return self._secret_of(variable) is not None
+
+    def _secret_of(self, variable: str) -> SecretStr | None:
+        return self.model_api_key if variable == MODEL_API_KEY else self.provider_keys.get(variable)
+
     def key_of(self, variable: str) -> str | None:
-        """The key that a profile names by its variable."""
-        key = self.model_api_key if variable == MODEL_API_KEY else self.provider_keys.get(variable)
+        """The key that a profile names by its variable. Blocks, where that says where the key is.
+
+        Raises:
+            BadInput: it cannot be found there.
+        """
+        key = self._secret_of(variable)
         return key.get_secret_value() if key else None
 
+    def secrets_given(self) -> dict[str, SecretStr]:
+        """Every secret of this configuration, by the name that messages call it."""
+        own = {"model_api_key": self.model_api_key} if self.model_api_key else {}
+        named = {f"secrets.{name}": secret for name, secret in self.secret_book.secrets.items()}
+        return {**own, **self.provider_keys, **self.intake_secrets(), **self.people_secrets(), **named}
+
+    def resolve_secrets(self, *, run_commands: bool = True) -> dict[str, str]:
+        """Look up every secret that is elsewhere, so that redaction knows it. Blocks; gives complaints by name."""
+        return resolve_all(self.secrets_given().items(), run_commands=run_commands)
+
     def secret_values(self) -> frozenset[str]:
-        """Every secret this process knows, for redaction."""
-        keys = [*self.provider_keys.values(), *([self.model_api_key] if self.model_api_key else [])]
-        return frozenset(key.get_secret_value() for key in keys) | self.intake_secrets() | self.people_secrets()
+        """Every secret value that this process knows by now, for redaction."""
+        return seen(self.secrets_given().items())
 
     def agent_limits(self, budget: Budget) -> AgentLimits:
         """What an agent keeps to: the task's budget and this configuration."""
@@ -245,5 +268,7 @@ def _validated(layers: settings_layers.Layers, derived: Mapping[str, Any]) -> Se
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        got = "" if name in settings_layers.SECRET_FIELDS else f"; got {first['input']!r}"
-        raise BadInput(f"{layers.name_of(name)}: {name}: {first['msg']}{got}") from None
+        is_secret = name in settings_layers.SECRET_FIELDS or name in ("secrets", "provider_keys")
+        field = ".".join(map(str, first["loc"])) if is_secret else name
+        got = "" if is_secret else f"; got {first['input']!r}"
+        raise BadInput(f"{layers.name_of(name)}: {field}: {first['msg']}{got}") from None

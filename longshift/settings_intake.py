@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from longshift.adapters.secrets import PossiblyReferred, reference_of
+
 ADDRESS = r"^(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}$"
 """`host:port`."""
 
@@ -45,10 +47,11 @@ class IntakeSettings(BaseSettings):
 
     api_address: str | None = Field(default=None, pattern=ADDRESS)
     """`host:port` of the HTTP API; 127.0.0.1:7280, or a free port, when empty."""
-    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """`source=whsec_…`, one for each source of signed webhooks; a source with two secrets is rotating them."""
-    github_webhook_secret: SecretStr | None = None
-    github_token: SecretStr | None = None
+    webhook_secrets: Annotated[tuple[PossiblyReferred, ...], NoDecode] = ()
+    """`source=whsec_…` or `source=file:/path`, one for each source of signed webhooks; a source with two of them is
+    rotating them."""
+    github_webhook_secret: PossiblyReferred | None = None
+    github_token: PossiblyReferred | None = None
     """For the reconciling poll, which finds what webhooks missed; it needs to read issues."""
     github_api_url: str = Field(default="https://api.github.com", pattern=r"^https?://\S+$")
     github_repositories: Annotated[tuple[str, ...], NoDecode] = ()
@@ -64,9 +67,18 @@ class IntakeSettings(BaseSettings):
     def _lists(cls, value: Any) -> Any:
         return listed_in_text(value)
 
-    def intake_secrets(self) -> set[str]:
-        """The secrets among these settings, passwords of queue URLs included."""
-        given = [*self.webhook_secrets, self.github_webhook_secret, self.github_token]
-        secrets = {secret.get_secret_value() for secret in given if secret is not None}
-        passwords = {urlsplit(url).password for url in self.intake_queues}
-        return {secret.rpartition("=")[2] or secret for secret in secrets} | {each for each in passwords if each}
+    def intake_secrets(self) -> dict[str, SecretStr]:
+        """The secrets among these settings, by name; passwords of queue URLs included."""
+        names = ("github_webhook_secret", "github_token")
+        found: dict[str, SecretStr] = {name: secret for name in names if (secret := getattr(self, name)) is not None}
+        for number, secret in enumerate(self.webhook_secrets, 1):
+            found[f"webhook_secrets, entry {number}"] = secret if reference_of(secret) else _without_source(secret)
+        for number, url in enumerate(self.intake_queues, 1):
+            if password := urlsplit(url).password:
+                found[f"intake_queues, entry {number}"] = SecretStr(password)
+        return found
+
+
+def _without_source(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    return SecretStr(text.partition("=")[2] or text)

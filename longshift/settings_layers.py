@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
+from longshift.adapters.secrets import is_reference
 from longshift.contracts.errors import BadInput
 
 ENV_PREFIX = "LONGSHIFT_"
@@ -73,7 +74,11 @@ def add_file(layers: Layers, path: Path, known: Iterable[str]) -> None:
         layers.profile_files.append(path)
     refuse_unknown(str(path), table, known)
     for name in SECRET_FIELDS & table.keys():
-        raise BadInput(f"{path}: {name}: a key does not belong in a file; set {ENV_PREFIX}{name.upper()} instead")
+        if not _only_references(table[name]):
+            raise BadInput(
+                f"{path}: {name}: a key does not belong in a file; set {ENV_PREFIX}{name.upper()} instead, "
+                "or say where it is: env:NAME, file:/path or command:program argument"
+            )
     layers.add(str(path), table)
 
 
@@ -121,6 +126,13 @@ def refuse_unknown(
         near = get_close_matches(name, possible, n=1)
         hint = f"did you mean {spelled(near[0])}?" if near else f"there are: {', '.join(map(spelled, possible))}"
         raise BadInput(f"{source}: {spelled(name)} is not a setting; {hint}")
+
+
+def _only_references(value: Any) -> bool:
+    try:
+        return all(map(is_reference, cast("list[Any]", value))) if isinstance(value, list) else is_reference(value)
+    except BadInput:
+        return True  # one that names nothing; the setting itself says so
 
 
 def _variable(name: str) -> str:

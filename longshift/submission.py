@@ -58,8 +58,9 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     """What the task's session starts with: the task, and what this configuration says where it is silent.
 
     Raises:
-        BadInput: the model profile is unknown.
+        BadInput: the model profile is unknown, or a secret is not the task's.
     """
+    settings.secret_book.require(task)
     profile = _known("model", task.model or settings.model_profile, settings)
     field, named = "fallback_models", task.fallback_models
     if named is None:

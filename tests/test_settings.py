@@ -305,3 +305,43 @@ async def test_connect_finds_the_embedded_engine_of_the_data_directory_and_a_pro
         assert "other" == (await connect(load_settings())).namespace
     finally:
         await engine.stop()
+
+
+def test_a_reference_in_a_file_is_no_secret_and_is_resolved_at_use(
+    project_file: Write, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(home / "token", "xoxb-from-a-file\n")
+    written(home / "orders", "whsec_b3JkZXJz\n")
+    project_file(
+        f'slack_bot_token = "file:{home}/token"\nwebhook_secrets = ["orders=file:{home}/orders"]\n'
+        f'[secrets.NPM_TOKEN]\nfile = "{home}/token"\ntenants = ["default"]\n'
+    )
+    monkeypatch.setenv("MOONSHOT_API_KEY", "env:HOUSE_KEY")
+    settings = load_settings()
+    assert (frozenset(), True) == (settings.secret_values(), settings.has_key("MOONSHOT_API_KEY"))
+    with pytest.raises(BadInput, match="env:HOUSE_KEY is not set"):
+        settings.key_of("MOONSHOT_API_KEY")
+    monkeypatch.setenv("HOUSE_KEY", "sk-house")
+    assert "sk-house" == settings.key_of("MOONSHOT_API_KEY")
+    assert {} == settings.resolve_secrets()
+    assert {"sk-house", "xoxb-from-a-file", "whsec_b3JkZXJz"} == settings.secret_values()
+    assert "orders=whsec_b3JkZXJz" == settings.webhook_secrets[0].get_secret_value()
+    assert "xoxb" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[secrets.X]\nvalue = "hunter2-hunter2"', r"secrets\.X\.value: Extra inputs"),
+        ('[secrets.X]\nenv = "A"\nfile = "/b"', r"secrets\.X: .*exactly one of env, file, command"),
+        ('[secrets.PATH]\nenv = "A"', "PATH is no name for a secret"),
+        ('[secrets.1x]\nenv = "A"', r"secrets\.1x"),
+        ('github_token = "file:relative"', "github_token: .*relative is not an absolute path"),
+        ("webhook_secrets = ['orders=whsec_hunter2-hunter2']", "a key does not belong in a file"),
+    ],
+)
+def test_wrong_secret_is_refused_and_not_repeated(project_file: Write, text: str, message: str) -> None:
+    project_file(text)
+    with pytest.raises(BadInput, match=message) as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)

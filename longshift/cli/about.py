@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     async def demo(run: Invocation, stay: Stay = False) -> int:
         """Work on a real bug in a published package, from start to proof; no key and no account is needed."""
         settings = run.settings
-        configure_logging(settings.log_format, "warning", secrets=settings.secret_values())
+        configure_logging(settings.log_format, "warning", secrets=settings.secret_values)
         code = await run_demo(settings, Console(file=sys.stderr if run.out.json else sys.stdout), stay=stay)
         if run.out.json:
             write_json({"exit_code": code})

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     async def up(run: Invocation) -> int:
         """Start the embedded engine (unless an external one is configured), a worker and intake, and keep them up."""
         settings = run.settings
-        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
         external = ""
         if settings.uses_external_engine:
             # An engine that is not there is said at once, not by a worker that starts again and again.

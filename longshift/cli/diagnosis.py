@@ -104,7 +104,7 @@ def model(run: Invocation) -> Finding:
     if not profile.base_url or not profile.model:
         remedy = "set LONGSHIFT_MODEL_BASE_URL and LONGSHIFT_MODEL_NAME, or choose another LONGSHIFT_MODEL_PROFILE"
         return Finding("model", Level.FAIL, detail, remedy)
-    if profile.auth != "none" and run.settings.key_of(profile.api_key_env) is None:
+    if profile.auth != "none" and not run.settings.has_key(profile.api_key_env):
         variables = " or ".join(dict.fromkeys((profile.api_key_env, MODEL_API_KEY)))
         remedy = f"set {variables}, or choose another LONGSHIFT_MODEL_PROFILE"
         return Finding("model", Level.FAIL, f"{detail}: no key", remedy)

@@ -1,9 +1,11 @@
 """What `doctor` looks at in how people are told and asked: Slack's token, channel and approvers."""
 
+import asyncio
+
 from longshift.adapters.slack import web_client
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.invocation import Invocation
-from longshift.contracts.errors import PeopleError
+from longshift.contracts.errors import BadInput, PeopleError
 from longshift.intake.slack.gateway import NOBODY, asked
 from longshift.settings import Settings
 
@@ -15,10 +17,10 @@ async def people(run: Invocation) -> Finding:
     settings = run.settings
     if settings.slack_bot_token is None:
         return _without_token(settings)
-    client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
     try:
-        me = await asked(client, "auth.test")
-    except PeopleError as error:
+        token = await asyncio.to_thread(settings.slack_bot_token.get_secret_value)
+        me = await asked(web_client(token, settings.slack_api_url), "auth.test")
+    except (BadInput, PeopleError) as error:
         return Finding(NAME, Level.FAIL, str(error), "mend what it names; docs/slack.md has the set-up")
     detail = f"Slack: {me.get('user')} in {me.get('team')}"
     if not settings.slack_channel:

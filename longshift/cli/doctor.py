@@ -13,7 +13,9 @@ from longshift.cli.command import command
 from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
 from longshift.cli.diagnosis_intake import intake
+from longshift.cli.diagnosis_limits import limits
 from longshift.cli.diagnosis_people import people
+from longshift.cli.diagnosis_secrets import secrets
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
@@ -52,7 +54,8 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     found.append(diagnosis.model(run))
     if probe:
         found.append(await diagnosis.endpoint(run))
-    return [*found, await people(run), diagnosis.sandbox(run)]
+    found.append(await asyncio.to_thread(secrets, run))
+    return [*found, await people(run), diagnosis.sandbox(run), await asyncio.to_thread(limits, run)]
 
 
 def worst(findings: Sequence[Finding]) -> Level:

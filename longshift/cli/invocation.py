@@ -13,6 +13,7 @@ from longshift.connect import connect, quiet_runtime
 from longshift.contracts import ids
 from longshift.sessions.failures import SessionMissing
 from longshift.settings import Settings, load_settings
+from longshift.telemetry import Redactor
 
 
 class Invocation:
@@ -31,7 +32,10 @@ class Invocation:
         Raises:
             BadInput: a layer of it is wrong.
         """
-        return load_settings(self.overrides)
+        settings = load_settings(self.overrides)
+        settings.resolve_secrets(run_commands=False)  # no command of a person waits for that of another
+        self.out.clean = Redactor(settings.secret_values).known
+        return settings
 
     @cached_property
     def store(self) -> Store:

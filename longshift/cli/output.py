@@ -5,8 +5,9 @@ Answers go to stdout, remarks to stderr, so that a pipe holds nothing but the an
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 from pydantic import BaseModel
@@ -27,13 +28,29 @@ class PipeConsole(Console):
         raise BrokenPipeError
 
 
-def console(*, to_stderr: bool = False) -> Console:
+class CleanStream:
+    """A stream that takes secrets out of what is written to it; in all else it is the stream itself."""
+
+    def __init__(self, stream: TextIO, clean: Callable[[str], str]) -> None:
+        self._stream = stream
+        self._clean = clean
+
+    def write(self, text: str) -> int:
+        """Write it, cleaned."""
+        return self._stream.write(self._clean(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def console(*, to_stderr: bool = False, clean: Callable[[str], str] = str) -> Console:
     """A console that neither guesses at markup nor recolours numbers; colours only on a terminal."""
     stream = sys.stderr if to_stderr else sys.stdout
     if reconfigure := getattr(stream, "reconfigure", None):
         reconfigure(errors="backslashreplace")  # an encoding that lacks a character is no reason to fail
     width = None if stream.isatty() or os.environ.get("COLUMNS") else PIPE_COLUMNS
-    return PipeConsole(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    clean_stream = cast("TextIO", CleanStream(stream, clean))
+    return PipeConsole(file=clean_stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 class Output:
@@ -41,8 +58,10 @@ class Output:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
-        self.console = console()
-        self._remarks = console(to_stderr=True)
+        self.clean: Callable[[str], str] = str
+        """Takes secrets out of every answer; the settings know them."""
+        self.console = console(clean=self._cleaned)
+        self._remarks = console(to_stderr=True, clean=self._cleaned)
 
     @property
     def is_live(self) -> bool:
@@ -52,14 +71,14 @@ class Output:
     def document(self, value: Any, *renderables: RenderableType) -> None:
         """The whole answer: `value` for machines, `renderables` for people."""
         if self.json:
-            write_json(value, indent=True)
+            write_json(value, indent=True, clean=self.clean)
         else:
             self.show(*renderables)
 
     def event(self, value: Any, *renderables: RenderableType) -> None:
         """One event of several: a line of JSON for machines, `renderables` for people."""
         if self.json:
-            write_json(value)
+            write_json(value, clean=self.clean)
         else:
             self.show(*renderables)
 
@@ -72,11 +91,14 @@ class Output:
         """Something beside the answer."""
         self._remarks.print(Text(clean(text), style=style), soft_wrap=True)
 
+    def _cleaned(self, text: str) -> str:
+        return self.clean(text)
 
-def write_json(value: Any, *, indent: bool = False) -> None:
+
+def write_json(value: Any, *, indent: bool = False, clean: Callable[[str], str] = str) -> None:
     """One JSON document in UTF-8, whatever the terminal's encoding is, with a line end."""
     option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indent else 0)
-    write_bytes(orjson.dumps(value, default=_plain, option=option))
+    write_bytes(clean(orjson.dumps(value, default=_plain, option=option).decode()).encode())
 
 
 def write_bytes(body: bytes) -> None:

@@ -197,6 +197,12 @@ def checkpoint_of(key: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2] or 0)) if found else None
 
 
+def is_verbatim(key: str) -> bool:
+    """Whether an object is kept exactly as it was written: a task as it was submitted, a bundle, a patch, and a model's
+    answer, whose thinking may be signed."""
+    return key.endswith(("/task.json", "/patch.diff", "/answer.json")) or ".bundle" in key.rpartition("/")[2]
+
+
 def epoch_prefix(agent: str, epoch: int) -> str:
     """Object key prefix of one epoch of an agent's transcript."""
     return f"agents/{agent}/e{epoch:04d}"

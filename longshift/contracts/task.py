@@ -18,6 +18,9 @@ INSTRUCTIONS_MAX_CHARACTERS = 200_000
 MESSAGE_MAX_CHARACTERS = 20_000
 """A person's message travels as a signal, so it is bounded."""
 
+SECRET_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+"""Also the name of a variable."""
+
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 
 
@@ -157,6 +160,9 @@ class TaskSpec(UserInput):
     setup: tuple[Command, ...] = ()
     """Bash commands that make the workspace ready, in order; one that fails ends the session before any model call."""
     setup_timeout_seconds: float = Field(default=1_800, gt=0, le=43_200)
+    setup_secrets: tuple[Annotated[str, StringConstraints(pattern=SECRET_NAME_PATTERN)], ...] = ()
+    """Names of secrets of the runner's configuration. Setup commands find them in variables of these names; when the
+    setup is over, they have to be gone from the workspace."""
     checks: tuple[Check, ...] = ()
     protected: tuple[str, ...] = ()
     """Globs (gitignore syntax) of files that must not change; an edit makes the checks red."""

@@ -12,7 +12,7 @@ from longshift.intake.process import run_intake
 from longshift.process_end import end_process
 from longshift.search_attributes import register_search_attributes
 from longshift.settings import Settings, load_settings
-from longshift.telemetry import Telemetry, configure_logging
+from longshift.telemetry import Telemetry, configure_logging, look_up_secrets
 
 INTERRUPTED = 130
 
@@ -38,7 +38,8 @@ def main() -> int:
     """Take tasks in until told to stop; returns the exit code."""
     try:
         settings = load_settings()
-        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
+        look_up_secrets(settings)
         # The address where Prometheus scrapes is the worker's; the counts of intake go to the collector.
         quiet = settings.model_copy(update={"metrics_address": None})
         with contextlib.closing(Telemetry.from_settings(quiet)) as telemetry:

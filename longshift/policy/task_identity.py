@@ -6,7 +6,7 @@ from typing import Any
 
 from longshift.contracts.task import Budget, TaskSpec
 
-_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before", "start_from")
+_LATER_FIELDS = ("priority", "fairness_key", "fairness_weight", "not_before", "start_from", "setup_secrets")
 """Fields that came after the first release: where they are not used, a task keeps the hash it had then."""
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from longshift.contracts.ids import TASK_ID_PATTERN
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import SECRET_NAME_PATTERN, TaskSpec
 from longshift.taskfile.document import Document, Location
 
 Schema = dict[str, Any]
@@ -44,6 +44,7 @@ REMEDIES = {
 _PATTERNS = {
     TASK_ID_PATTERN: "must be lower-case letters, digits, '.', '_' or '-', begin and end with a letter or digit, "
     "and have at most 100 characters",
+    SECRET_NAME_PATTERN: "must be the name of a secret: letters, digits and '_', beginning with no digit, at most 64",
     r"^[\w .:-]{1,60}$": "must be letters, digits, spaces, '.', ':', '_' or '-', at most 60 of them",
 }
 

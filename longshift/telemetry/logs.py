@@ -5,7 +5,7 @@ Everything that uses the standard library's logging, the SDK included, goes thro
 
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -13,7 +13,7 @@ from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
 
-from longshift.telemetry.redaction import Redactor
+from longshift.telemetry.redaction import Known, Redactor
 
 OURS = ("longshift", "workflows", "activities", "worker", "__main__", "temporalio.workflow", "temporalio.activity")
 """Loggers at the chosen level; the last two carry the lines of workflow and activity code. All others: warnings."""
@@ -25,7 +25,7 @@ def configure_logging(
     log_format: Literal["console", "json"],
     level: str = "info",
     *,
-    secrets: Iterable[str] = (),
+    secrets: Known = (),
     stream: TextIO | None = None,
 ) -> None:
     """Send all logging of this process to `stream` (stderr); a second call replaces the first."""

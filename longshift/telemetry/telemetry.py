@@ -78,7 +78,7 @@ class Telemetry:
             runtime=sdk_runtime(settings.metrics_address),
             resource=_resource(settings) if base else None,
             endpoints={name: _endpoint(profile) for name, profile in settings.profiles().items()},
-            redactor=Redactor(settings.secret_values()),
+            redactor=Redactor(settings.secret_values),
         )
 
     def close(self) -> None:

@@ -50,6 +50,8 @@ class Scene:
     """A host with something to lose."""
 
     folder: Path
+    is_live: bool = False
+    """The data directory is that of a running daemon: what it keeps itself is neither planted nor watched."""
     secrets: dict[str, str] = field(default_factory=dict[str, str])
     """By place."""
     received: list[bytes] = field(default_factory=list[bytes])
@@ -124,15 +126,17 @@ class Scene:
         _write(self.outside / "editable.txt", "removable\n")
         (self.outside / "site").mkdir()
         _write(self.data / "store" / "other.json", self.secret("store") + "\n")
-        _write(self.data / "engine.json", self.secret("address") + "\n")
-        _write(self.data / "engine.db", self.secret("database") + "\n")
+        if not self.is_live:
+            _write(self.data / "engine.json", self.secret("address") + "\n")
+            _write(self.data / "engine.db", self.secret("database") + "\n")
         _write(self.data / "runs" / "other" / "r-1" / "spec.json", self.secret("spec") + "\n")
         subprocess.run(["git", "init", "-q", "--bare", str(self.outside / "remote.git")], check=True)
 
     def fingerprint(self) -> dict[str, str]:
         """Everything of the scene that a script could change, by path."""
         found: dict[str, str] = {}
-        for root in (self.home, self.outside, self.other, self.data / "store", self.data / "runs" / "other"):
+        own = [] if self.is_live else [self.data / "store"]
+        for root in (self.home, self.outside, self.other, self.data / "runs" / "other", *own):
             for place, folders, names in os.walk(root):
                 for name in [*folders, *names]:
                     path = Path(place) / name
@@ -183,9 +187,9 @@ def _write(path: Path, text: str) -> None:
 
 
 @asynccontextmanager
-async def laid_out(folder: Path) -> AsyncGenerator[Scene]:
+async def laid_out(folder: Path, *, is_live: bool = False) -> AsyncGenerator[Scene]:
     """The scene, its services and its process; all of it ends with the block."""
-    scene = Scene(folder)
+    scene = Scene(folder, is_live)
     scene.secret("environment")
     scene.lay_out()
     async with AsyncExitStack() as services:

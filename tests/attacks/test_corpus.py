@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -17,6 +18,9 @@ from tests.attacks.play import scripts
 
 ORDINARY = 1001
 """A user without any rights, and without an entry in the host's list of users."""
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""For a user who may not enter the folder of the environment's own interpreter."""
+PACKAGES = sysconfig.get_path("purelib")
 MOST_SECONDS = 400
 needs_bubblewrap = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
@@ -29,12 +33,11 @@ def folder() -> Generator[Path]:
         yield Path(made)
 
 
-def played(folder: Path, sandbox: str, user: int | None = None) -> dict[str, Any]:
+def played(folder: Path, sandbox: str, python: str = sys.executable, **identity: Any) -> dict[str, Any]:
     """The count of a play in a process of its own: it is the worker, with the scene's secrets in its environment."""
-    command = [sys.executable, "-m", "tests.attacks.play", str(folder), "--sandbox", sandbox]
-    identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=MOST_SECONDS, cwd=Path.cwd(), **identity
+    command = [python, "-m", "tests.attacks.play", str(folder), "--sandbox", sandbox]
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=MOST_SECONDS, **identity
     )
     assert 0 == done.returncode, done.stderr[-3_000:]
     return json.loads(done.stdout)
@@ -83,9 +86,20 @@ def test_bubblewrap_stops_every_one(folder: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests are an ordinary user's already")
 def test_bubblewrap_stops_every_one_for_an_ordinary_user(folder: Path) -> None:
     os.chown(folder, ORDINARY, ORDINARY)
-    look = [sys.executable, "-c", "import tests.attacks.play"]
-    if subprocess.run(
-        look, user=ORDINARY, group=ORDINARY, extra_groups=[], check=False, capture_output=True
-    ).returncode:
-        pytest.skip("another user cannot read this checkout or its environment")
-    assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == played(folder, "bubblewrap", ORDINARY)
+    path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
+    environment = {**os.environ, "PYTHONPATH": PACKAGES, "PATH": path}
+    identity: dict[str, Any] = {"user": ORDINARY, "group": ORDINARY, "extra_groups": [], "env": environment}
+    python = next((each for each in (sys.executable, SYSTEM_PYTHON) if is_usable(each, identity)), None)
+    if python is None:
+        pytest.skip("another user has no interpreter that can read this checkout and its environment")
+    count = played(folder, "bubblewrap", python, **identity)
+    assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == count
+
+
+def is_usable(python: str, identity: dict[str, Any]) -> bool:
+    """Whether a user can run the corpus with an interpreter."""
+    try:
+        subprocess.run([python, "-c", "import tests.attacks.play"], check=True, capture_output=True, **identity)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True

@@ -36,9 +36,11 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "bash": "ok",
         "ripgrep": "ok",
         "model": "fail",
+        "secrets": "ok",
         "people": "ok",
         "sandbox": "warn",
-    } == {**levels(found), "disk": "ok"}
+        "limits": "ok",
+    } == {**levels(found), "disk": "ok", "limits": "ok"}
     assert "start one with `longshift up`" in finding(found, "engine")["detail"]
     assert "set MOONSHOT_API_KEY or LONGSHIFT_MODEL_API_KEY" in finding(found, "model")["remedy"]
 
@@ -121,3 +123,53 @@ def test_the_worst_finding_counts() -> None:
 def test_a_finding_has_its_remedy_below_it_and_no_control_characters() -> None:
     text = shown(table([Finding("model", Level.FAIL, HOSTILE, "set the key")]))
     assert (True, set[str]()) == ("→ set the key" in text, UNSAFE & set(text))
+
+
+def test_secrets_are_looked_up_and_open_files_are_warned_of(
+    longshift: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("LONGSHIFT_GITHUB_TOKEN", f"file:{file}")
+    outcome = longshift("doctor", "--json")
+    missing = finding(outcome.document, "secrets")
+    assert ("fail", 1) == (missing["level"], outcome.code)
+    assert f"github_token: file:{file} cannot be read (No such file or directory)" in missing["detail"]
+    file.write_text("hunter2-hunter2")
+    file.chmod(0o644)
+    outcome = longshift("doctor", "--json")
+    open_to_all = finding(outcome.document, "secrets")
+    assert ("warn", f"github_token ({file})") == (open_to_all["level"], open_to_all["detail"].partition(": ")[2])
+    file.chmod(0o600)
+    monkeypatch.setenv("LONGSHIFT_SECRETS", '{"NPM": {"env": "NPM_TOKEN"}}')
+    monkeypatch.setenv("NPM_TOKEN", "hunter2-hunter2")
+    outcome = longshift("doctor", "--json")
+    assert "no task may use: NPM" == finding(outcome.document, "secrets")["detail"]
+    assert "hunter2" not in outcome.out + outcome.err
+
+
+def test_what_the_command_line_says_holds_no_secret_that_it_knows(
+    longshift: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hunter2-hunter2"
+    monkeypatch.setenv("LONGSHIFT_GITHUB_TOKEN", "hunter2-hunter2")
+    for options in ([], ["--json"]):
+        outcome = longshift("doctor", "--data-dir", str(folder), *options)
+        assert (True, False) == ("[redacted]" in outcome.out, "hunter2" in outcome.out)
+
+
+def test_the_limits_of_a_session_are_shown_with_who_enforces_them(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHIFT_SESSION_LIMITS", "rlimits")
+    monkeypatch.setenv("LONGSHIFT_SESSION_MEMORY_BYTES", "2500000000")
+    limits = finding(longshift("doctor", "--json").document, "limits")
+    assert "warn" == limits["level"]
+    assert "limits of processes and a watchdog; a session: 1024 processes, 2.5 GB of memory" in limits["detail"]
+    assert "(session_limits is rlimits)" in limits["detail"]
+    assert "Delegate=yes" in limits["remedy"]
+
+
+def test_a_limit_that_makes_no_sense_is_named(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_SESSION_PROCESSES", "1")
+    configuration = finding(longshift("doctor", "--json").document, "configuration")
+    assert ("fail", True) == (configuration["level"], "session_processes" in configuration["detail"])

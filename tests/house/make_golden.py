@@ -47,6 +47,7 @@ CHOSEN: dict[str, Any] = {
     "ModelProfile.sampling": {"temperature": 0.6},
     "TaskSpec.not_before": "2026-12-24T18:00:00+01:00",
     "TaskSpec.priority": 2,
+    "TaskSpec.setup_secrets": ("NPM_TOKEN",),
     "WorkspaceSource.archive": None,
     "WorkspaceSource.directory": None,
 }

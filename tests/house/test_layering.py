@@ -14,6 +14,7 @@ OURS = ("longshift", "workflows", "activities", "worker", "tests", "bench")
 PURE_STDLIB = (
     "__future__",
     "abc",
+    "base64",
     "bisect",
     "collections",
     "copy",
@@ -151,7 +152,9 @@ ROWS = (
             "longshift.settings_layers",
             "longshift.settings_budget",
             "longshift.settings_intake",
+            "longshift.settings_limits",
             "longshift.settings_people",
+            "longshift.settings_secrets",
             "longshift.settings_sandbox",
             "longshift.host_identity",
         ),
@@ -162,12 +165,32 @@ ROWS = (
         ours=("longshift.contracts",),
         vendors=("pydantic", "pydantic_settings"),
     ),
-    Row("longshift/settings_intake.py", ours=(), vendors=("pydantic", "pydantic_settings")),
-    Row("longshift/settings_people.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_intake.py", ours=("longshift.adapters.secrets",), vendors=("pydantic", "pydantic_settings")
+    ),
+    Row(
+        "longshift/settings_people.py",
+        ours=("longshift.settings_intake", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
     Row(
         "longshift/settings_sandbox.py", ours=("longshift.settings_intake",), vendors=("pydantic", "pydantic_settings")
     ),
-    Row("longshift/settings_layers.py", ours=("longshift.contracts",), vendors=("pydantic_settings",)),
+    Row(
+        "longshift/settings_secrets.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_layers.py",
+        ours=("longshift.contracts", "longshift.adapters.secrets"),
+        vendors=("pydantic_settings",),
+    ),
+    Row(
+        "longshift/settings_limits.py",
+        ours=("longshift.adapters.limits",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
     Row("longshift/host_identity.py", ours=("longshift.contracts",)),
     Row("longshift/taskfile", ours=(*CORE, "longshift.taskfile"), vendors=(*PYDANTIC, "yaml")),
     Row(

@@ -1,6 +1,11 @@
 """Secrets do not leave, and looking for them costs no more than the text is long."""
 
+import base64
+import json
+import textwrap
+import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -82,3 +87,52 @@ def test_looking_through_megabytes_ends(unit: str) -> None:
     # A pattern that is quadratic in the text takes hours for this and runs into the test's time limit.
     text = unit * (2_000_000 // len(unit))
     assert len(Redactor(["house-secret"]).text(text)) <= len(text) * 2
+
+
+SECRET = 'p4ss/w0rd+with "quotes" & spaces-0123456789'  # it is one, for the tests
+
+
+def test_a_known_value_is_masked_in_the_forms_that_programs_write() -> None:
+    redactor = Redactor([SECRET])
+    raw = SECRET.encode()
+    shifted = [base64.b64encode(b"x" * count + raw + b"yz").decode() for count in range(4)]
+    written = [SECRET, json.dumps({"a": SECRET}), quote(SECRET), quote(SECRET, safe=""), raw.hex(), raw.hex().upper()]
+    wrapped = base64.encodebytes(b"some text before it: " + raw * 3).decode()
+    for text in [*written, *shifted, wrapped, "\n".join(textwrap.wrap(raw.hex(), 30))]:
+        assert MASK in redactor.known(f"a {text} b"), text
+        assert f"a {MASK} b" == redactor.known(f"a {SECRET} b")
+
+
+def test_what_only_looks_like_a_token_stays_where_files_are_shown() -> None:
+    text = "url = 'postgres://me:pass-word@host/db'; key = 'sk-" + "a1B2" * 6 + "'"
+    assert text == Redactor(["house-secret"]).known(text)
+    assert "sk-a1B2" not in Redactor(["house-secret"]).text(text)
+
+
+def test_a_value_that_becomes_known_later_is_masked_from_then_on() -> None:
+    values: set[str] = set()
+    redactor = Redactor(lambda: values)
+    assert "a house-secret" == redactor.text("a house-secret")
+    values.add("house-secret")
+    assert f"a {MASK}" == redactor.text("a house-secret")
+
+
+def test_bytes_without_a_secret_are_the_same_object_and_need_no_encoding() -> None:
+    redactor = Redactor(["house-secret"])
+    body = b"\xff\x00 anything"
+    assert redactor.known_bytes(body) is body
+    assert b"\xff [redacted]" == redactor.known_bytes(b"\xff house-secret")
+
+
+@given(st.text(max_size=200))
+def test_text_without_secrets_is_unchanged(text: str) -> None:
+    assert text == Redactor(["a-value-that-nobody-draws-9f8e7d"]).known(text)
+
+
+def test_time_grows_with_the_text_and_not_faster() -> None:
+    redactor = Redactor([f"{number:04d}-aaaaaaaaaaaaaaaaaaaaaaaaab" for number in range(20)])
+    for unit in ("a", "aaaa \n", "0001-aaaa", " "):
+        text = unit * (2_000_000 // len(unit))
+        begun = time.monotonic()
+        redactor.known(text)
+        assert time.monotonic() - begun < 10, unit

@@ -3,6 +3,7 @@
 One attempt per call; `retrying.py` repeats. Keys are looked up per call and never kept, logged or quoted.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from longshift.adapters.model.exchange import Call, Exchange
 from longshift.adapters.model.limiter import LimiterPool
 from longshift.adapters.model.request import ModelRequest, RequestBody, request_body
 from longshift.adapters.model.transport import http_client
-from longshift.contracts.errors import ProviderError, ProviderFailure
+from longshift.contracts.errors import BadInput, ProviderError, ProviderFailure
 from longshift.contracts.model import ModelProfile
 
 _PAUSING_FAILURES = frozenset({ProviderFailure.RATE_LIMITED, ProviderFailure.OVERLOADED})
@@ -53,7 +54,7 @@ class ModelClient:
             ProviderError: There is no complete answer.
             BadInput: The profile names no address or model.
         """
-        key = self._key(profile)
+        key = await asyncio.to_thread(self._key, profile)  # where the key is may be slow
         body = request_body(profile, request)
         _refuse_too_large(profile, body)
         exchange = Exchange(self._http, profile, Call(messages_url(profile), _headers(profile, key, body), body))
@@ -83,7 +84,7 @@ class ModelClient:
             ProviderError: There is no count within `timeout_seconds`.
             BadInput: The profile names no address, model or `count_tokens_path`.
         """
-        key = self._key(profile)
+        key = await asyncio.to_thread(self._key, profile)  # where the key is may be slow
         url = counting_url(profile)
         body = counting_body(profile, request)
         _refuse_too_large(profile, body)
@@ -101,7 +102,7 @@ class ModelClient:
             ProviderError: They are not, or the provider does not answer.
             BadInput: The profile names no address or model.
         """
-        key = self._key(profile)
+        key = await asyncio.to_thread(self._key, profile)  # where the key is may be slow
         request = ModelRequest("", (), (_PROBE_MESSAGE,), _probe_tokens(profile), _PROBE_TOKENS, "probe")
         body = request_body(profile, request)
         call = Call(messages_url(profile), _headers(profile, key, body), body)
@@ -120,7 +121,10 @@ class ModelClient:
     def _key(self, profile: ModelProfile) -> str:
         if profile.auth == "none":
             return ""
-        key = (self._key_of(profile.api_key_env) or "").strip()
+        try:
+            key = (self._key_of(profile.api_key_env) or "").strip()
+        except BadInput as error:  # the place that the setting names does not have it: people can mend that
+            raise ProviderError(ProviderFailure.AUTH, f"no key for {profile.name}: {error}") from None
         if not key:
             raise ProviderError(ProviderFailure.AUTH, f"no key: set {profile.api_key_env} for {profile.name}")
         if not key.isascii() or not key.isprintable():

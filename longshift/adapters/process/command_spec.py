@@ -1,6 +1,7 @@
 """What to run: the value that is claimed under a key. How it is run is the supervisor's."""
 
 import json
+import resource
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,6 +33,10 @@ class CommandSpec:
     """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
     cgroups: tuple[str, ...] = ()
     """Folders of control groups that the command joins before it starts."""
+    group: str = ""
+    """Whose share of the host it counts as, see `adapters.sandbox.port`; empty: nobody's."""
+    secret_env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Variables on top of `env` that are written nowhere: not part of the claim, so a later start has to bring them."""
     guarded: bool = False
     """The first process only guards the command, which ends with it: SIGTERM is for those below, SIGKILL for all."""
 
@@ -40,10 +45,16 @@ class CommandSpec:
             raise ValueError("argv is empty")
         if self.head_bytes < 0 or self.tail_bytes < 0 or self.grace_seconds < 0:
             raise ValueError("head_bytes, tail_bytes and grace_seconds must not be negative")
+        if unknown := [name for name in self.limits if not hasattr(resource, f"RLIMIT_{name}")]:
+            raise ValueError(f"limits: this system has no RLIMIT_{unknown[0]}")
+        if any(value < 0 for value in self.limits.values()):
+            raise ValueError("limits must not be negative")
 
     def to_json(self) -> bytes:
         """The form in which it is claimed."""
-        return json.dumps({**asdict(self), "env": dict(self.env), "limits": dict(self.limits)}).encode()
+        values = {**asdict(self), "env": dict(self.env), "limits": dict(self.limits)}
+        del values["secret_env"]
+        return json.dumps(values).encode()
 
     @classmethod
     def load(cls, path: Path) -> "CommandSpec | None":

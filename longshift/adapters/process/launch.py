@@ -1,7 +1,10 @@
 """Starts one supervisor process for a claimed run. Whether that is right, and what came of it, is judged elsewhere."""
 
+import json
 import os
 import subprocess
+import sys
+from collections.abc import Mapping
 
 from longshift.adapters.process import supervisor
 from longshift.adapters.process.run_directory import RunDirectory
@@ -10,21 +13,37 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 
 
 def supervisor_command(python: str, run: RunDirectory) -> tuple[str, ...]:
-    """The command line of a supervisor."""
-    return (python, "-IS", "-X", "utf8", supervisor.__file__, str(run.path))
+    """The command line of a supervisor: the compiled file where this interpreter's is there, which saves some ms."""
+    compiled = supervisor.__spec__.cached if supervisor.__spec__ is not None and python == sys.executable else None
+    program = compiled if compiled is not None and _is_compiled_from(compiled, supervisor.__file__) else None
+    return (python, "-IS", "-X", "utf8", program or supervisor.__file__, str(run.path))
 
 
-def launch(python: str, run: RunDirectory) -> str:
+def _is_compiled_from(compiled: str, source: str) -> bool:
+    """Whether the compiled file is of this very source, by its head: magic, flags, modification time, size."""
+    try:
+        with open(compiled, "rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    about = os.stat(source)
+    stamp = b"".join((int(number) & 0xFFFFFFFF).to_bytes(4, "little") for number in (0, about.st_mtime, about.st_size))
+    return head[4:] == stamp
+
+
+def launch(python: str, run: RunDirectory, secret_env: Mapping[str, str] | None = None) -> str:
     """Start a supervisor and wait until it has let the command go or has given up; gives its complaint, if any.
 
     Blocks for about 30 ms. The process started here ends at once; the supervisor proper is its orphan, in a session
-    of its own, so that no signal to the worker's process group reaches it.
+    of its own, so that no signal to the worker's process group reaches it. `secret_env` goes through a pipe: command
+    lines, environments and files can be read by others.
     """
+    secrets = json.dumps(dict(secret_env)).encode() if secret_env else None
     with (
         run.open_log() as log,
         subprocess.Popen(
             supervisor_command(python, run),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if secret_env else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             cwd="/",
@@ -34,7 +53,7 @@ def launch(python: str, run: RunDirectory) -> str:
         ) as starter,
     ):
         try:
-            return starter.communicate(timeout=ANSWER_TIMEOUT_SECONDS)[0].decode(errors="replace")
+            return starter.communicate(secrets, timeout=ANSWER_TIMEOUT_SECONDS)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
             starter.kill()
             return f"no answer in {ANSWER_TIMEOUT_SECONDS:.0f} seconds"

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from longshift.adapters.process import supervisor
@@ -32,7 +33,9 @@ def harmless(text: str) -> str:
 class OutputReader:
     """The output files of one run directory; safe to use while the run goes on."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clean: Callable[[str], str] = str) -> None:
+        """`clean` takes out what must not be shown, before anything is cut."""
+        self._clean = clean
         self.path = directory / supervisor.HEAD
         self._ring_path = directory / supervisor.TAIL
         self._tail_text_path = directory / TAIL_TEXT
@@ -49,21 +52,32 @@ class OutputReader:
         if total_bytes == head_bytes and total_bytes <= limit_characters * _LONGEST_CHARACTER_BYTES:
             text = _decode(self._slice(0, head_bytes))
             if len(text) <= limit_characters:
-                return RunOutput(harmless(text), total_bytes, 0, self.path)
+                return RunOutput(harmless(self._clean(text)), total_bytes, 0, self.path)
         half = limit_characters // 2
         span_bytes = half * _LONGEST_CHARACTER_BYTES
-        first = _decode(self._slice(0, span_bytes))[:half]
+        first_span = _decode(self._slice(0, span_bytes))
+        first = first_span[:half]
         shown_bytes = len(_encode(first))
         # The end lies in the ring, preceded by the head only where the two join without a gap.
         end = ring[-span_bytes:] if span_bytes else b""
         if len(end) < span_bytes and head_bytes + len(ring) == total_bytes:
             start = max(shown_bytes, head_bytes - (span_bytes - len(end)))
             end = self._slice(start, head_bytes - start) + end
-        last = _decode(_from_character(end))[-half:] if half else ""
+        last_span = _decode(_from_character(end))
+        last = last_span[-half:] if half else ""
         omitted_bytes = total_bytes - shown_bytes - len(_encode(last))
         notice = f"[… {omitted_bytes} bytes omitted; {self._where(head_bytes, total_bytes, ring, is_over)}]"
-        text = f"{harmless(first)}\n{notice}\n{harmless(last)}" if omitted_bytes else harmless(first + last)
+        if omitted_bytes:
+            first, last = self._clean(first_span)[:half], self._clean(last_span)[-half:] if half else ""
+            text = f"{harmless(first)}\n{notice}\n{harmless(last)}"
+        else:
+            text = harmless(self._clean(first + last))
         return RunOutput(text, total_bytes, omitted_bytes, self.path)
+
+    def remove(self) -> None:
+        """Remove all output."""
+        for path in (self.path, self._ring_path, self._tail_text_path):
+            path.unlink(missing_ok=True)
 
     def _where(self, head_bytes: int, total_bytes: int, ring: bytes, is_over: bool) -> str:
         if head_bytes == total_bytes:

@@ -36,6 +36,10 @@ class Finished:
     """The first failure to keep output, such as a full disk."""
     survivors: int = 0
     """Processes that even SIGKILL did not end in time, such as those stuck in the kernel."""
+    oom_kills: int = 0
+    """Processes of its control groups that the kernel killed meanwhile, as they had used up their memory."""
+    refused_forks: int = 0
+    """How often the kernel refused its control groups another process meanwhile."""
 
 
 @dataclass(frozen=True)

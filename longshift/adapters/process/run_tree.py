@@ -32,6 +32,16 @@ class RunTree:
         *parents, last = _parts(key)
         return RunDirectory(self._root.joinpath(*parents, last + _RUN_SUFFIX))
 
+    def key_of(self, path: Path) -> str | None:
+        """The key of the run that has this directory; None where no run of this folder could be."""
+        if not path.is_relative_to(self._root) or not path.name.endswith(_RUN_SUFFIX):
+            return None
+        key = path.relative_to(self._root).as_posix().removesuffix(_RUN_SUFFIX)
+        try:
+            return None if self.run(key).path != path else key
+        except ValueError:
+            return None
+
     def keys(self, prefix: str) -> list[str]:
         """The keys of all claimed runs below the prefix, in order."""
         return sorted(self._walk(_parts(prefix) if prefix.strip("/") else []))

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -50,10 +51,13 @@ class ProcessRunner:
         disk_floor_bytes: int = 200_000_000,
         python: str = sys.executable,
         kill_margin_seconds: float = KILL_MARGIN_SECONDS,
+        clean: Callable[[str], str] = str,
     ) -> None:
+        """`clean` sees output before it is cut, so that no half of what it takes out stays at a cut."""
         self._tree = RunTree(runs_dir, disk_floor_bytes)
         self._python = python
         self._kill_margin_seconds = kill_margin_seconds
+        self._clean = clean
 
     async def start(self, key: str, spec: CommandSpec) -> RunState:
         """Claim the key and start the command; a key that is started already is attached to, whatever its command.
@@ -129,7 +133,11 @@ class ProcessRunner:
         state = run.peek()
         total_bytes = state.total_bytes if isinstance(state, Finished) else None
         is_over = isinstance(state, Finished | Lost)
-        return OutputReader(run.path).read(limit_characters, is_over=is_over, total_bytes=total_bytes)
+        return OutputReader(run.path, self._clean).read(limit_characters, is_over=is_over, total_bytes=total_bytes)
+
+    def forget_output(self, key: str) -> None:
+        """Remove what an ended run has put out; how it ended stays on record."""
+        OutputReader(self._tree.run(key).path).remove()
 
     def progress(self, key: str) -> RunProgress:
         """Output and running time so far."""
@@ -166,7 +174,7 @@ class ProcessRunner:
         try:
             run.claim(spec)
             for _ in range(START_ATTEMPTS):
-                complaint = launch(self._python, run)
+                complaint = launch(self._python, run, spec.secret_env)
                 state = run.settle()
                 if not isinstance(state, NotStarted):
                     return state

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import struct
@@ -54,8 +55,15 @@ CHECK_SECONDS = 1.0
 """How often the kill file is looked for when no signal announces it."""
 OOM_SCORE = 900
 """The kernel takes the command first when memory runs out, not the supervisor or the worker."""
+COUNTERS = (
+    ("memory.events", "oom_kill", "oom_kills"),
+    ("memory.oom_control", "oom_kill", "oom_kills"),
+    ("pids.events", "max", "refused_forks"),
+)
+"""Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 REQUEST_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RESET_SIGNALS = (*REQUEST_SIGNALS, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGQUIT, signal.SIGUSR1)
@@ -299,6 +307,14 @@ def kill_request() -> str | None:
         return None
 
 
+def read_secrets() -> dict[str, str]:
+    """Variables for the command that must not be written anywhere, from the starter's pipe; most runs have none."""
+    data = b""
+    while part := os.read(0, CHUNK_BYTES):
+        data += part
+    return json.loads(data) if data else {}
+
+
 def take_lock() -> int | None:
     """Become the run's only supervisor; None when it has started already or another supervisor is about to."""
     deadline = now_seconds() + LOCK_PATIENCE_SECONDS
@@ -361,7 +377,6 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        raise_oom_score()
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
@@ -376,18 +391,36 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         os._exit(EXEC_FAILED)
 
 
-def raise_oom_score() -> None:
-    """Offer this process to the kernel first; a host that forbids it changes nothing else."""
-    try:
-        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-            score = max(int(file.read()), OOM_SCORE)
-            file.seek(0)
-            file.write(str(score))
-    except OSError:
-        return
+def confine(child: int, spec: dict[str, Any]) -> None:
+    """Put the child, still at the gate, under its limits and into its control groups.
+
+    Raises: OSError, when one of them cannot be had: then nothing must be started.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/{child}/oom_score_adj", "r+", encoding="ascii") as file:
+        score = max(int(file.read()), OOM_SCORE)  # a host that forbids it changes nothing else
+        file.seek(0)
+        file.write(str(score))
+    for folder in spec.get("cgroups", ()):
+        with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(child))
+    for name, value in spec.get("limits", {}).items():
+        number = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.prlimit(child, number)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # a tighter one of the host's stays
+        resource.prlimit(child, number, (value, value))
 
 
-def supervise(handshake: int, umask: int) -> None:
+def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
+    """How often the kernel has, so far, killed for want of memory or refused to fork in the command's groups."""
+    found = {"oom_kills": 0, "refused_forks": 0}
+    for folder in spec.get("cgroups", ()):
+        for file_name, key, name in COUNTERS:
+            with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
+                found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
+    return found
+
+
+def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     """Take the run, start the command, follow it, record its end.
 
     Raises: OSError, before anything is started, when the run directory cannot be written.
@@ -400,13 +433,19 @@ def supervise(handshake: int, umask: int) -> None:
         return
     with open(SPEC, encoding="utf-8") as file:
         spec: dict[str, Any] = json.load(file)
+    spec["env"] = {**spec["env"], **secrets}
     reserved = reserve_exit()
     wake, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     output = Output(spec["head_bytes"], spec["tail_bytes"])
     supervision = Supervision(spec, output, wake)
     listen(supervision, wake_write)
+    refusals = kernel_refusals(spec)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
+    if secrets:
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
+        spec["env"] = {}
+        secrets.clear()
     started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()
@@ -429,6 +468,7 @@ def supervise(handshake: int, umask: int) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
         },
     )
 
@@ -459,6 +499,7 @@ def fork_command(spec: dict[str, Any], private: tuple[int, ...], umask: int, prc
         become_command(spec, nonce, gate_read, pipe_write, umask, prctl)
     os.close(gate_read)
     os.close(pipe_write)
+    confine(child, spec)
     record_started(
         {
             "pid": child,
@@ -480,12 +521,13 @@ def main(run_directory: str) -> NoReturn:
     os.setsid()
     umask = os.umask(0o077)
     handshake = os.dup(1)
+    secrets = read_secrets()
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     try:
         os.chdir(run_directory)
-        supervise(handshake, umask)
+        supervise(handshake, umask, secrets)
     except OSError as error:
         if not os.path.exists(STARTED):
             name = errno.errorcode.get(error.errno or 0, "EIO")

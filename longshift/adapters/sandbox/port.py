@@ -39,6 +39,8 @@ class WrappedCommand:
     """Resource limits (setrlimit) by name without the prefix, such as `NOFILE`; soft and hard alike."""
     cgroups: tuple[str, ...] = ()
     """Folders of control groups that the command joins before it starts."""
+    group: str = ""
+    """Whose share it counts as, as the command says."""
     guarded: bool = False
     """The first process only guards the command, which ends with it: a request to end is for those below."""
 

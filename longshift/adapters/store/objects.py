@@ -6,6 +6,7 @@ step holds never depends on the engine's last transactions.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,27 +14,32 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from longshift.adapters.store.durability import DiskSync
+from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, DiskFull, StoreMissing, StoreUnavailable
 
+Clean = Callable[[bytes], bytes]
+"""Takes secrets out of UTF-8; gives the very same object where there are none."""
 CACHE_BYTES = 32_000_000
 """Recently written or read objects are kept in memory up to this many bytes."""
 
 
-def open_store(url: str) -> "Store":
+def open_store(url: str, clean: Clean | None = None) -> "Store":
     """The store at `url`: `file:///path` (created when missing), `memory://`, `s3://…`, `gs://…`, `az://…`.
+
+    `clean` takes secrets out of what is written, except where bodies have to stay as they are (`ids.is_verbatim`).
 
     Raises:
         BadInput: the URL names no store, or its directory cannot be created.
     """
     try:
         if url == "memory://":
-            return Store(MemoryStore())
+            return Store(MemoryStore(), clean=clean)
         parts = urlsplit(url)
         if parts.scheme == "file":
             root = Path(unquote(parts.path))
             root.mkdir(parents=True, exist_ok=True)
-            return Store(LocalStore(root), local_root=root)
-        return Store(from_url(url))
+            return Store(LocalStore(root), local_root=root, clean=clean)
+        return Store(from_url(url), clean=clean)
     except (BaseError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         remedy = "use file:///path, s3://bucket/prefix, gs://… or az://…"
@@ -48,8 +54,16 @@ def exact(body: bytes) -> bytes:
 class Store:
     """Objects by key. Writing an existing key is not an error: it tells who was first."""
 
-    def __init__(self, objects: ObjectStore, *, local_root: Path | None = None, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        local_root: Path | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        clean: Clean | None = None,
+    ) -> None:
         self._objects = objects
+        self._clean = clean
         self._local_root = local_root
         self._sync = DiskSync()
         self._cache: OrderedDict[str, bytes] = OrderedDict()
@@ -65,6 +79,8 @@ class Store:
             DiskFull: a local store has no space left.
             StoreUnavailable: the store cannot be written.
         """
+        if self._clean is not None and not ids.is_verbatim(key):
+            body = self._clean(body)
         try:
             await self._objects.put_async(key, body, mode="create")
         except AlreadyExistsError:

@@ -70,6 +70,7 @@ def _spec(arguments: BashArguments, wrapped: WrappedCommand) -> CommandSpec:
         env=wrapped.env,
         limits=wrapped.limits,
         cgroups=wrapped.cgroups,
+        group=wrapped.group,
         guarded=wrapped.guarded,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,

@@ -12,6 +12,8 @@ LONG_SECONDS: Final = 30.0
 _KILLED: Final = 128 + signal.SIGKILL
 """As shells and sandboxes report it."""
 
+OUT_OF_MEMORY: Final = "its commands together used up the memory that it may use"
+
 LOST_TEXT: Final = (
     "The command's outcome is unknown: {why}. It may have had any part of its effects, and it was not run again. "
     "Inspect the state of the workspace before repeating it."
@@ -35,8 +37,13 @@ def ending(state: Finished, timeout_seconds: float | None) -> str:
         parts.append(f"ended by {_signal_name(state.signal)}")
     else:
         took = f" in {state.duration_seconds:.0f} s" if state.duration_seconds >= LONG_SECONDS else ""
-        hint = " (killed by SIGKILL, perhaps for want of memory)" if state.exit_code == _KILLED else ""
+        unexplained = state.exit_code == _KILLED and not state.oom_kills
+        hint = " (killed by SIGKILL, perhaps for want of memory)" if unexplained else ""
         parts.append(f"exit code {state.exit_code}{hint}{took}")
+    if state.oom_kills:
+        parts.append(f"{_processes(state.oom_kills)} of the session killed by the kernel: {OUT_OF_MEMORY}")
+    if state.refused_forks:
+        parts.append("the session's commands had as many processes as they may have, further ones were refused")
     if state.io_errno is not None:
         parts.append(f"the output is incomplete: {os.strerror(state.io_errno)}")
     if state.survivors:
@@ -53,6 +60,10 @@ def lost_text(state: Lost, output: RunOutput) -> str:
 def is_success(state: Finished) -> bool:
     """Whether the command ended by itself with exit code 0."""
     return state.exit_code == 0 and not state.timed_out and state.killed_reason is None
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
 
 
 def _signal_name(number: int) -> str:

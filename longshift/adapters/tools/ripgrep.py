@@ -12,6 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from longshift.adapters.limits.direct import started_directly
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.tools.outcome import ToolRefused
 from longshift.adapters.tools.searched_place import SearchedPlace
@@ -116,7 +117,7 @@ class Ripgrep:
         )
         try:
             process = await asyncio.create_subprocess_exec(
-                *wrapped.argv,
+                *started_directly(wrapped),
                 cwd=wrapped.cwd,
                 env=wrapped.env,
                 stdin=asyncio.subprocess.DEVNULL,

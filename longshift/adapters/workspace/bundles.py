@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from longshift.adapters.workspace.beneath import open_beneath
 from longshift.adapters.workspace.git import GitResult
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, KEPT_REFS, Repository
@@ -83,7 +84,7 @@ async def _rooted(git: Repository, expected_tip: str) -> Written | None:
 
 def _tip(path: Path) -> str:
     """The commit that a bundle leads to, as its head says."""
-    with path.open("rb") as file:
+    with open(open_beneath(path.parent, path.name), "rb") as file:
         for line in file.read(HEADER_LIMIT_BYTES).split(b"\n\n", 1)[0].splitlines():
             commit, _, name = line.partition(b" ")
             if name == CHECKPOINTS_REF.encode():

@@ -3,8 +3,11 @@
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from longshift.adapters.workspace.beneath import folder_beneath
 
 
 @dataclass(frozen=True)
@@ -22,43 +25,40 @@ class Candidates:
 def sorted_out(tree: Path, names: Iterable[str], huge_bytes: int) -> Candidates:
     """Look at each path without following any link, and say what is to be done with it."""
     found = Candidates()
-    real_folders: dict[str, bool] = {"": True}
-    for name in names:
-        _kind(tree, name, huge_bytes, real_folders, found).append(name)
+    opened: tuple[str, int | None] | None = None
+    with ExitStack() as stack:
+        for name in names:
+            folder, _, last = name.rpartition("/")
+            if opened is None or opened[0] != folder:
+                stack.close()
+                opened = (folder, _opened(tree, folder, stack))
+            _kind(opened[1], name, last, huge_bytes, found).append(name)
     return found
 
 
-def _kind(tree: Path, name: str, huge_bytes: int, real_folders: dict[str, bool], found: Candidates) -> list[str]:
-    folder = name.rpartition("/")[0]
-    if not _is_real_folder(tree, folder, real_folders):
-        return found.removals
-    path = f"{tree}/{name}"
+def _opened(tree: Path, folder: str, stack: ExitStack) -> int | None:
+    """A descriptor of the folder; None where any part of it is no folder, or a link to one."""
     try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+        return stack.enter_context(folder_beneath(tree, folder.split("/") if folder else ()))
+    except OSError:
+        return None
+
+
+def _kind(folder: int | None, name: str, last: str, huge_bytes: int, found: Candidates) -> list[str]:
+    if folder is None:
+        return found.removals
+    try:
+        status = os.stat(last, dir_fd=folder, follow_symlinks=False)
+    except OSError:
         return found.removals
     if any(part.casefold() == ".git" for part in name.split("/")):
         return found.unusable
     if stat.S_ISLNK(status.st_mode):
         # Git passes over a link of this name without a word, and would keep what was there before.
-        return found.removals if path.rpartition("/")[2].casefold() == ".gitmodules" else found.additions
+        return found.removals if last.casefold() == ".gitmodules" else found.additions
     if not stat.S_ISREG(status.st_mode):
         return found.removals
     if status.st_size > huge_bytes:
         return found.huge
-    return found.additions if os.access(path, os.R_OK) else found.unusable
-
-
-def _is_real_folder(tree: Path, folder: str, known: dict[str, bool]) -> bool:
-    """Whether every part of `folder` is a folder and none is a link to one."""
-    if folder not in known:
-        parent = folder.rpartition("/")[0]
-        known[folder] = _is_real_folder(tree, parent, known) and _is_folder(f"{tree}/{folder}")
-    return known[folder]
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False
+    is_readable = os.access(last, os.R_OK, dir_fd=folder, follow_symlinks=False)
+    return found.additions if is_readable else found.unusable

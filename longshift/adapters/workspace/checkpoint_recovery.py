@@ -5,11 +5,13 @@ The working files are no concern here; see `making.py`.
 
 import asyncio
 import hashlib
+import os
 import uuid
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from longshift.adapters.workspace.beneath import open_beneath
 from longshift.adapters.workspace.bundles import head_bytes, read_pack
 from longshift.adapters.workspace.checkpoint_descent import Candidate
 from longshift.adapters.workspace.checkpoint_history import History, UnsoundCheckpoint
@@ -99,7 +101,7 @@ class Recovery:
     async def _fetched(self, history: History, chain: list[CheckpointRecord], shadow: Path) -> None:
         with disk_full_named(shadow):
             await asyncio.to_thread(shadow.mkdir)
-        async with held(shadow, self.folder, self.run) as git:
+        async with held(shadow, shadow, self.run) as git:
             await git.create()
             for index, record in enumerate(chain):
                 self.on_progress(f"fetching checkpoints: {index + 1} of {len(chain)}")
@@ -119,14 +121,15 @@ class Recovery:
 
     async def _reset(self, first: CheckpointRecord, shadow: Path) -> None:
         """Forget all that was done since the base."""
-        async with held(shadow, self.folder, self.run) as git:
+        async with held(shadow, shadow, self.run) as git:
             await git("update-ref", CHECKPOINTS_REF, first.base_commit)
 
     async def _read(self, history: History, git: Repository, record: CheckpointRecord) -> None:
         """Fetch one bundle, compare its checksum, and take in what it holds."""
         pack = git.git_dir / "incoming.pack"
         digest = hashlib.sha256()
-        with disk_full_named(pack), pack.open("wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with disk_full_named(pack), os.fdopen(open_beneath(git.git_dir, pack.name, flags), "wb") as file:
             for part in range(1, record.bundle_parts + 1):
                 key = ids.bundle_key(history.task_id, record.generation, record.number, record.bundle_sha256, part)
                 body = await history.store.find(key, in_memory=False)

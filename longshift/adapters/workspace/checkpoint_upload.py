@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import io
+import os
 import shutil
 import uuid
 from collections.abc import Generator
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longshift.adapters.store import Store
+from longshift.adapters.workspace.beneath import open_beneath
 from longshift.adapters.workspace.bundles import write_bundle
 from longshift.adapters.workspace.folder import disk_full_named
 from longshift.adapters.workspace.names import readable
@@ -82,7 +85,7 @@ class Upload:
     async def _parts_stored(self, path: Path, number: int, sha256: str) -> int:
         """Store the file; in how many parts."""
         part = 0
-        with path.open("rb") as file:
+        with _opened(path) as file:
             while body := await asyncio.to_thread(file.read, self.part_bytes):
                 part += 1
                 key = ids.bundle_key(self.workspace.workspace_id, self.workspace.generation, number, sha256, part)
@@ -109,6 +112,9 @@ def _outgoing(git_dir: Path) -> Generator[Path]:
 
 
 def _measured(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return path.stat().st_size, digest
+    with _opened(path) as file:
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    return open(open_beneath(path.parent, path.name), "rb")

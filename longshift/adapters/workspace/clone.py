@@ -3,7 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
@@ -14,6 +15,8 @@ from longshift.contracts.task import WorkspaceSource
 CLONE_TIMEOUT_SECONDS = 7_200.0
 WATCH_SECONDS = 0.5
 RETRY_PAUSES_SECONDS = (2.0, 10.0, 30.0)
+NO_PUSH = "pushing-is-not-possible-from-here"
+"""Names no repository: what git says when it is pushed to tells why."""
 _SCHEMES = ("file", "git", "http", "https", "ssh")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(://|::)")
 _SCP = re.compile(r"[^/:]+:(?!/{2})")
@@ -35,10 +38,13 @@ async def clone(
     into: Path,
     *,
     run: RunGit,
+    inside: RunGit | None = None,
     pauses_seconds: Sequence[float] = RETRY_PAUSES_SECONDS,
     commit: str = "",
 ) -> None:
     """Clone `source.git` to `into` and check out `source.ref`, as it was at `commit`. Submodules are not fetched.
+
+    `run` fetches, with the operator's set-up; `inside` writes the files out, with none.
 
     Raises:
         BadInput: the repository, the ref or the commit is not there, may not be read, or is too large.
@@ -61,16 +67,20 @@ async def clone(
         if pause is None or result.timed_out:
             raise WorkspaceFailed(f"workspace.git: {without_credentials(address)} cannot be reached: {complaint}")
         await asyncio.sleep(pause)
+    checkout = _Checkout(source, into, run, inside or run)
     if commit:
-        await _check_out_commit(source, into, run, commit)
+        await checkout.make_at(commit)
     else:
-        await _check_out(source, into, run)
+        await checkout.make()
+    if _is_path(address):
+        await checkout.refuse_pushes()
 
 
 async def head_commit(tree: Path, run: RunGit) -> str:
     """The commit that a fresh clone has checked out; empty without one."""
     environment = {**hardened_environment(), "GIT_DIR": os.fspath(tree / ".git")}
-    found = await run(GitCall(("rev-parse", "--verify", "--quiet", "HEAD^{commit}"), tree, environment))
+    arguments = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    found = await run(GitCall(arguments, tree, environment, writable=(tree,)))
     return found.text if found.exit_code == 0 else ""
 
 
@@ -92,64 +102,88 @@ def _checked_address(source: WorkspaceSource) -> str:
     return address
 
 
-async def _commit_of(name: str, tree: Path, run: RunGit) -> str:
-    """The commit that a name stands for; empty if there is none."""
-    found = await _git(run, tree, ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
-    return found.text if found.exit_code == 0 else ""
+def _is_path(address: str) -> bool:
+    return address.startswith("/") or address.lower().startswith("file:")
 
 
-async def _check_out(source: WorkspaceSource, tree: Path, run: RunGit) -> None:
-    ref = source.ref
-    if ref is None:
-        if not await _commit_of("HEAD", tree, run):
-            return  # An empty repository: nothing to check out.
-        command = ("checkout", "--quiet", "--force", "HEAD", "--")
-    elif await _commit_of(f"refs/remotes/origin/{ref}", tree, run):
-        command = ("checkout", "--quiet", "--force", "-B", ref, "--track", f"refs/remotes/origin/{ref}", "--")
-    else:
-        commit = await _commit_of(ref, tree, run)
-        if not commit and re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", ref):
-            await _git(run, tree, ("fetch", "--quiet", "origin", ref))
-            commit = await _commit_of(ref, tree, run)
-        if not commit:
-            raise BadInput(
-                f"workspace.ref: {ref!r} is not in {without_credentials(source.git or '')}; "
-                "give a branch, a tag or a commit that is there"
-            )
-        command = ("checkout", "--quiet", "--force", "--detach", commit, "--")
-    result = await _git(run, tree, command, watched=tree, source=source)
-    if result.exit_code != 0:
-        raise result.failure()
+@dataclass(frozen=True)
+class _Checkout:
+    """Making the files of a fresh clone, in which nobody has worked yet."""
 
+    source: WorkspaceSource
+    tree: Path
+    run: RunGit
+    inside: RunGit
 
-async def _check_out_commit(source: WorkspaceSource, tree: Path, run: RunGit, commit: str) -> None:
-    """Check out the source's branch as it was at `commit`, or the commit alone where the branch is gone."""
-    if not await _commit_of(commit, tree, run):
-        await _git(run, tree, ("fetch", "--quiet", "origin", commit))
-    if not await _commit_of(commit, tree, run):
-        raise BadInput(f"workspace.git: {without_credentials(source.git or '')} has no commit {commit} any more")
-    try:
-        await _check_out(source, tree, run)
-        command = ("reset", "--quiet", "--hard", commit, "--")
-    except BadInput:
-        command = ("checkout", "--quiet", "--force", "--detach", commit, "--")
-    if await _commit_of("HEAD", tree, run) == commit:
-        return
-    result = await _git(run, tree, command, watched=tree, source=source)
-    if result.exit_code != 0:
-        raise result.failure()
+    async def make(self) -> None:
+        """Check out the wanted ref, by default the branch that the repository calls its head."""
+        ref = self.source.ref
+        if ref is None:
+            if await self._commit_of("HEAD"):  # Otherwise it is empty: nothing to check out.
+                await self._write("checkout", "--quiet", "--force", "HEAD", "--")
+        elif await self._commit_of(f"refs/remotes/origin/{ref}"):
+            remote = f"refs/remotes/origin/{ref}"
+            await self._write("checkout", "--quiet", "--force", "-B", ref, "--track", remote, "--")
+        else:
+            is_id = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", ref) is not None
+            commit = await (self._fetched(ref) if is_id else self._commit_of(ref))
+            if not commit:
+                raise BadInput(
+                    f"workspace.ref: {ref!r} is not in {without_credentials(self.source.git or '')}; "
+                    "give a branch, a tag or a commit that is there"
+                )
+            await self._write("checkout", "--quiet", "--force", "--detach", commit, "--")
+
+    async def make_at(self, commit: str) -> None:
+        """Check out the source's branch as it was at `commit`, or the commit alone where the branch is gone."""
+        if not await self._fetched(commit):
+            address = without_credentials(self.source.git or "")
+            raise BadInput(f"workspace.git: {address} has no commit {commit} any more")
+        try:
+            await self.make()
+            command = ("reset", "--quiet", "--hard", commit, "--")
+        except BadInput:
+            command = ("checkout", "--quiet", "--force", "--detach", commit, "--")
+        if await self._commit_of("HEAD") != commit:
+            await self._write(*command)
+
+    async def refuse_pushes(self) -> None:
+        """Nobody pushes from the clone to the repository on this host that it was made from."""
+        await self._write("config", "remote.origin.pushurl", NO_PUSH)
+
+    async def _commit_of(self, name: str) -> str:
+        """The commit that a name stands for; empty if there is none."""
+        command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        found = await _git(self.inside, self.tree, command, hardened_environment())
+        return found.text if found.exit_code == 0 else ""
+
+    async def _fetched(self, commit: str) -> str:
+        """The commit of this id, fetched where no branch leads to it; empty if it is not to be had."""
+        found = await self._commit_of(commit)
+        if not found:
+            await _git(self.run, self.tree, ("fetch", "--quiet", "origin", commit))
+            found = await self._commit_of(commit)
+        return found
+
+    async def _write(self, *arguments: str) -> None:
+        environment = hardened_environment({"advice.detachedHead": "false"})
+        result = await _git(self.inside, self.tree, arguments, environment, watched=self.tree, source=self.source)
+        if result.exit_code != 0:
+            raise result.failure()
 
 
 async def _git(
     run: RunGit,
     cwd: Path,
     arguments: tuple[str, ...],
+    environment: Mapping[str, str] | None = None,
     *,
     watched: Path | None = None,
     source: WorkspaceSource | None = None,
 ) -> GitResult:
     """Run git, and end it when the folder `watched` outgrows the source's limit."""
-    call = GitCall(arguments, cwd, fetching_environment(), timeout_seconds=CLONE_TIMEOUT_SECONDS)
+    environment = environment or fetching_environment()
+    call = GitCall(arguments, cwd, environment, timeout_seconds=CLONE_TIMEOUT_SECONDS, writable=(cwd,))
     task = asyncio.ensure_future(run(call))
     try:
         while not (await asyncio.wait({task}, timeout=WATCH_SECONDS))[0]:

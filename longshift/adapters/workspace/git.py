@@ -31,6 +31,10 @@ class GitCall:
     """File descriptors that git inherits: a lock held through one lasts until git has ended, whatever befalls us."""
     stdin_file: Path | None = None
     """What git reads instead of `stdin`, where it is too much for the memory."""
+    writable: tuple[Path, ...] = ()
+    """The folders that git may write to when it runs inside the sandbox; on the host it makes no difference."""
+    readable: tuple[Path, ...] = ()
+    """The folders that it may read besides."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,11 @@ class GitResult:
 
 
 RunGit = Callable[[GitCall], Awaitable[GitResult]]
-"""Runs one call. `run_git` runs it on the host; another one may run it inside a sandbox."""
+"""Runs one call. `run_git` runs it on the host, `SandboxedGit` inside the sandbox."""
 
 
 @dataclass
-class _Pump:
+class Pump:
     """Reads one stream up to a limit."""
 
     limit_bytes: int
@@ -85,10 +89,17 @@ class _Pump:
     total_bytes: int = 0
 
     @property
+    def body(self) -> bytes:
+        """What was read, without what went beyond the limit."""
+        return b"".join(self.chunks)
+
+    @property
     def is_cut(self) -> bool:
+        """Whether there was more than the limit."""
         return self.total_bytes > self.limit_bytes
 
     async def read(self, stream: asyncio.StreamReader, on_excess: Callable[[], None]) -> None:
+        """Read to the end, calling `on_excess` for each part beyond the limit."""
         while chunk := await stream.read(CHUNK_BYTES):
             before, self.total_bytes = self.total_bytes, self.total_bytes + len(chunk)
             if before <= self.limit_bytes:
@@ -107,7 +118,7 @@ async def run_git(call: GitCall) -> GitResult:
     assert process.stdout is not None
     assert process.stderr is not None
     end = _group_killer(process.pid)
-    out, err = _Pump(call.output_limit_bytes), _Pump(STDERR_LIMIT_BYTES)
+    out, err = Pump(call.output_limit_bytes), Pump(STDERR_LIMIT_BYTES)
     timed_out = False
     try:
         async with asyncio.timeout(call.timeout_seconds):
@@ -126,8 +137,8 @@ async def run_git(call: GitCall) -> GitResult:
     return GitResult(
         arguments=call.arguments,
         exit_code=process.returncode if process.returncode is not None else -1,
-        stdout=b"".join(out.chunks),
-        stderr=b"".join(err.chunks).decode(errors="replace"),
+        stdout=out.body,
+        stderr=err.body.decode(errors="replace"),
         timed_out=timed_out,
         is_cut=out.is_cut,
     )

@@ -47,6 +47,23 @@ BYTES_AS_THEY_ARE = {
 """Files are stored as they stand, and every name that Linux allows is allowed."""
 
 
+HARMLESS_FAULTS = (
+    "badTimezone",
+    "badDate",
+    "badDateOverflow",
+    "badEmail",
+    "badName",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "multipleAuthors",
+    "zeroPaddedFilemode",
+)
+"""Of what git checks in objects that it fetches: faults of old tools, in names and dates, that many a good repository
+has in its history. What could lead a checkout astray stays an error."""
+
+
 def hardened_environment(extra_settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a call that touches a workspace: no hooks, no helpers, no network, no configuration."""
     return {
@@ -94,6 +111,8 @@ def fetching_environment() -> dict[str, str]:
                 "http.lowSpeedLimit": "1000",
                 "http.lowSpeedTime": "60",
                 "advice.detachedHead": "false",
+                "transfer.fsckObjects": "true",
+                **{f"fetch.fsck.{fault}": "ignore" for fault in HARMLESS_FAULTS},
             }
         ),
     }

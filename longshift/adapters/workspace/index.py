@@ -10,6 +10,7 @@ from pathspec import GitIgnoreSpec
 
 from longshift.adapters.workspace.candidates import sorted_out
 from longshift.adapters.workspace.git import GitResult
+from longshift.adapters.workspace.hindrances import remove_dead_pointers
 from longshift.adapters.workspace.repository import BASE_REF, Repository
 from longshift.contracts.errors import WorkspaceFailed
 
@@ -109,7 +110,13 @@ class Index:
         return {name for name in huge if name not in followed and not self._is_protected.match_file(name)}
 
     async def _start_anew(self, listed: GitResult) -> None:
-        """Make the index again from the last checkpoint when a crash of the machine has damaged it."""
+        """Remove what made the listing fail.
+
+        That is a pointer that leads nowhere, or an index that a crash of the machine has damaged: then it is made again
+        from the last checkpoint.
+        """
+        if "Invalid path" in listed.stderr and await asyncio.to_thread(remove_dead_pointers, self.git.tree):
+            return
         if not _BROKEN_INDEX.search(listed.stderr):
             raise listed.failure()
         (self.git.git_dir / "index").unlink(missing_ok=True)

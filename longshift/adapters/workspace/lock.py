@@ -23,7 +23,7 @@ async def locked(path: Path, *, timeout_seconds: float = 900.0) -> AsyncGenerato
         DiskFull: there is no space for the file.
     """
     with disk_full_named(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -5,19 +5,21 @@ make, and who holds the result, is decided in `workspaces.py`.
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
+from longshift.adapters.workspace.leftovers import refuse_leftovers
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.rules import find_rules
 from longshift.adapters.workspace.setup import SetupLost, begin_again, begin_life, discard, run_setup
@@ -43,6 +45,9 @@ class Making:
     folder: WorkspaceFolder
     runner: ProcessRunner
     run: RunGit
+    """Git for what is the operator's."""
+    inside: RunGit
+    """Git for all that lies in the folder."""
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
@@ -51,6 +56,10 @@ class Making:
     bash: Callable[[str], CommandSpec]
     """A setup command in the sandbox."""
     on_progress: Callable[[str], None]
+    secrets: SecretBook
+    """Those that setup commands may be given."""
+    clean: Callable[[str], str]
+    """Takes known secrets out of text."""
 
     async def made(self) -> Ready:
         """Make the workspace, or go on where a worker that died has stopped.
@@ -85,7 +94,7 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.run, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
 
@@ -99,7 +108,7 @@ class Making:
         self.folder.home.mkdir(exist_ok=True)
         self.folder.tmp.mkdir(exist_ok=True)
         if recovered is not None and self.folder.shadow.exists():
-            await asyncio.to_thread(shutil.rmtree, recovered.shadow)
+            await asyncio.to_thread(removed, recovered.shadow)
         elif recovered is not None:
             recovered.shadow.rename(self.folder.shadow)
 
@@ -115,7 +124,7 @@ class Making:
         if not self.folder.tree.exists():
             self.on_progress("fetching the source")
             fetched = self._fetched_folder()
-            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run)
+            commit = await fetch(self.task.workspace, fetched, skip=self.skip, run=self.run, inside=self.inside)
             self._tree_begun(fetched, source_commit=commit)
         shadow = self._shadow(self.task.protected)
         base = None if self.task.setup else await self.empty.record_base(shadow)
@@ -182,7 +191,7 @@ class Making:
         source = self.task.workspace.model_copy(update={"allow_dirty": True})
         fetched, commit, complaint = self._fetched_folder(), record.workspace.source_commit, ""
         try:
-            await fetch(source, fetched, skip=self.skip, run=self.run, commit=commit)
+            await fetch(source, fetched, skip=self.skip, run=self.run, inside=self.inside, commit=commit)
         except (BadInput, WorkspaceFailed) as error:
             complaint = str(error)
             fetched.mkdir()
@@ -197,8 +206,12 @@ class Making:
     async def _set_up(self) -> None:
         progress = self.folder.setup_progress()
         prefix = ids.setup_run_prefix(self.task.id, progress.life, progress.attempt)
-        commands = [(command, self.bash(command)) for command in self.task.setup]
-        await run_setup(self.runner, prefix, commands, self.on_progress)
+        secrets = await asyncio.to_thread(self.secrets.resolved, self.task)
+        commands = [(command, replace(self.bash(command), secret_env=secrets)) for command in self.task.setup]
+        await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        if secrets:
+            self.on_progress("looking for secrets that the setup left")
+            await asyncio.to_thread(refuse_leftovers, self.folder.path, secrets)
 
     async def _is_first(self, recovered: Recovered | None) -> bool:
         """Say what the workspace was made from, before anybody works in it; False when something else was said first.
@@ -217,4 +230,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.run, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)

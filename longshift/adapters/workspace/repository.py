@@ -1,13 +1,16 @@
 """The bare repository behind a shadow: its lock, its rules, and git calls on it. What to record is not decided here."""
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.adapters.workspace.beneath import read_beneath, write_beneath
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
+from longshift.adapters.workspace.hindrances import run_past_pipes
 from longshift.adapters.workspace.ignore import NOISE
 from longshift.adapters.workspace.lock import locked
 
@@ -15,6 +18,9 @@ BASE_REF = "refs/heads/base"
 CHECKPOINTS_REF = "refs/heads/checkpoints"
 KEPT_REFS = "refs/kept"
 """Chains of checkpoints whose newest one was rooted anew in the base."""
+OWN_RULES_LIMIT_BYTES = 1_000_000
+_RULES = "info/exclude"
+_BASE_RULES = "base-exclude"
 LOOSE_OBJECTS_LIMIT = 20_000
 _LOCKS = ("index.lock", "HEAD.lock", "config.lock", f"{BASE_REF}.lock", f"{CHECKPOINTS_REF}.lock")
 _ATTRIBUTES = "* -text -ident !eol !filter !working-tree-encoding !diff !merge\n"
@@ -37,29 +43,36 @@ class Repository:
         check: bool = True,
         stdin_file: Path | None = None,
         git_dir: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        writable: tuple[Path, ...] = (),
         timeout_seconds: float = 300.0,
     ) -> GitResult:
         """Run git on the tree; with `check`, anything but success is raised.
+
+        It may write to the repository and not to the tree, unless `writable` names what it may write to instead.
 
         Raises:
             WorkspaceFailed: git failed.
             DiskFull: there is no space left.
         """
-        environment = {
+        whole = {
             **hardened_environment(),
+            **(environment or {}),
             "GIT_DIR": os.fspath(git_dir or self.git_dir),
             "GIT_WORK_TREE": os.fspath(self.tree),
         }
         call = GitCall(
             arguments,
             self.tree,
-            environment,
+            whole,
             stdin,
             timeout_seconds,
             keep_open=(self.descriptor,),
             stdin_file=stdin_file,
+            writable=writable or (self.git_dir,),
+            readable=tuple({self.tree, self.git_dir}.difference(writable or (self.git_dir,))),
         )
-        result = await self.run(call)
+        result = await run_past_pipes(self.run, call, self.tree)
         if check and (result.exit_code != 0 or result.is_cut):
             raise result.failure()
         return result
@@ -67,35 +80,43 @@ class Repository:
     async def create(self) -> None:
         """Make the repository; one that is there stays."""
         arguments = ("init", "--quiet", "--bare", "--template=", "--object-format=sha1", os.fspath(self.git_dir))
-        result = await self.run(GitCall(arguments, self.git_dir, hardened_environment(), keep_open=(self.descriptor,)))
+        environment, locks = hardened_environment(), (self.descriptor,)
+        result = await self.run(
+            GitCall(arguments, self.git_dir, environment, keep_open=locks, writable=(self.git_dir,))
+        )
         if result.exit_code != 0:
             raise result.failure()
-        info = self.git_dir / "info"
-        info.mkdir(exist_ok=True)
-        (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
-        own = ""
+        await asyncio.to_thread(self._write_info)
+
+    def _write_info(self) -> None:
+        (self.git_dir / "info").mkdir(exist_ok=True)
+        write_beneath(self.git_dir, "info/attributes", _ATTRIBUTES.encode())
+        own = b""
         with suppress(OSError):
-            own = os.fsdecode((self.tree / ".git" / "info" / "exclude").read_bytes())
-        _write_rules(info / "exclude", [*NOISE, *own.splitlines()])
+            own = read_beneath(self.tree, ".git/info/exclude", OWN_RULES_LIMIT_BYTES)
+        self._write_rules(_RULES, [*NOISE, *os.fsdecode(own).splitlines()])
 
     @property
     def base_rules(self) -> Path:
         """The ignore rules as they were before work started, in one file."""
-        return self.git_dir / "base-exclude"
+        return self.git_dir / _BASE_RULES
 
     def write_base_rules(self, rules: Iterable[str] | None) -> None:
         """Keep the ignore rules of the base tree; None stands for a time when nothing but noise is ignored."""
-        own = os.fsdecode((self.git_dir / "info" / "exclude").read_bytes()).splitlines()
-        _write_rules(self.base_rules, NOISE if rules is None else [*own, *rules])
+        own = os.fsdecode(read_beneath(self.git_dir, _RULES)).splitlines()
+        self._write_rules(_BASE_RULES, NOISE if rules is None else [*own, *rules])
 
     def rules(self) -> tuple[bytes, bytes]:
         """The ignore rules, and those from before work started."""
-        return (self.git_dir / "info" / "exclude").read_bytes(), self.base_rules.read_bytes()
+        return read_beneath(self.git_dir, _RULES), read_beneath(self.git_dir, _BASE_RULES)
 
     def write_rules(self, own_rules: bytes, base_rules: bytes) -> None:
         """Take over the ignore rules of another host's shadow repository, and those from before work started."""
-        (self.git_dir / "info" / "exclude").write_bytes(own_rules)
-        self.base_rules.write_bytes(base_rules)
+        write_beneath(self.git_dir, _RULES, own_rules)
+        write_beneath(self.git_dir, _BASE_RULES, base_rules)
+
+    def _write_rules(self, name: str, rules: Iterable[str]) -> None:
+        write_beneath(self.git_dir, name, b"".join(os.fsencode(rule) + b"\n" for rule in rules))
 
     async def last_checkpoint(self) -> tuple[str, str] | None:
         """Tree and commit of the last checkpoint."""
@@ -116,10 +137,6 @@ class Repository:
         """Judge all loose objects by one of their 256 folders, as git does."""
         sample = self.git_dir / "objects" / "17"
         return sample.is_dir() and 256 * len(os.listdir(sample)) > LOOSE_OBJECTS_LIMIT
-
-
-def _write_rules(path: Path, rules: Iterable[str]) -> None:
-    path.write_bytes(b"".join(os.fsencode(rule) + b"\n" for rule in rules))
 
 
 @asynccontextmanager

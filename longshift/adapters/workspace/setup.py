@@ -1,5 +1,6 @@
 """Running a task's setup commands, each at most once per fetched tree, across crashes of the worker."""
 
+import asyncio
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
@@ -7,6 +8,7 @@ from collections.abc import Callable, Sequence
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, Running
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.folder import SetupProgress, WorkspaceFolder
 from longshift.contracts.checkpoints import CheckpointPlace
 from longshift.contracts.errors import WorkspaceFailed
@@ -24,8 +26,12 @@ async def run_setup(
     key_prefix: str,
     commands: Sequence[tuple[str, CommandSpec]],
     on_progress: Callable[[str], None],
+    clean: Callable[[str], str] = str,
 ) -> None:
     """Run the commands in order; one that has ended is not run again, one that runs is waited for.
+
+    Where a command was given secrets, its output is removed when it has ended: an agent may read what lies there. What
+    is shown of it went through `clean`.
 
     Raises:
         WorkspaceFailed: a command failed; the text has its exit code and the end of its output.
@@ -40,10 +46,17 @@ async def run_setup(
         if isinstance(state, Lost):
             raise SetupLost(f"setup command {index + 1} of {len(commands)} ({command!r}): {state.why}")
         if not isinstance(state, Finished) or not _is_success(state):
-            end = runner.output(key, OUTPUT_CHARACTERS).text.strip()
+            end = clean(runner.output(key, OUTPUT_CHARACTERS).text.strip())
+            await _forget_output(runner, key, spec)
             raise WorkspaceFailed(
                 f"setup command {index + 1} of {len(commands)} {_ending(state)}: {command}\n{end or '(no output)'}"
             )
+        await _forget_output(runner, key, spec)
+
+
+async def _forget_output(runner: ProcessRunner, key: str, spec: CommandSpec) -> None:
+    if spec.secret_env:
+        await asyncio.to_thread(runner.forget_output, key)
 
 
 def _is_success(state: Finished) -> bool:
@@ -99,5 +112,5 @@ def discard(folder: WorkspaceFolder) -> None:
         if path.exists():
             gone = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
             path.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+            removed(gone)
     folder.write_setup_progress(progress.model_copy(update={"is_discarded": False}))

@@ -14,20 +14,22 @@ that cannot be read, and new files beyond `huge_bytes`; the last two are reporte
 
 import asyncio
 import os
-import shutil
 import stat
 import sys
+import uuid
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from longshift.adapters.workspace.beneath import folder_beneath, read_beneath, removed
 from longshift.adapters.workspace.candidates import sorted_out
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.ignore import flattened
 from longshift.adapters.workspace.index import EMPTY_TREE, LONG_TIMEOUT_SECONDS, Index
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
+from longshift.adapters.workspace.sources import PART_SUFFIX
 from longshift.contracts.errors import WorkspaceFailed
 
 HUGE_BYTES = 100_000_000
@@ -152,8 +154,8 @@ class Shadow:
             if now == tree:
                 return
             written = await _changed(git, now, tree, "--diff-filter=d")
-            await asyncio.to_thread(_make_way, self.tree, written)
-            await git("read-tree", "--reset", "-u", tree, timeout_seconds=LONG_TIMEOUT_SECONDS)
+            await asyncio.to_thread(_make_way, self.tree, self.git_dir.with_name(f".removed{PART_SUFFIX}"), written)
+            await self._write_out(git, tree)
 
     async def track_user_files(self) -> None:
         """Take up what the user's own repository tracks, ignored or not."""
@@ -163,6 +165,28 @@ class Shadow:
     def held(self) -> AbstractAsyncContextManager[Repository]:
         """The repository, while its lock is held."""
         return held(self.git_dir, self.tree, self.run)
+
+    @property
+    def _restoring(self) -> Path:
+        """Holds the index while files are written."""
+        return self.git_dir.with_suffix(".restoring")
+
+    async def _write_out(self, git: Repository, tree: str) -> None:
+        """Write the files of `tree`, with a copy of the index: whoever swaps a folder for a link while they are
+        written reaches nothing but the tree."""
+        index = self._restoring / "index"
+        await asyncio.to_thread(_copy_index, self.git_dir, self._restoring)
+        try:
+            await git(
+                *("read-tree", "--reset", "-u", tree),
+                environment={"GIT_INDEX_FILE": os.fspath(index)},
+                writable=(self.tree, self._restoring),
+                timeout_seconds=LONG_TIMEOUT_SECONDS,
+            )
+        finally:
+            index.unlink(missing_ok=True)
+        await git("read-tree", "--reset", tree)
+        await git("update-index", "-q", "--refresh", check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
 
     def _index(self, git: Repository) -> Index:
         return Index(git, self.protected, self.huge_bytes)
@@ -192,18 +216,36 @@ async def _changed(git: Repository, since_tree: str, to_tree: str, *options: str
     return (await git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *options, since_tree, to_tree)).names
 
 
-def _make_way(tree: Path, names: Sequence[str]) -> None:
+def _copy_index(git_dir: Path, into: Path) -> None:
+    into.mkdir(exist_ok=True)
+    for left in into.iterdir():
+        left.unlink()
+    with suppress(FileNotFoundError):
+        (into / "index").write_bytes(read_beneath(git_dir, "index"))
+
+
+def _make_way(tree: Path, removed_things: Path, names: Sequence[str]) -> None:
     """Remove what is not covered and stands where a file has to go: a folder of ignored files, a file as a parent."""
-    for name in names:
-        parts = name.split("/")
-        for depth in range(1, len(parts) + 1):
-            path = tree.joinpath(*parts[:depth])
-            try:
-                is_folder = stat.S_ISDIR(path.lstat().st_mode)
-            except FileNotFoundError:
-                break
-            if depth == len(parts) and is_folder:
-                shutil.rmtree(path)
-            elif depth < len(parts) and not is_folder:
-                path.unlink()
-                break
+    try:
+        for name in names:
+            _make_way_for(tree, removed_things, name.split("/"))
+    except OSError as error:
+        raise WorkspaceFailed(f"{tree}: what stands in the way of a file cannot be removed: {error}") from error
+    if not removed(removed_things):
+        raise WorkspaceFailed(f"{removed_things} cannot be removed")
+
+
+def _make_way_for(tree: Path, removed_things: Path, parts: Sequence[str]) -> None:
+    for depth, part in enumerate(parts):
+        try:
+            with folder_beneath(tree, parts[:depth]) as folder:
+                is_folder = stat.S_ISDIR(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+                is_last = depth == len(parts) - 1
+                if is_last and is_folder:
+                    removed_things.mkdir(exist_ok=True)
+                    os.rename(part, removed_things / uuid.uuid4().hex, src_dir_fd=folder)
+                elif not is_last and not is_folder:
+                    os.unlink(part, dir_fd=folder)
+                    return
+        except FileNotFoundError:
+            return

@@ -12,6 +12,7 @@ from longshift.adapters.workspace.quota import Quota
 from longshift.contracts.errors import BadInput
 
 CHUNK_BYTES = 1_048_576
+DEPTH_LIMIT = 200
 LATEST_TIME = 2**32
 """Later times do not fit every file system."""
 
@@ -39,6 +40,8 @@ class Unpacking:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts:
             raise self.refusal(name, "leads outside")
+        if len(parts) > DEPTH_LIMIT:
+            raise self.refusal(name, f"lies more than {DEPTH_LIMIT} folders deep")
         return "/".join(parts)
 
     def folder(self, name: str) -> None:

@@ -6,10 +6,26 @@ from pathlib import Path
 from longshift.adapters.workspace.clone import without_credentials
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
+from longshift.contracts.errors import BadInput
 
 REPACK_TIMEOUT_SECONDS = 3_600.0
 _SECRET_KEYS = r"^(http\..*extraheader|http\.extraheader|credential\.|http\..*cookiefile|http\.cookiefile|url\.)"
 _LEADS_OUTSIDE = r"^(core\.worktree|core\.fsmonitor)$"
+_BORROWS = ("commondir", "objects/info/alternates", "objects/info/http-alternates")
+
+
+def refuse_borrowing(tree: Path) -> None:
+    """Refuse an archive whose repositories would take their objects from elsewhere on this host.
+
+    Raises:
+        BadInput: the text names the file.
+    """
+    for name in _BORROWS:
+        if os.path.lexists(tree / ".git" / name):
+            raise BadInput(
+                f"workspace.archive: its repository borrows from another one (.git/{name}); "
+                "run git repack -a -d in it, remove that file, and pack it again"
+            )
 
 
 async def make_independent(tree: Path, *, run: RunGit) -> None:
@@ -26,7 +42,8 @@ async def make_independent(tree: Path, *, run: RunGit) -> None:
         # The configuration may name a work tree that is not there: while it is mended, no repository is opened.
         is_config = arguments[0] == "config"
         environment = {**hardened_environment(), "GIT_DIR": "/nonexistent" if is_config else os.fspath(git_dir)}
-        result = await run(GitCall(arguments, tree, environment, timeout_seconds=REPACK_TIMEOUT_SECONDS))
+        call = GitCall(arguments, tree, environment, timeout_seconds=REPACK_TIMEOUT_SECONDS, writable=(tree,))
+        result = await run(call)
         if check and result.exit_code != 0:
             raise result.failure()
         return result

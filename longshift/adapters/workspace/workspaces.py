@@ -12,14 +12,17 @@ from pathlib import Path
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.secrets import SecretBook
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
 from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder, disk_full_named
 from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
+from longshift.adapters.workspace.published import refuse_secrets
 from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
@@ -51,7 +54,10 @@ class Workspaces:
         outputs_root: Path | None = None,
         run: RunGit = run_git,
         huge_bytes: int = HUGE_BYTES,
+        secrets: SecretBook | None = None,
+        clean: Callable[[str], str] = str,
     ) -> None:
+        """`secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text."""
         self._runner = runner
         self._data_dir = data_dir.absolute()
         self.outputs_root = outputs_root or self._data_dir / "runs"
@@ -61,8 +67,10 @@ class Workspaces:
         self._host_queue = host_queue
         self._quick_calls = quick_calls
         self._archive = archive
-        self._run = run
+        self._git = GitPlaces(sandbox, run)
         self._huge_bytes = huge_bytes
+        self._secrets = secrets or SecretBook()
+        self._clean = clean
         self._empty = EmptyShadow(run)
 
     async def prepare(
@@ -179,9 +187,11 @@ class Workspaces:
     async def export(self, workspace: Workspace) -> tuple[bytes, DeliveryCounts]:
         """The patch of everything that was done, for `git apply`, and its numbers.
 
-        Raises: WorkspaceFailed, DiskFull, StaleGeneration.
+        Raises: WorkspaceFailed, also where the patch would publish a secret; DiskFull, StaleGeneration.
         """
-        return await export(self.shadow(workspace), workspace.base_tree)
+        patch, counts = await export(self.shadow(workspace), workspace.base_tree)
+        await asyncio.to_thread(refuse_secrets, patch, self._clean)
+        return patch, counts
 
     async def changes(self, workspace: Workspace) -> DiffRecord:
         """What was done so far, for reading.
@@ -200,11 +210,16 @@ class Workspaces:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
         if self._archive is not None:
             self._archive.forget(workspace.workspace_id)
+        await self._git.close(self._folder(workspace.workspace_id).path)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:
         """End every command of a workspace that is still being made; how many were running."""
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
+
+    async def close(self) -> None:
+        """End what stands ready for the workspaces of this host; their commands go on under their supervisors."""
+        await self._git.close_all()
 
     async def mark_held(self, workspace: Workspace) -> None:
         """Remember over a restart that a session holds the workspace.
@@ -261,13 +276,16 @@ class Workspaces:
             host_id=self._host_id,
             folder=folder,
             runner=self._runner,
-            run=self._run,
+            run=self._git.outside,
+            inside=self._git.inside(folder.path),
             empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
             skip=self._data_dir,
             bash=lambda command: self._bash(folder, command, timeout_seconds=task.setup_timeout_seconds),
             on_progress=on_progress,
+            secrets=self._secrets,
+            clean=self._clean,
         )
 
     async def _is_up_to_date(self, workspace: Workspace, generation: int) -> bool:
@@ -295,6 +313,7 @@ class Workspaces:
             env=wrapped.env,
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
+            group=wrapped.group,
             guarded=wrapped.guarded,
             timeout_seconds=timeout_seconds,
             background=background,
@@ -338,7 +357,7 @@ class Workspaces:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)
 
     def _shadow(self, folder: WorkspaceFolder, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(folder.shadow, folder.tree, protected, self._run, self._huge_bytes)
+        return Shadow(folder.shadow, folder.tree, protected, self._git.inside(folder.path), self._huge_bytes)
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")

@@ -52,7 +52,8 @@ async def take_event(call: Call) -> Response:
         raise Problem(404, "not_found", text)
     headers = call.request.headers
     body = await read_body(call, BODY)
-    require_signed(settings.github_webhook_secret.get_secret_value(), headers.get(SIGNATURE, ""), body)
+    secret = await asyncio.to_thread(settings.github_webhook_secret.get_secret_value)
+    require_signed(secret, headers.get(SIGNATURE, ""), body)
     event = headers.get(EVENT, "")
     call.request.state.log = {"github_event": event[:50], "delivery": headers.get(DELIVERY, "")[:100]}
     if event == "ping":

@@ -36,7 +36,7 @@ async def keep_polling(settings: Settings, acceptance: Acceptance) -> None:
     """
     if settings.github_token is None or not settings.github_repositories:
         return
-    api = GithubApi(settings.github_api_url, settings.github_token.get_secret_value())
+    api = GithubApi(settings.github_api_url, await asyncio.to_thread(settings.github_token.get_secret_value))
     try:
         await GithubPoll(settings, acceptance, api).run()
     finally:

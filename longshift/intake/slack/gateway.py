@@ -45,8 +45,8 @@ async def run_gateway(settings: Settings, engine: Client, standing: Standing, st
     """
     if settings.slack_bot_token is None or settings.slack_app_token is None:
         raise BadInput("LONGSHIFT_SLACK_BOT_TOKEN: is missing; the gateway needs it beside LONGSHIFT_SLACK_APP_TOKEN")
-    slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-    app_token = settings.slack_app_token.get_secret_value()
+    slack = web_client(await asyncio.to_thread(settings.slack_bot_token.get_secret_value), settings.slack_api_url)
+    app_token = await asyncio.to_thread(settings.slack_app_token.get_secret_value)
     me = await asked(slack, "auth.test")
     await asked(web_client(app_token, settings.slack_api_url), "apps.connections.open")
     approvers = Approvers(str(me.get("team_id", "")), frozenset(settings.slack_approvers))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,44 @@ async def test_progress_counts_output_and_time(runner: ProcessRunner, tmp_path: 
     assert isinstance(state, Finished)
     assert state.duration_seconds == runner.progress("t/1").running_seconds
     assert running_seconds < state.duration_seconds
+
+
+async def test_a_secret_reaches_the_command_and_nothing_that_others_can_read(
+    runner: ProcessRunner, runs_dir: Path
+) -> None:
+    value = "hunter2-hunter2"
+    spec = replace(shell('echo "${#TOKEN} $TOKEN"; sleep 60'), secret_env={"TOKEN": value, "OTHER": "line\nend"})
+    assert value not in f"{spec!r}{spec.to_json()!r}"
+    await runner.start("t/1", spec)
+    await until(lambda: runner.output("t/1").text)
+    assert f"{len(value)} {value}\n" == runner.output("t/1").text
+    (supervisor,) = supervisors_of(runs_dir / "t" / "1.run")
+    places = [f"/proc/{supervisor}/{name}" for name in ("environ", "cmdline", "stat", "status")]
+    kept = [path for path in (runs_dir / "t" / "1.run").iterdir() if path.name != "output.txt"]
+    assert [] == [place for place in [*places, *kept] if value in text_of(place)]
+    claimed = runner.spec("t/1")
+    assert claimed is not None
+    assert {} == claimed.secret_env
+
+
+async def test_a_supervisor_with_secrets_shows_its_memory_to_nobody_but_root(
+    runner: ProcessRunner, runs_dir: Path
+) -> None:
+    await runner.start("t/1", replace(shell("sleep 60"), secret_env={"TOKEN": "hunter2-hunter2"}))
+    await runner.start("t/2", shell("sleep 60"))
+    owners: list[int] = []
+    for name in ("1", "2"):
+        (supervisor,) = supervisors_of(runs_dir / "t" / f"{name}.run")
+        owners.append(os.stat(f"/proc/{supervisor}/mem").st_uid)  # a path would be no shorter
+    assert [0, os.getuid()] == owners
+
+
+async def test_output_is_cleaned_before_it_is_cut_and_can_be_forgotten(runs_dir: Path) -> None:
+    value = "hunter2-hunter2"
+    runner = ProcessRunner(runs_dir, disk_floor_bytes=0, clean=lambda text: text.replace(value, "[redacted]"))
+    await runner.start("t/1", shell(f"for i in $(seq 400); do printf 'abc{value}'; done"))
+    await runner.wait("t/1")
+    for limit in range(100, 130):
+        assert "hunter" not in runner.output("t/1", limit).text
+    runner.forget_output("t/1")
+    assert ("", Finished) == (runner.output("t/1").text.partition("\n")[0], type(runner.state("t/1")))

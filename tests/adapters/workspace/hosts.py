@@ -9,6 +9,7 @@ from pathlib import Path
 
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
+from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
 from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
@@ -37,6 +38,7 @@ class Host:
     huge_bytes: int = 100_000_000
     run: RunGit = run_git
     part_bytes: int = PART_BYTES
+    sandbox: Sandbox = field(default_factory=NoSandbox)
     workspaces: Workspaces = field(init=False)
     runner: ProcessRunner = field(init=False)
 
@@ -50,7 +52,7 @@ class Host:
         self.workspaces = Workspaces(
             self.folder,
             self.runner,
-            NoSandbox(),
+            self.sandbox,
             self.name,
             f"longshift-host-{self.name}",
             archive=CheckpointArchive(self.store, part_bytes=self.part_bytes),
