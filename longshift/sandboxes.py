@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from longshift.adapters.limits.host_size import host_size
 from longshift.adapters.sandbox.bubblewrap import Bubblewrap, BubblewrapOptions
 from longshift.adapters.sandbox.container import Container, ContainerOptions
 from longshift.adapters.sandbox.container_engine import ContainerEngine
@@ -47,7 +48,11 @@ def make_sandbox(settings: Settings) -> Sandbox:
 
 def _container(settings: Settings) -> Container:
     engine = ContainerEngine.found(settings.container_program, settings.container_image, os.environ)
+    limits = settings.limits_of_session(host_size(settings.data_dir))
     options = ContainerOptions(
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        processors=limits.processors,
         readable=(*settings.sandbox_readable, find_ripgrep()),
         path=settings.sandbox_path,
         shm_bytes=settings.sandbox_shm_bytes,

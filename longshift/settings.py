@@ -26,8 +26,8 @@ from longshift.settings_budget import BudgetSettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
 from longshift.settings_people import PeopleSettings
-from longshift.settings_secrets import SecretsSettings, resolve_all, seen
 from longshift.settings_sandbox import SandboxSettings
+from longshift.settings_secrets import SecretsSettings, resolve_all, seen
 
 MODEL_API_KEY = "LONGSHIFT_MODEL_API_KEY"
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -34,6 +34,10 @@ USER: Final = "agent"
 OOM_SCORE: Final = 900
 """The kernel takes the command first when memory runs out, not the worker."""
 CHECK_SECONDS: Final = 60.0
+_OF_THE_IMAGE: Final = frozenset(
+    ("/", "/usr", "/usr/local", "/bin", "/sbin", "/lib", "/lib64", "/etc", os.path.normpath(sys.base_prefix))
+)
+"""Never the host's: the system and the interpreter, which callers may name since other backends have the host's."""
 _UNUSABLE: Final = frozenset('",\n\r')
 """Characters that separate the parts of a mount."""
 _CONFINED: Final = (
@@ -155,12 +159,7 @@ class Container:
         user, group = self._user()
         yield from ("--rm", "--name", name, "--label", f"{LABEL}={self.folder}", *_CONFINED, *self._special())
         yield from ("--user", f"{user}:{group}", "--shm-size", str(self.options.shm_bytes))
-        yield from ("--pids-limit", str(self.options.processes))
-        if self.options.memory_bytes is not None:
-            # As much again is not to be had by swapping.
-            yield from ("--memory", str(self.options.memory_bytes), "--memory-swap", str(self.options.memory_bytes))
-        if self.options.processors is not None:
-            yield from ("--cpus", f"{self.options.processors:.2f}")
+        yield from self._limits()
         if command.tmp:
             yield from _bound(command.tmp, "/tmp")
         else:
@@ -170,13 +169,24 @@ class Container:
             yield from _bound(path, path)
         # What lies in a workspace may have been swapped for a link that leads out of it: nothing of its own is bound.
         for path in readable.outermost((*self.options.readable, *command.readable_paths), writable):
-            yield from _bound(path, path, is_readonly=True)
+            if path not in _OF_THE_IMAGE:
+                yield from _bound(path, path, is_readonly=True)
         for file in ("passwd", "group", "hosts"):
             yield from _bound(str(self.folder / file), f"/etc/{file}", is_readonly=True)
         yield from _bound(container_keeper.__file__, KEEPER, is_readonly=True)
         yield from _bound(str(place / container_launch.SOCKET), KEEPER_SOCKET, must_exist=False)
         if command.proxy_socket:
             yield from _bound(command.proxy_socket, PROXY_SOCKET)
+
+    def _limits(self) -> Generator[str]:
+        """What the engine can enforce: where it cannot, it fails or, worse, takes no notice."""
+        options, able = self.options, self.engine.limits
+        if "pids" in able:
+            yield from ("--pids-limit", str(options.processes))
+        if "memory" in able and options.memory_bytes is not None:
+            yield from ("--memory", str(options.memory_bytes), "--memory-swap", str(options.memory_bytes))
+        if "cpu" in able and options.processors is not None:
+            yield from ("--cpus", f"{options.processors:.2f}")
 
     def _first_process(self) -> tuple[str, ...]:
         return ("--workdir", "/", "--entrypoint", "python3", self.engine.image_id, "-IS", KEEPER, KEEPER_SOCKET)

@@ -20,6 +20,8 @@ CLIENT_VARIABLES: Final = (
 _REMOTE: Final = ("tcp://", "ssh://", "http://", "https://")
 _REACHED_BY: Final = ("DOCKER_HOST", "CONTAINER_HOST")
 
+_DOCKERS_LIMITS: Final = {"cpu": "CpuCfsQuota", "memory": "MemoryLimit", "pids": "PidsLimit"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerEngine:
@@ -37,6 +39,8 @@ class ContainerEngine:
     """Root in its containers is the worker's user."""
     seccomp_profile: str
     """The file with Podman's list of system calls; Docker's is in its daemon."""
+    limits: frozenset[str]
+    """Of `cpu`, `memory` and `pids`, those that it can keep a container to; an ordinary user's engine may have none."""
     remaps_users: bool
     """Docker's daemon gives containers users of their own unless told otherwise."""
 
@@ -65,7 +69,11 @@ class ContainerEngine:
         what = f"container_image: {program} does not have {image}"
         found = _asked(executable, client, ("image", "inspect", image), what, remedy)
         options: list[str] = about.get("SecurityOptions") or []
-        security: dict[str, Any] = about.get("host", {}).get("security", {})
+        host: dict[str, Any] = about.get("host", {})
+        security: dict[str, Any] = host.get("security", {})
+        controllers: list[str] = host.get("cgroupControllers") or [
+            name for name, key in _DOCKERS_LIMITS.items() if about.get(key)
+        ]
         return cls(
             program=program,
             executable=executable,
@@ -74,6 +82,7 @@ class ContainerEngine:
             image_variables=_variables(found["Config"].get("Env")),
             is_rootless="name=rootless" in options or bool(security.get("rootless")),
             seccomp_profile=str(security.get("seccompProfilePath", "")),
+            limits=frozenset(_DOCKERS_LIMITS) & set(controllers),
             remaps_users="name=userns" in options,
         )
 

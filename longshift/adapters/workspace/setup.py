@@ -1,7 +1,6 @@
 """Running a task's setup commands, each at most once per fetched tree, across crashes of the worker."""
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 
