@@ -21,6 +21,7 @@ from temporalio.worker import Interceptor, Plugin, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.boundary import ErrorBoundary
+from activities.delivery import Deliveries
 from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
@@ -32,6 +33,7 @@ from activities.slots import Slots
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
 from longshift.adapters.crashes import CrashJournal
+from longshift.adapters.delivery import Delivering, Identity
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.slots import SlotPool
@@ -45,10 +47,11 @@ from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
+from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
 from longshift.process_end import end_process
 from longshift.roles import Role, as_roles
-from longshift.sandboxes import make_sandbox
+from longshift.sandboxes import make_egress, tried_sandbox
 from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
@@ -76,6 +79,7 @@ poller of a host that sleeps has to be waited for."""
 RETURNING_AT_ONCE = 1_000
 """Sessions that may ask a host for their own slot at a time; whether there is room, the host's pool says."""
 DRAIN_MARGIN_SECONDS = 5.0
+DELIVERIES_AT_ONCE = 4
 
 
 class Shared(TypedDict):
@@ -138,6 +142,9 @@ async def workers(
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
+            deliveries = Deliveries(_delivering(settings, parts.store))
+            outgoing = [deliveries.plan_branch, deliveries.publish_branch]
+            built.workers.append(_worker(parts, ids.DELIVERY_QUEUE, DELIVERIES_AT_ONCE, outgoing))
             if telling := await people.enter_async_context(posters(settings)):
                 built.workers.append(_worker(parts, ids.PEOPLE_QUEUE, POSTS_AT_ONCE, [People(telling).post]))
         if Role.HOST in roles:
@@ -150,6 +157,18 @@ async def workers(
             await built.workspaces.close()
         await people.aclose()
         await model_client.aclose()
+
+
+def _delivering(settings: Settings, store: Store) -> Delivering:
+    name, _, mail = settings.delivery_author.removesuffix(">").partition(" <")
+    return Delivering(
+        store,
+        settings.remotes(),
+        author=Identity(name, mail),
+        user=settings.delivery_user,
+        github_api_url=settings.github_api_url,
+        folder=settings.data_dir / "outgoing",
+    )
 
 
 async def _parts(settings: Settings, client: Client, telemetry: Telemetry) -> Parts:
@@ -206,7 +225,13 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     data, host_id, queue = settings.data_dir, settings.host_id, ids.host_queue(settings.host_id)
     runner = ProcessRunner(data / "runs", disk_floor_bytes=settings.disk_floor_bytes, clean=parts.clean)
     built.keeping = await asyncio.to_thread(SessionKeeping.of, settings, runner)
-    sandbox = built.keeping.around(make_sandbox(settings))
+    egress = make_egress(settings, runner)
+    confined, report = await tried_sandbox(settings)
+    if report.tried:
+        log.info("sandbox tried", sandbox=confined.name, attacks_tried=len(report.tried), stopped=report.stopped)
+    else:
+        log.warning("commands run unsandboxed, with this user's rights and network", sandbox=confined.name)
+    sandbox = built.keeping.around(confined)
     archive = CheckpointArchive(parts.store)
     workspaces = built.workspaces = Workspaces(
         data,
@@ -215,11 +240,12 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         host_id,
         queue,
         quick_calls,
+        egress=egress,
         archive=archive,
         secrets=settings.secret_book,
         clean=parts.clean,
     )
-    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep())
+    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress)
     tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
@@ -289,7 +315,7 @@ async def run_worker(
     ):
         if settings.health_address:
             listener = listener_on(settings.health_address, "health_address")
-            facts = _facts(settings, roles, built, stopped)
+            facts = _facts(built, stopped)
             await health.enter_async_context(served(health_app(facts), listener))
         if built.slots is not None:
             await built.slots.keep_places(client)
@@ -301,8 +327,8 @@ async def run_worker(
             "worker started",
             host_id=settings.host_id,
             roles=sorted(roles),
-            limits=None if built.keeping is None else built.keeping.name,
             sandbox=settings.sandbox,
+            limits=None if built.keeping is None else built.keeping.name,
             profile=settings.model_profile,
         )
         await stopped.wait()
@@ -312,15 +338,10 @@ async def run_worker(
         await asyncio.gather(*(each.shutdown() for each in built.workers))
 
 
-def _facts(
-    settings: Settings, roles: frozenset[Role], built: Built, stopped: asyncio.Event
-) -> Callable[[], dict[str, Any]]:
+def _facts(built: Built, stopped: asyncio.Event) -> Callable[[], dict[str, bool]]:
     return lambda: {
         "ready": not stopped.is_set() and all(each.is_running for each in built.workers),
         "draining": stopped.is_set(),
-        "roles": sorted(roles),
-        "host_id": settings.host_id,
-        "slots": {kind.value: {"used": pool.used, "of": pool.capacity} for kind, pool in built.pools.items()},
     }
 
 
@@ -337,6 +358,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, roles: frozenset[Role
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     client = await connect(settings, runtime=telemetry.runtime, identity=f"longshift-{settings.host_id}")
+    await require_payload_keys(client, settings.key_ring)
     await register_search_attributes(client)
     await run_worker(settings, client, telemetry, roles, stopped)
 

@@ -16,6 +16,7 @@ from longshift.contracts import ids
 from longshift.contracts.activities import ListJobsInput, ToolActivities
 from longshift.contracts.tools import JobsDigest, RunToolInput, ToolDigest, ToolStatus
 from longshift.contracts.transcript import AnswerRecord, Block, ResultRecord
+from longshift.policy.network import NO_NETWORK
 from longshift.policy.normalise import result_hash
 
 QUICK_SECONDS = 1.0
@@ -114,6 +115,7 @@ class Tools(ToolActivities):
             outputs_root=self._workspaces.outputs_root / request.workspace.workspace_id,
             run_key=ids.run_key(request.agent, request.step, request.index, request.workspace.life),
             life=request.workspace.life,
+            network=request.workspace.network.profile if request.workspace.network else NO_NETWORK,
         )
 
 

@@ -11,6 +11,7 @@ from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import Checks, Workspaces
+from longshift.adapters.workspace.delivery import DeliveryCounts
 from longshift.contracts import ids
 from longshift.contracts.activities import (
     CheckpointInput,
@@ -23,6 +24,7 @@ from longshift.contracts.activities import (
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.rollback import FilesRolledBack, RollBackFilesInput
+from longshift.contracts.session import SessionState
 from longshift.contracts.slots import SlotKind
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.verification import DiffDigest, DiffRecord, ExportDiffInput
@@ -120,10 +122,17 @@ class WorkspaceLife(WorkspaceActivities):
         """Write patch and report to the store; what a first attempt wrote stays."""
         async with heartbeating(Progress()):
             patch, counts = await self._workspaces.export(request.workspace)
-            names = ids.artifact_key(request.task_id, "patch.diff"), ids.artifact_key(request.task_id, "report.json")
+            names = [ids.artifact_key(request.task_id, name) for name in ("patch.diff", "report.json")]
             patch = await self._store.create(names[0], patch)
+            used = await self._workspaces.network_use(request.workspace)
+            if used is not None:
+                names.append(ids.artifact_key(request.task_id, "network.jsonl"))
+                await self._store.create(names[-1], used[1])
+            if request.status.state is SessionState.DONE and (await self._task(request.task_id)).deliver is not None:
+                names.append(await self._changes_stored(request, counts))
             digest = DeliveryDigest(
-                artifacts=names,
+                artifacts=tuple(names),
+                network=used[0] if used is not None else None,
                 changed_files=counts.files,
                 insertions=counts.insertions,
                 deletions=counts.deletions,
@@ -145,6 +154,16 @@ class WorkspaceLife(WorkspaceActivities):
             else:
                 holding.released.set()
                 await holding.ended.wait()
+
+    async def _changes_stored(self, request: DeliverInput, counts: DeliveryCounts) -> str:
+        """The bundle that a branch is made of; gives its key."""
+        key = ids.artifact_key(request.task_id, ids.CHANGES_ARTIFACT)
+        if await self._store.find(key) is None:
+            # A branch that is not whole, or was not searched for secrets as the patch was, is none.
+            is_whole = not counts.left_out
+            bundle = await self._workspaces.bundle_changes(request.workspace, counts.tree_hash) if is_whole else b""
+            await self._store.create(key, bundle)
+        return key
 
     async def _task(self, task_id: str) -> TaskSpec:
         return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))

@@ -13,10 +13,11 @@ from typing import Any
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from longshift.adapters.codec import KeyRing
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.contracts.search import SEARCH_ATTRIBUTES
+from longshift.payload_codec import data_converter
 
 REPOSITORY = Path(__file__).parents[1]
 PATIENCE_SECONDS = 7_200
@@ -32,12 +33,12 @@ limits = {{ concurrency = 1000, requests_per_minute = 10000000, tokens_per_minut
 
 
 @asynccontextmanager
-async def engine(data_dir: Path) -> AsyncGenerator[Client]:
-    """The embedded engine as `longshift up` starts it, and a client."""
+async def engine(data_dir: Path, ring: KeyRing | None = None) -> AsyncGenerator[Client]:
+    """The embedded engine as `longshift up` starts it, and a client with these payload keys."""
     embedded = EmbeddedEngine(data_dir, binary=find_engine_binary(), search_attributes=SEARCH_ATTRIBUTES, ui=False)
     address = await embedded.start()
     try:
-        yield await Client.connect(address.address, data_converter=pydantic_data_converter)
+        yield await Client.connect(address.address, data_converter=data_converter(ring or KeyRing()))
     finally:
         await embedded.stop()
 

@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 
 from bench.bare import Bare, no_op
 from bench.rig import PROFILE, WorkerProcess, engine, requests, tell, zero_model
+from longshift.adapters.codec import KeyRing, new_key_text, read_key
 from longshift.contracts import ids
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
@@ -40,7 +41,9 @@ async def bare_ms_per_step(client: Client) -> float:
         return (time.perf_counter() - started) * 1_000 / BARE_STEPS
 
 
-async def run_session(client: Client, data_dir: Path, steps: int, size_bytes: int, port: int) -> dict[str, float]:
+async def run_session(
+    client: Client, data_dir: Path, steps: int, size_bytes: int, port: int, payload_keys: str = ""
+) -> dict[str, float]:
     """One session of `steps` steps, and what it cost."""
     source = data_dir / f"source-{size_bytes}"
     source.mkdir()
@@ -48,7 +51,7 @@ async def run_session(client: Client, data_dir: Path, steps: int, size_bytes: in
     task_id = f"bench-{size_bytes}"
     async with zero_model(steps, "data.txt", port, "--lines", str(size_bytes // LINE_BYTES)) as base_url:
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=base_url, window_tokens=262_144))
-        worker = WorkerProcess(data_dir, client.service_client.config.target_host, _profile_env(data_dir))
+        worker = WorkerProcess(data_dir, client.service_client.config.target_host, _profile_env(data_dir, payload_keys))
         worker.start()
         try:
             status = await _session(client, task_id, source, steps)
@@ -124,14 +127,15 @@ def _stored_over_new(agent_store: Path) -> float:
     return stored / new
 
 
-def _profile_env(data_dir: Path) -> dict[str, str]:
+def _profile_env(data_dir: Path, payload_keys: str) -> dict[str, str]:
     return {
         "LONGSHIFT_MODEL_PROFILES": json.dumps([str(data_dir / "models.toml")]),
         "LONGSHIFT_MODEL_PROFILE": "bench",
+        "LONGSHIFT_PAYLOAD_KEYS": payload_keys,
     }
 
 
-async def resume_ms(client: Client, data_dir: Path, port: int) -> dict[str, float]:
+async def resume_ms(client: Client, data_dir: Path, port: int, payload_keys: str = "") -> dict[str, float]:
     """From `resume` to the model request, by a worker that has never seen the session, at 200,000 tokens of context."""
     steps, size_bytes = 85, 8_000
     source = data_dir / "source-resume"
@@ -140,7 +144,7 @@ async def resume_ms(client: Client, data_dir: Path, port: int) -> dict[str, floa
     async with zero_model(steps + 50, "data.txt", port, "--lines", str(size_bytes // LINE_BYTES)) as base_url:
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=base_url, window_tokens=262_144))
         address = client.service_client.config.target_host
-        worker = WorkerProcess(data_dir, address, _profile_env(data_dir))
+        worker = WorkerProcess(data_dir, address, _profile_env(data_dir, payload_keys))
         worker.start()
         session = asyncio.create_task(_session(client, "bench-resume", source, steps + 100))
         handle = client.get_workflow_handle("session/bench-resume")
@@ -149,7 +153,7 @@ async def resume_ms(client: Client, data_dir: Path, port: int) -> dict[str, floa
         await asyncio.sleep(2)
         worker.kill()
         before = await requests(base_url)
-        fresh = WorkerProcess(data_dir, address, _profile_env(data_dir))
+        fresh = WorkerProcess(data_dir, address, _profile_env(data_dir, payload_keys))
         fresh.start()
         await asyncio.sleep(15)
         asked = time.monotonic()
@@ -164,22 +168,26 @@ async def resume_ms(client: Client, data_dir: Path, port: int) -> dict[str, floa
     }
 
 
-async def measure(steps: int, sizes_bytes: tuple[int, ...]) -> dict[str, object]:
-    """Everything, in one run on one engine."""
+async def measure(steps: int, sizes_bytes: tuple[int, ...], *, encrypted: bool = False) -> dict[str, object]:
+    """Everything, in one run on one engine; with a payload key if `encrypted`."""
+    key = new_key_text() if encrypted else ""
+    payload_keys = f"bench:{key}" if encrypted else ""
+    ring = KeyRing([read_key("bench", key)]) if encrypted else None
     with tempfile.TemporaryDirectory(prefix="longshift-bench-") as folder:
         data_dir = Path(folder)
-        async with engine(data_dir) as client:
+        async with engine(data_dir, ring) as client:
             bare = await bare_ms_per_step(client)
             sessions = {
-                size: await run_session(client, data_dir, steps, size, 18_700 + index)
+                size: await run_session(client, data_dir, steps, size, 18_700 + index, payload_keys)
                 for index, size in enumerate(sizes_bytes)
             }
             bare_after = await bare_again(client)
-            resumed = await resume_ms(client, data_dir, 18_799)
+            resumed = await resume_ms(client, data_dir, 18_799, payload_keys)
     base = (bare + bare_after) / 2
     small = sessions[sizes_bytes[0]]
     return {
         "steps": steps,
+        "encrypted": encrypted,
         "bare_ms_per_step": round(base, 2),
         "ratio_to_bare": round(max(each["ms_per_step"] for each in sessions.values()) / base, 3),
         "last_over_early": round(max(each["last_ms"] / each["early_ms"] for each in sessions.values()), 3),
@@ -210,9 +218,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES_BYTES), help="bytes per tool result")
+    parser.add_argument("--encrypted", action="store_true", help="with a payload key")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    tell(asyncio.run(measure(options.steps, tuple(options.sizes))), as_json=options.json)
+    tell(asyncio.run(measure(options.steps, tuple(options.sizes), encrypted=options.encrypted)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import KeepAliveConfig, RPCError
 
 from longshift.adapters.engine import read_address
 from longshift.contracts.errors import BadInput, EngineError
+from longshift.payload_codec import data_converter
 from longshift.settings import Settings
 
 KEEP_ALIVE = KeepAliveConfig(interval_millis=12_000, timeout_millis=5_000)
@@ -35,9 +35,9 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, identit
 
     Raises:
         EngineError: nothing answers, or it refuses; the message says what to do.
-        BadInput: the `TEMPORAL_*` variables or `temporal.toml` are wrong.
+        BadInput: the `TEMPORAL_*` variables, `temporal.toml` or a payload key are wrong.
     """
-    options = _external() if settings.uses_external_engine else _embedded(settings)
+    options = connection(settings)
     target = options["target_host"]
     remedy = (
         "check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and its credentials, or unset them to use the embedded engine"
@@ -48,7 +48,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, identit
         async with asyncio.timeout(ANSWER_SECONDS):
             return await Client.connect(
                 **options,
-                data_converter=pydantic_data_converter,
+                data_converter=data_converter(settings.key_ring),
                 keep_alive_config=KEEP_ALIVE,
                 runtime=runtime,
                 identity=identity,
@@ -60,6 +60,16 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, identit
         told = str(error)
         reason = next((words for mark, words in _REASONS.items() if mark in told), _first_line(error))
         raise EngineError(f"cannot connect to {target}: {reason}; {remedy}") from error
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Where the engine is, as `Client.connect` takes it: `target_host`, `namespace` and what else is configured.
+
+    Raises:
+        EngineError: the embedded engine does not run.
+        BadInput: the `TEMPORAL_*` variables or `temporal.toml` are wrong.
+    """
+    return _external() if settings.uses_external_engine else _embedded(settings)
 
 
 def _embedded(settings: Settings) -> dict[str, Any]:

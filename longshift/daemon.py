@@ -1,4 +1,5 @@
-"""The daemon of a data directory: the embedded engine (unless an external one is named), the worker, and intake.
+"""The daemon of a data directory: the embedded engine (unless an external one is named), the worker, intake, and the
+codec server where one is configured.
 
 All are processes of their own, so that the death of one never takes the others along; all end with this one, whatever
 ends it. What a worker does is in `worker`, how tasks come in is in `longshift.intake`.
@@ -18,6 +19,7 @@ from longshift.settings import Settings
 
 WORKER = "worker"
 INTAKE = "longshift.intake"
+CODEC = "longshift.codec_server"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ async def daemon(
             running.push_async_callback(engine.stop)
         worker = ChildProcess(WORKER, settings, environment or {})
         taking_in = ChildProcess(INTAKE, settings, environment or {}) if intake else None
-        kept = [asyncio.create_task(each.keep_running()) for each in (worker, taking_in) if each]
+        codec = ChildProcess(CODEC, settings, environment or {}) if settings.has_codec_server else None
+        kept = [asyncio.create_task(each.keep_running()) for each in (worker, taking_in, codec) if each]
         running.push_async_callback(_stopped, kept)
         yield Daemon(engine=address, worker=worker, intake=taking_in)
 

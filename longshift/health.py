@@ -2,9 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,16 +13,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from longshift.contracts.errors import BadInput
+from longshift.http_connections import HEAD_SECONDS, connections
 
-Facts = Callable[[], dict[str, Any]]
-"""What a process says of itself; `ready` is true or false."""
+Facts = Callable[[], Mapping[str, bool]]
+"""Whether a process is ready for work, and whether it is draining. Who asks need not say who it is, so no more is said:
+no names, no numbers."""
+MAX_CONNECTIONS = 200
 
 
 def health_app(facts: Facts) -> Starlette:
-    """`/healthz` answers 200 while the event loop runs, `/readyz` 200 or 503 as `ready` says; both with all facts."""
+    """`/healthz` answers 200 while the event loop runs, `/readyz` 200 or 503 as `ready` says."""
 
     async def alive(_request: Request) -> JSONResponse:
-        return JSONResponse({"status": "alive", **facts()})
+        return JSONResponse({"status": "alive"})
 
     async def ready(_request: Request) -> JSONResponse:
         told = facts()
@@ -47,9 +49,19 @@ def listener_on(address: str, setting: str) -> socket.socket:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[str]:
+async def served(app: ASGIApp, listener: socket.socket, *, head_seconds: float = HEAD_SECONDS) -> AsyncGenerator[str]:
     """Serve the application while the block runs; gives its base URL. Signals are left to whoever runs the process."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+    config = uvicorn.Config(
+        app,
+        http=connections(head_seconds),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

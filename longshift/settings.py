@@ -23,8 +23,11 @@ from longshift.contracts.task import Budget
 from longshift.host_identity import PATTERN as HOST_PATTERN
 from longshift.host_identity import persisted_host_id
 from longshift.settings_budget import BudgetSettings
+from longshift.settings_codec import CodecSettings
+from longshift.settings_delivery import DeliverySettings
 from longshift.settings_intake import ADDRESS, IntakeSettings, listed_in_text
 from longshift.settings_limits import LimitSettings
+from longshift.settings_network import NetworkSettings
 from longshift.settings_people import PeopleSettings
 from longshift.settings_sandbox import SandboxSettings
 from longshift.settings_secrets import SecretsSettings, resolve_all, seen
@@ -45,7 +48,17 @@ def _store_in(values: dict[str, Any]) -> str:
     return (values["data_dir"] / "store").as_uri()
 
 
-class Settings(BudgetSettings, IntakeSettings, LimitSettings, PeopleSettings, SandboxSettings, SecretsSettings):
+class Settings(
+    BudgetSettings,
+    CodecSettings,
+    DeliverySettings,
+    IntakeSettings,
+    LimitSettings,
+    NetworkSettings,
+    PeopleSettings,
+    SandboxSettings,
+    SecretsSettings,
+):
     """The configuration of one process."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -211,7 +224,8 @@ class Settings(BudgetSettings, IntakeSettings, LimitSettings, PeopleSettings, Sa
         """Every secret of this configuration, by the name that messages call it."""
         own = {"model_api_key": self.model_api_key} if self.model_api_key else {}
         named = {f"secrets.{name}": secret for name, secret in self.secret_book.secrets.items()}
-        return {**own, **self.provider_keys, **self.intake_secrets(), **self.people_secrets(), **named}
+        faces = {**self.intake_secrets(), **self.people_secrets(), **self.codec_secrets(), **self.delivery_secrets()}
+        return {**own, **self.provider_keys, **faces, **named}
 
     def resolve_secrets(self, *, run_commands: bool = True) -> dict[str, str]:
         """Look up every secret that is elsewhere, so that redaction knows it. Blocks; gives complaints by name."""
@@ -269,6 +283,6 @@ def _validated(layers: settings_layers.Layers, derived: Mapping[str, Any]) -> Se
         first = error.errors()[0]
         name = str(first["loc"][0])
         is_secret = name in settings_layers.SECRET_FIELDS or name in ("secrets", "provider_keys")
-        field = ".".join(map(str, first["loc"])) if is_secret else name
+        field = ".".join(map(str, first["loc"]))
         got = "" if is_secret else f"; got {first['input']!r}"
         raise BadInput(f"{layers.name_of(name)}: {field}: {first['msg']}{got}") from None

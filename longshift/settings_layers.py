@@ -24,7 +24,7 @@ PROFILES_TABLE = "models"
 SECRET_FIELDS = frozenset(
     {
         *("model_api_key", "webhook_secrets", "github_webhook_secret", "github_token"),
-        *("slack_bot_token", "slack_app_token", "webhook_url"),
+        *("slack_bot_token", "slack_app_token", "webhook_url", "payload_keys", "delivery_tokens"),
     }
 )
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT.*)$|_PORT(_\d+_(TCP|UDP|SCTP).*)?$")

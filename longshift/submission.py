@@ -37,7 +37,8 @@ async def submit(
 
     Raises:
         KeyTaken: the id belongs to another task.
-        BadInput: the model profile is unknown, or there is nothing where the task is to start from.
+        BadInput: a profile of the model or of the network is unknown, or not for the task's tenant; or there is nothing
+            where the task is to start from.
         StoreUnavailable: the store cannot be read, where a task starts from another session.
     """
     request = session_input(settings, task)
@@ -58,7 +59,8 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     """What the task's session starts with: the task, and what this configuration says where it is silent.
 
     Raises:
-        BadInput: the model profile is unknown, or a secret is not the task's.
+        BadInput: a profile of the model or of the network is unknown, or not for the task's tenant; or a secret is not
+            the task's.
     """
     settings.secret_book.require(task)
     profile = _known("model", task.model or settings.model_profile, settings)
@@ -68,6 +70,7 @@ def session_input(settings: Settings, task: TaskSpec) -> SessionInput:
     fallback = tuple(dict.fromkeys(_known(field, name, settings) for name in named if name != profile))
     if task.verifier is not None and task.verifier.model is not None:
         _known("verifier.model", task.verifier.model, settings)
+    settings.refuse_network(task)
     return SessionInput(
         task=task,
         profile=profile,

@@ -38,7 +38,10 @@ def sandbox_variables() -> dict[str, str]:
 
 def best_sandbox(data_dir: Path) -> Sandbox:
     """Bubblewrap for the workspaces below `data_dir`, or none."""
-    if why_not():
-        return NoSandbox()
+    return NoSandbox() if why_not() else bubblewrap(data_dir)
+
+
+def bubblewrap(data_dir: Path) -> Bubblewrap:
+    """The backend as a worker with this data directory has it."""
     options = BubblewrapOptions(readable=(find_ripgrep(),))
     return Bubblewrap(executable=BWRAP, folder=data_dir / "sandbox", hidden=(data_dir,), options=options)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.connect import connect
 from longshift.contracts.errors import BadInput, EngineError
-from longshift.contracts.task import Budget
+from longshift.contracts.task import Budget, TaskSpec
 from longshift.host_identity import persisted_host_id
 from longshift.settings import load_settings
 from tests.ports import free_port
@@ -305,6 +305,41 @@ async def test_connect_finds_the_embedded_engine_of_the_data_directory_and_a_pro
         assert "other" == (await connect(load_settings())).namespace
     finally:
         await engine.stop()
+
+
+def test_network_profiles_are_tables_and_a_default_is_one_of_them(project_file: Write) -> None:
+    project_file('default_network = "a"\n[network_profiles.a]\nhosts = ["*.example.org"]\n')
+    settings = load_settings()
+    assert ("*.example.org",) == settings.network_profiles["a"].hosts
+    assert ("a", "none") == (settings.default_network, settings.default_setup_network)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[network_profiles.a]\nhosts = ["127.1"]', "a.hosts: '127.1' is not an address in its usual form"),
+        ("[network_profiles.a]\nhosts = []", "network_profiles.a.hosts: "),
+        ('[network_profiles.a]\nhost = ["x.example"]', "network_profiles.a.hosts: Field required"),
+        ('[network_profiles.a]\nhosts = ["x.example"]\nallow_private = ["10.0.0.1/8"]', "a.allow_private: 10.0.0.1/8"),
+        ('[network_profiles.none]\nhosts = ["x.example"]', "'none' is built in"),
+        ('default_network = "b"', "default_network: Value error, no network profile is named so; choose one of none"),
+    ],
+)
+def test_a_wrong_network_profile_is_refused_by_its_field(project_file: Write, text: str, complaint: str) -> None:
+    path = project_file(text)
+    with pytest.raises(BadInput) as refused:
+        load_settings()
+    assert str(path) in str(refused.value)
+    assert complaint in str(refused.value)
+
+
+def test_a_task_with_a_network_that_is_not_there_is_refused_when_it_comes_in(project_file: Write) -> None:
+    project_file('[network_profiles.a]\nhosts = ["x.example"]\ntenants = ["them"]\n')
+    settings = load_settings()
+    spec = {"id": "t-1", "title": "t", "instructions": "i"}
+    settings.refuse_network(TaskSpec.model_validate({**spec, "network": "a", "tenant": "them"}))
+    with pytest.raises(BadInput, match="setup_network: tenant 'default' may not use 'a'; choose one of none"):
+        settings.refuse_network(TaskSpec.model_validate({**spec, "setup_network": "a"}))
 
 
 def test_a_reference_in_a_file_is_no_secret_and_is_resolved_at_use(

@@ -106,6 +106,17 @@ def _on_host(host_queue: str, limit: timedelta) -> RemoteOptions:
     )
 
 
+DELIVERY = RemoteOptions(
+    task_queue=ids.DELIVERY_QUEUE,
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=60), maximum_attempts=10
+    ),
+    cancellation_type=ActivityCancellationType.TRY_CANCEL,
+)
+"""A branch and its pull request: some five minutes of attempts, then people are asked."""
+
 PEOPLE = RemoteOptions(
     task_queue=ids.PEOPLE_QUEUE,
     start_to_close_timeout=timedelta(minutes=4),

@@ -42,6 +42,13 @@ class Questions:
         self._open(ask)
         return ask.id
 
+    def ask_about_delivery(self, question: str, evidence: tuple[str, ...]) -> str:
+        """Whether what is done may leave; gives the question's id."""
+        self._asked += 1
+        ask_id = f"delivery-{self._asked}"
+        self._open(Ask(id=ask_id, kind=AskKind.DELIVERY, question=question, evidence=evidence))
+        return ask_id
+
     def withdraw(self, review_id: str) -> None:
         """It has become pointless; one that is decided stays so."""
         self._kept = review_list.with_withdrawn(self._kept, lambda each: each.ask.id == review_id, workflow.time())

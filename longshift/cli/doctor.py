@@ -14,7 +14,10 @@ from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.diagnosis_engine import engine
 from longshift.cli.diagnosis_intake import intake
 from longshift.cli.diagnosis_limits import limits
+from longshift.cli.diagnosis_network import network
+from longshift.cli.diagnosis_payloads import payloads
 from longshift.cli.diagnosis_people import people
+from longshift.cli.diagnosis_sandbox import sandbox
 from longshift.cli.diagnosis_secrets import secrets
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
@@ -55,7 +58,8 @@ async def _findings(run: Invocation, probe: bool) -> list[Finding]:
     if probe:
         found.append(await diagnosis.endpoint(run))
     found.append(await asyncio.to_thread(secrets, run))
-    return [*found, await people(run), diagnosis.sandbox(run), await asyncio.to_thread(limits, run)]
+    found += [await payloads(run), await people(run)]
+    return [*found, await sandbox(run), await asyncio.to_thread(limits, run), network(run)]
 
 
 def worst(findings: Sequence[Finding]) -> Level:

@@ -7,7 +7,15 @@ from temporalio.service import RPCStatusCode
 from typer.exceptions import TyperException
 
 from longshift.cli.exit_codes import ExitCode
-from longshift.contracts.errors import BadInput, BrokerError, EngineError, LongshiftError, StoreError, StoreMissing
+from longshift.contracts.errors import (
+    BadInput,
+    BrokerError,
+    EngineError,
+    LongshiftError,
+    PayloadError,
+    StoreError,
+    StoreMissing,
+)
 from longshift.sessions.failures import NO_WORKER, SessionMissing, WorkerAbsent, in_words
 
 
@@ -25,6 +33,7 @@ EXPLAINED = (LongshiftError, TyperException, RPCError, WorkflowFailureError)
 
 _CODES: tuple[tuple[type[LongshiftError], ExitCode], ...] = (
     (BadInput, ExitCode.USAGE),
+    (PayloadError, ExitCode.USAGE),
     (SessionMissing, ExitCode.USAGE),
     (StoreMissing, ExitCode.FAILED),
     (StoreError, ExitCode.UNREACHABLE),

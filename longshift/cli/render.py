@@ -15,7 +15,7 @@ from longshift.contracts.completion import CompletionReport
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import describe, review_list
+from longshift.policy import describe, network, review_list
 from longshift.sessions.view import BY_THEMSELVES, SessionView
 
 STATE_STYLES = {
@@ -140,10 +140,14 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
     if status.workspace:
         rows.append(("workspace", Text(clean(f"{status.workspace.root} on {status.workspace.host_id}"))))
         rows.append(("sandbox", sandbox(status.workspace.sandbox)))
+        if status.workspace.network:
+            rows.append(("network", clean(network.described(status.workspace.network, status.workspace.sandbox))))
     if status.delivery:
         delivery = status.delivery
         counted = f"{delivery.changed_files} files, +{delivery.insertions} −{delivery.deletions}"
         rows.append(("delivered", f"{counted}: longshift artifacts {status.task_id}"))
+        if delivery.branch is not None:
+            rows.append(("branch", Text(clean(describe.delivered(delivery.branch)))))
     if status.profile:
         rows.append(("model", clean(status.profile)))
     if view.requeue_of:

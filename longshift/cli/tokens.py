@@ -51,6 +51,8 @@ def register(app: typer.Typer) -> None:
         expires: Expires = None,
     ) -> int:
         """Make a token. It is shown once; only a hash of it is kept."""
+        if Scope.DECODE in scope and (tenant or repository):
+            raise BadInput("--scope: decode is for all sessions alike; leave --tenant and --repository out")
         now = datetime.now(UTC)
         token_id, salt, hashed, shown = new_secret()
         token = _token(
@@ -69,6 +71,9 @@ def register(app: typer.Typer) -> None:
         run.out.document({**_facts(token), "token": shown}, Text(shown))
         if not run.out.json:
             run.out.remark("it is not shown again; send it as `Authorization: Bearer …`")
+        if not run.out.json and Scope.DECODE in scope:
+            where = run.settings.codec_address or "HOST:PORT"
+            run.out.remark(f"in the Web UI, as the codec server's endpoint: http://{where}/{shown}")
         return ExitCode.OK
 
     @command(group, "list")

@@ -12,6 +12,7 @@ from longshift.contracts.agent import AgentLimits
 from longshift.contracts.cards import PostInput, PostResult
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import ProposedCheck
+from longshift.contracts.delivery import BranchDelivery, BranchPlan, PlanBranchInput, PublishInput
 from longshift.contracts.fleet import FleetSpend
 from longshift.contracts.gate import EndedSessions, EnterGateInput, FindEndedInput
 from longshift.contracts.ledger import Allowance
@@ -316,6 +317,20 @@ class SlotActivities(ABC):
 
         A host that stops before that ends it with `slot_lost`, one that has no room with `host_full`.
         """
+
+
+class DeliveryActivities(ABC):
+    """A result on its way out of the sandbox. No workspace is touched: what `deliver` wrote to the store is read."""
+
+    @activity.defn
+    @abstractmethod
+    async def plan_branch(self, request: PlanBranchInput) -> BranchPlan:
+        """Make the commit in a clean repository, and say where it would go; nothing leaves."""
+
+    @activity.defn
+    @abstractmethod
+    async def publish_branch(self, request: PublishInput) -> BranchDelivery:
+        """Push the planned commit, and open the pull request; what an earlier attempt did stays, and is found."""
 
 
 class PeopleActivities(ABC):

@@ -6,6 +6,7 @@ A session tells its `Bulletin` workflow one card whenever something changed; the
 from enum import StrEnum
 
 from longshift.contracts.agent import Attention
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.people import Face, PeopleChannels
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionState
@@ -51,6 +52,8 @@ class SessionCard(Wire):
     """What the agent said last, at most 500 characters; at the end its summary."""
     changed_files: int = 0
     artifacts: tuple[str, ...] = ()
+    branch: BranchDelivery | None = None
+    """What became of a branch that the task wished for."""
     reviews: tuple[Review, ...] = ()
     """The open ones, then those decided or withdrawn lately."""
     news: tuple[NewsLine, ...] = ()

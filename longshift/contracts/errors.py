@@ -20,6 +20,10 @@
     ├── PeopleError
     │   ├── PeopleUnavailable      people_unavailable  yes  Slack or a webhook cannot be reached, or is too busy
     │   └── PeopleRefused          people_refused      no   token, channel or message is refused; the text says why
+    ├── PayloadError               payload             yes  what the engine keeps cannot be decrypted here
+    ├── DeliveryError
+    │   ├── DeliveryUnavailable    delivery_unavailable yes  the repository or its host cannot be reached right now
+    │   └── DeliveryRefused        delivery_refused    no   token, branch or pull request is refused; the text says why
     └── EngineError                engine              no   the engine cannot be started or reached
 
 A tool's failure is not here: it is a value for the model. A bug is not here either: nothing catches it.
@@ -221,6 +225,32 @@ class PeopleRefused(PeopleError):
     """Slack or a webhook refuses the message; it has not been posted. The text names the remedy."""
 
     kind = "people_refused"
+
+
+class PayloadError(LongshiftError):
+    """A payload of the engine cannot be decrypted by this process. The text names the key and the remedy."""
+
+    kind = "payload"
+    retryable = True
+
+
+class DeliveryError(LongshiftError):
+    """A branch or a pull request did not get to where it was to go."""
+
+    kind = "delivery"
+
+
+class DeliveryUnavailable(DeliveryError):
+    """The repository or its host cannot be reached right now; whether it took the last request is unknown."""
+
+    kind = "delivery_unavailable"
+    retryable = True
+
+
+class DeliveryRefused(DeliveryError):
+    """The repository or its host does not take it. The text names the remedy."""
+
+    kind = "delivery_refused"
 
 
 class EngineError(LongshiftError):

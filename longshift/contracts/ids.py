@@ -26,6 +26,8 @@ HOSTS_QUEUE = "longshift-hosts"
 """Slots for sessions, from any host: what waits here is the queue."""
 SUB_AGENT_HOSTS_QUEUE = "longshift-hosts-sub-agents"
 """Slots for sub-agents, from any host."""
+DELIVERY_QUEUE = "longshift-delivery"
+"""Branches and pull requests; the workers that take them need not be hosts, so that no token has to be on a host."""
 PEOPLE_QUEUE = "longshift-people"
 """Messages to people outside; only workers that know where to may take them."""
 
@@ -38,6 +40,8 @@ REQUEUE_OF_MEMO = "requeue_of"
 """The memo that names the task whose session this one tries again."""
 STARTED_FROM_MEMO = "started_from"
 """The memo that names the session, and the step, that this one goes on from."""
+CHANGES_ARTIFACT = "changes.bundle"
+"""The deliverable that a branch is made of."""
 SCHEDULE_NAME_CHARACTERS = 80
 """A task id has room for the name and the time of a fire."""
 
@@ -251,6 +255,11 @@ def setup_run_prefix(task_id: str, life: int, attempt: int) -> str:
     """The keys of an attempt at the setup lie below it; `life` is the slot under which the tree was begun anew."""
     name = "setup" if life == 1 else f"setup-g{life:04d}"
     return f"{task_id}/{name}" if attempt == 1 else f"{task_id}/{name}-{attempt}"
+
+
+def proxy_run_prefix(task_id: str, phase: str) -> str:
+    """The keys of a phase's network proxies lie below it; no agent's name begins like this."""
+    return f"{task_id}/_network/{phase}"
 
 
 def run_prefix_of_life(prefix: str, life: int) -> str:

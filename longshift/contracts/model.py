@@ -71,14 +71,14 @@ class CallDigest(Wire):
     """The arguments were unambiguously damaged and were repaired."""
     reads: str = ""
     """What the call looks at, as a short hash of the tool and its subject; empty for calls that are no reads."""
-    risk: Risk = Risk.NONE
+    risk: Risk = Risk.LOW
     """What the call may do beyond the workspace."""
     risk_reason: str = ""
-    """Why, in a few words; empty without a risk."""
+    """Why, in a few words; empty where the risk is low."""
     needs_approval: bool = False
     """A person has to let it run."""
     shown: str = ""
-    """What a person is shown of a call that needs approval, or asks: at most 2,000 characters; else empty."""
+    """What a person is shown of a call that needs approval, or asks: all of it; else empty."""
     choices: tuple[str, ...] = ()
     """Of `ask_human`: the answers that the model offers, at most 10 of 75 characters."""
     command: str = ""

@@ -18,24 +18,31 @@ class Autonomy(StrEnum):
     """When a task's agent has to ask."""
 
     FULL = "full"
-    """Never by its own choice: `ask_human` is answered by the runner, plans and risky commands pass. Only what nobody
+    """Never by its own choice: `ask_human` is answered by the runner, plans and any risk pass. Only what nobody
     but a person can solve (stuck, budget, configuration) still waits for one."""
     BALANCED = "balanced"
-    """May ask questions; dangerous commands wait for a person."""
+    """May ask questions; what is of high or unknown risk waits for a person."""
     CAUTIOUS = "cautious"
-    """Also the first plan, and every plan after a failed one, waits for a person, and so do risky commands."""
+    """Also the first plan, and every plan after a failed one, waits for a person, and so does medium risk."""
     MANUAL = "manual"
     """Also every change of the plan, and every call that has effects."""
 
 
 class Risk(StrEnum):
-    """What a call may do beyond the workspace."""
+    """What a call, or an action of the runner for a session, may do beyond the workspace."""
 
-    NONE = "none"
-    RISKY = "risky"
+    LOW = "low"
+    MEDIUM = "medium"
     """Reaches outside of the workspace, such as a push, a publication, a deployment, an installation for all users."""
-    DANGEROUS = "dangerous"
-    """Destroys what cannot be had back, or reaches for secrets or rights."""
+    HIGH = "high"
+    """Destroys what cannot be had back, or reaches for secrets, rights, or what runs with them (a CI workflow)."""
+    UNKNOWN = "unknown"
+    """What it says hides what it does; it is treated as high."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Risk | None":
+        """What an earlier release wrote."""
+        return {"none": cls.LOW, "risky": cls.MEDIUM, "dangerous": cls.HIGH}.get(str(value))
 
 
 class AskKind(StrEnum):
@@ -52,6 +59,10 @@ class AskKind(StrEnum):
     DEADLINE = "deadline"
     VERDICT = "verdict"
     """The verifier refuses what the agent says is done."""
+    DELIVERY = "delivery"
+    """What is done may leave the sandbox: a push, a pull request."""
+    UNDELIVERED = "undelivered"
+    """It did not get there; the patch is kept."""
 
 
 class OptionStyle(StrEnum):

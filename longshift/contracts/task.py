@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator, model_validator
 
 from longshift.contracts.completion import Verifier
+from longshift.contracts.delivery import Deliver
 from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Autonomy
@@ -23,7 +24,10 @@ SECRET_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
 Command = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 
+NETWORK_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
+"""The name of a network profile."""
 
+ORIGIN_MAX_CHARACTERS = 200
 FAIRNESS_KEY_MAX_BYTES = 64
 """The engine's limit on a fairness key."""
 
@@ -180,6 +184,12 @@ class TaskSpec(UserInput):
     """When the agent counts as stuck."""
     verifier: Verifier | None = None
     """Another model call that judges the work before `finish` is accepted; off when empty."""
+    network: Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)] | None = None
+    """The network profile of the agent's commands and of the checks; `none`, or the runner's own when left out."""
+    setup_network: Annotated[str, StringConstraints(pattern=NETWORK_PATTERN)] | None = None
+    """The network profile of the setup commands, which ends with them."""
+    deliver: Deliver | None = None
+    """A branch, and a pull request, of a result that is done; when empty, the patch and the report are all there is."""
     tenant: Annotated[str, StringConstraints(max_length=64)] = "default"
     priority: int = Field(default=3, ge=1, le=5)
     """Place in the queue: 1 goes before 2, and so on; within one priority the fairness keys take turns."""
@@ -189,6 +199,9 @@ class TaskSpec(UserInput):
     """A key of weight 2 gets twice as many turns as one of weight 1."""
     not_before: AwareDatetime | None = None
     """The task waits outside of the queue until then; a time with its zone, such as `2026-12-24T18:00:00+01:00`."""
+    origin: Annotated[str, StringConstraints(max_length=ORIGIN_MAX_CHARACTERS)] = ""
+    """Which way the task came in from outside, such as `webhook:crm`; the runner says so itself. Then title,
+    instructions and constraints stand in the prompt as somebody else's words."""
     start_from: StartFrom | None = None
     """Another session that this one goes on from; `workspace` is then fetched for what checkpoints do not hold."""
 
@@ -205,6 +218,12 @@ class TaskSpec(UserInput):
     def _starts_from_another(self) -> Self:
         if self.start_from is not None and self.start_from.session == self.id:
             raise ValueError("start_from.session: is this task's own id; name another session")
+        return self
+
+    @model_validator(mode="after")
+    def _delivers_to_a_repository(self) -> Self:
+        if self.deliver is not None and self.workspace.git is None:
+            raise ValueError("deliver: a branch needs a repository; set workspace.git or remove deliver")
         return self
 
     @field_validator("fairness_key")

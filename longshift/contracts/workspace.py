@@ -1,5 +1,7 @@
 """Values about workspaces: where a session's files live, and checkpoints of them."""
 
+from longshift.contracts.delivery import BranchDelivery
+from longshift.contracts.network import NetworkAccess, NetworkUse
 from longshift.contracts.wire import Wire
 
 
@@ -38,6 +40,8 @@ class Workspace(Wire):
     """The host's tools are also registered where workflows run, so short calls may go as local activities."""
     sandbox: str = "none"
     """The sandbox backend in force, shown on every face."""
+    network: NetworkAccess | None = None
+    """What its commands and checks may reach; None from an earlier release."""
     base_tree: str = ""
     """Tree hash after setup, before any work."""
     files: int = 0
@@ -74,5 +78,9 @@ class DeliveryDigest(Wire):
     changed_files: int = 0
     insertions: int = 0
     deletions: int = 0
+    network: NetworkUse | None = None
+    """What was asked of the network on the last host; None where there was none."""
     diff: str = ""
     """The first 4,000 characters of the patch, for people; the whole is an artifact."""
+    branch: BranchDelivery | None = None
+    """What became of a branch that the task wished for."""

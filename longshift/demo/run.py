@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
@@ -19,12 +21,13 @@ from longshift.adapters.scripted_model import ScriptedModel, load_policy
 from longshift.adapters.store import Transcripts, open_store
 from longshift.connect import connect, quiet_runtime
 from longshift.contracts import ids
-from longshift.contracts.errors import StoreMissing
+from longshift.contracts.errors import HostError, StoreMissing
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
 from longshift.daemon import Daemon, daemon
 from longshift.demo.task import demo_task, download
 from longshift.policy import answers
+from longshift.sandboxes import tried_sandbox
 from longshift.settings import Settings
 from longshift.submission import submit
 
@@ -47,16 +50,21 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
     Raises:
         BadInput: the package cannot be fetched, or another demo runs.
         EngineError: the engine does not start.
+        HostError: a live model works, and there is no sandbox for what it runs.
     """
+    beside = settings.data_dir
     settings = settings.model_copy(
         update={"data_dir": settings.data_dir / "demo", "store_url": (settings.data_dir / "demo" / "store").as_uri()}
     )
     console.print("fetching the package and its test suite …", style="dim")
-    archive = await asyncio.to_thread(download, settings.data_dir / "downloads")
+    archive = await asyncio.to_thread(download, beside / "downloads")
+    settings, why = await _confined(settings, archive)
     async with (
         FakeSlack() as slack,
         _model(settings) as (profile, environment),
-        daemon(settings, {**environment, **_slack_variables(slack)}, intake=False) as running,
+        daemon(
+            settings, {**environment, **_slack_variables(slack), **_sandbox_variables(settings)}, intake=False
+        ) as running,
     ):
         settings = settings.model_copy(
             update={
@@ -68,6 +76,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
         )
         client = await connect(settings, runtime=quiet_runtime())
         _say_where(console, settings, running, profile)
+        _say_sandbox(console, settings, why)
         console.print(f"Slack     {slack.url} (imitated, on this machine)\n")
         task = demo_task(await _free_id(client), archive)
         status = await _follow(console, client, settings, task)
@@ -123,7 +132,41 @@ def _say_where(console: Console, settings: Settings, running: Daemon, profile: s
     console.print(f"data      {settings.data_dir}")
     if running.engine and running.engine.ui_url:
         console.print(f"Web UI    {running.engine.ui_url}")
-    console.print("sandbox   none: the commands of the model run unsandboxed", style="yellow")
+
+
+def _say_sandbox(console: Console, settings: Settings, why: str) -> None:
+    if settings.sandbox != "none":
+        console.print(f"sandbox   {settings.sandbox}")
+    elif why:
+        console.print(f"sandbox   none: {escape(why)}", style="yellow")
+        console.print("          the script's commands are part of this program and run unsandboxed", style="yellow")
+    else:
+        console.print("sandbox   none: the commands of the model run unsandboxed", style="yellow")
+
+
+async def _confined(settings: Settings, archive: Path) -> tuple[Settings, str]:
+    """With the sandbox that the demo runs in, and why that is none where the settings name another one.
+
+    Only the commands of the script, which are known, may run without one unasked.
+
+    Raises: BadInput, HostError, when a live model would run unsandboxed.
+    """
+    needed = tuple(path for path in (sys.base_prefix, str(archive.parent)) if not Path(path).is_relative_to("/usr"))
+    settings = settings.model_copy(update={"sandbox_readable": (*settings.sandbox_readable, *needed)})
+    try:
+        await tried_sandbox(settings)
+    except HostError as error:
+        if settings.has_model:
+            raise
+        return settings.model_copy(update={"sandbox": "none"}), str(error).removeprefix("sandbox: ")
+    return settings, ""
+
+
+def _sandbox_variables(settings: Settings) -> Mapping[str, str]:
+    return {
+        "LONGSHIFT_SANDBOX": settings.sandbox,
+        "LONGSHIFT_SANDBOX_READABLE": json.dumps(settings.sandbox_readable),
+    }
 
 
 async def _free_id(client: Client) -> str:

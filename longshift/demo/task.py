@@ -1,5 +1,6 @@
 """The demo's task: where the package comes from, how it is set up, and what proves that the bug is gone."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,8 @@ def demo_task(task_id: str, archive: Path) -> TaskSpec:
         instructions=INSTRUCTIONS,
         workspace=WorkspaceSource(archive=str(archive)),
         setup=(
-            f'"{sys.executable}" -m venv "$HOME/venv"',
+            # Not the one of this environment, of which a sandbox shows nothing.
+            f'"{os.path.realpath(sys.executable)}" -m venv "$HOME/venv"',
             f'"$HOME/venv/bin/pip" install --quiet --no-index --find-links "{wheels}" {needs}',
         ),
         checks=(

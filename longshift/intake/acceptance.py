@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, EngineError
-from longshift.contracts.task import TaskSpec
+from longshift.contracts.task import ORIGIN_MAX_CHARACTERS, TaskSpec
 from longshift.intake.backlog import Backlog
 from longshift.settings import Settings
 from longshift.submission import Submission, submit
@@ -37,6 +37,8 @@ class Delivery:
     key: str = ""
     """The sender's idempotency key: the same key is the same session. Without one, the task's own `id` is, and without
     that its content."""
+    is_marked: bool = False
+    """Nothing is left to mark in it as the words of somebody outside: it says itself what is, or comes from here."""
 
 
 class Acceptance:
@@ -84,6 +86,7 @@ class Acceptance:
         )
         is_quick = len(delivery.body) < LARGE_BODY_BYTES and not check_places
         task = parse() if is_quick else await asyncio.to_thread(parse)
+        task = task.model_copy(update={"origin": "" if delivery.is_marked else delivery.source[:ORIGIN_MAX_CHARACTERS]})
         if permit is not None:
             await permit(task)
         await self.backlog.refuse_when_full()

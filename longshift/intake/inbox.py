@@ -90,7 +90,7 @@ class Inbox:
 
     async def _submitted(self, path: Path, body: bytes) -> Submission | Refusal:
         media_type = _MEDIA_TYPES[SUFFIXES[path.suffix.lower()]]
-        delivery = Delivery(source=str(path), body=body, media_type=media_type)
+        delivery = Delivery(source=str(path), body=body, media_type=media_type, is_marked=True)
         try:
             return await self._acceptance.accept(delivery, local_sources=True, check_places=True)
         except BadInput as error:

@@ -12,19 +12,16 @@ from longshift.contracts.reviews import Ask, AskKind, Autonomy, Decision, Risk
 from longshift.contracts.tools import ASK_HUMAN, FINISH, UPDATE_PLAN, PlanItem
 from longshift.contracts.transcript import Note, Speaker
 from longshift.policy import describe, notes
-from longshift.policy.reviews import options_of
+from longshift.policy.reviews import EVIDENCE_CHARACTERS, EVIDENCE_LINES, options_of
 
-HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET})
+HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET, AskKind.DELIVERY})
 """Only a decision ends these questions; a message or a resume leaves them open."""
 MAY_ALWAYS_RUN = frozenset({UPDATE_PLAN, ASK_HUMAN, FINISH})
-MAX_SHOWN_CALLS = 20
-"""Of one question; what is not shown is not decided by it, and is asked about next."""
-EVIDENCE_CHARACTERS = 2_000
 _ASKED_OF: dict[Autonomy, frozenset[Risk]] = {
     Autonomy.FULL: frozenset(),
-    Autonomy.BALANCED: frozenset({Risk.DANGEROUS}),
-    Autonomy.CAUTIOUS: frozenset({Risk.DANGEROUS, Risk.RISKY}),
-    Autonomy.MANUAL: frozenset({Risk.DANGEROUS, Risk.RISKY}),
+    Autonomy.BALANCED: frozenset({Risk.HIGH, Risk.UNKNOWN}),
+    Autonomy.CAUTIOUS: frozenset({Risk.HIGH, Risk.UNKNOWN, Risk.MEDIUM}),
+    Autonomy.MANUAL: frozenset({Risk.HIGH, Risk.UNKNOWN, Risk.MEDIUM}),
 }
 PLANS_ARE_REVIEWED = frozenset({Autonomy.CAUTIOUS, Autonomy.MANUAL})
 
@@ -33,7 +30,12 @@ def needs_approval(autonomy: Autonomy, name: str, tool_class: ToolClass, risk: R
     """Whether a person has to let a call run."""
     if name in MAY_ALWAYS_RUN:
         return False
-    return risk in _ASKED_OF[autonomy] or (autonomy is Autonomy.MANUAL and tool_class is ToolClass.EFFECT)
+    return is_asked_about(autonomy, risk) or (autonomy is Autonomy.MANUAL and tool_class is ToolClass.EFFECT)
+
+
+def is_asked_about(autonomy: Autonomy, risk: Risk) -> bool:
+    """Whether what is of this risk waits for a person."""
+    return risk in _ASKED_OF[autonomy]
 
 
 def answered(state: AgentState) -> AgentState:
@@ -54,7 +56,7 @@ def wish(state: AgentState) -> Ask | None:
     if waiting := _waiting(state):
         count = len(waiting)
         question = "May this call run?" if count == 1 else f"May these {count} calls run?"
-        return _ask(state, AskKind.RISK, question, tuple(map(_shown, waiting)))
+        return _ask(state, AskKind.RISK, question, tuple(piece for call in waiting for piece in _shown(call)))
     if _is_open(state):
         return None
     if is_plan_unapproved(state):
@@ -165,12 +167,19 @@ def _waiting(state: AgentState) -> list[CallDigest]:
     """The calls that a person has to let run, as many as one question shows."""
     said = {answer.index for answer in state.answers}
     waiting = [call for call in state.calls if call.needs_approval and not call.rejected and call.index not in said]
-    return waiting[:MAX_SHOWN_CALLS]
+    lines = [len(_shown(call)) for call in waiting]
+    return [call for number, call in enumerate(waiting) if number == 0 or sum(lines[: number + 1]) <= EVIDENCE_LINES]
 
 
-def _shown(call: CallDigest) -> str:
-    why = f" ({call.risk_reason})" if call.risk_reason else ""
-    return f"{call.name}{why}:\n{call.shown}"[:EVIDENCE_CHARACTERS]
+def _shown(call: CallDigest) -> tuple[str, ...]:
+    """All of a call, in as many lines of evidence as it takes."""
+    why = f" ({risk_in_words(call)})" if call.risk_reason else ""
+    return _pieces(f"{call.name}{why}:\n{call.shown}")
+
+
+def risk_in_words(call: CallDigest) -> str:
+    """Class and reason, such as `high risk: reads secrets`."""
+    return f"{call.risk.value} risk: {call.risk_reason}"
 
 
 def _pieces(text: str) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ def card_of(
         last_text=said[:LAST_TEXT_CHARACTERS],
         changed_files=at_work.changed_files if at_work else 0,
         artifacts=status.delivery.artifacts if status.delivery else (),
+        branch=status.delivery.branch if status.delivery else None,
         reviews=tuple(_bounded(each) for each in status.reviews[:SHOWN_REVIEWS]),
         news=tuple(NewsLine(agent=at_work.agent, number=each.number, text=each.text) for each in at_work.news)
         if at_work

@@ -4,13 +4,14 @@ import re
 
 from longshift.contracts.agent import AgentProgress, AgentState, Phase
 from longshift.contracts.completion import PROPOSED_RUN_CHARACTERS, CompletionReport, ProposedCheck
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.ledger import Spend
 from longshift.contracts.model import CallDigest
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import review_list, reviews, rollback
+from longshift.policy import network, review_list, reviews, rollback
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -157,8 +158,12 @@ def session_details(status: SessionStatus) -> str:
     if status.workspace:
         rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
         rows.append(("sandbox", _sandbox(status.workspace.sandbox)))
+        if status.workspace.network:
+            rows.append(("network", network.described(status.workspace.network, status.workspace.sandbox)))
     if status.delivery:
         rows.append(("artifacts", ", ".join(f"`{key}`" for key in status.delivery.artifacts)))
+        if status.delivery.branch is not None:
+            rows.append(("branch", delivered(status.delivery.branch).replace("|", "/")))
     parts = [f"# {status.title}", _table(rows)]
     if status.attention:
         parts.insert(1, f"**Needs a person ({status.attention.kind})**: {status.attention.text[:500]}")
@@ -168,6 +173,14 @@ def session_details(status: SessionStatus) -> str:
     if status.delivery and status.delivery.diff:
         parts.append(f"### Changes\n```diff\n{status.delivery.diff[:3_000]}\n```")
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
+
+
+def delivered(branch: BranchDelivery) -> str:
+    """What became of a branch that was wished for, in a line."""
+    if not branch.pushed:
+        return f"not delivered as a branch: {' '.join(branch.failure.split())[:500]}"
+    place = f"branch {branch.branch} of {branch.remote}, commit {branch.commit[:12]}"
+    return f"{branch.pull_request} ({place})" if branch.pull_request else place
 
 
 def _question(task_id: str, review: Review) -> str:

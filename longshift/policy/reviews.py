@@ -8,11 +8,12 @@ import json
 import math
 
 from longshift.contracts.agent import Attention
-from longshift.contracts.reviews import Ask, AskKind, Option, OptionStyle, Review
+from longshift.contracts.reviews import Answer, Ask, AskKind, Option, OptionStyle, Review
 from longshift.contracts.session import AgentStatus
 
 QUESTION_CHARACTERS = 2_000
 EVIDENCE_LINES = 20
+"""Of one question; a call that has no room is not decided by it, and is asked about next."""
 EVIDENCE_CHARACTERS = 2_000
 LABEL_CHARACTERS = 75
 """Slack's limit for a button."""
@@ -30,6 +31,11 @@ PLAIN_WORDS = frozenset({ADVISE, REPLY})
 """Options that are nothing but a message to the agent."""
 BY_HANDS = frozenset({AskKind.CONFIGURATION, AskKind.DEADLINE})
 """What is asked of people is to do something, which resuming or extending the session tells as well."""
+APPROVING = frozenset({APPROVE, ACCEPT})
+"""Options that let something happen as it was shown: nobody takes one who has not seen all of it."""
+SLACK_EVIDENCE_CHARACTERS = 7_000
+SLACK_EVIDENCE_PIECES = 40
+"""What one message of Slack's shows of a question; what is longer is approved where all of it is shown."""
 CHOICE = "choice-"
 """What the id of one of the agent's own choices begins with; they count from 1."""
 
@@ -58,6 +64,14 @@ OPTIONS: dict[AskKind, tuple[Option, ...]] = {
         Option(id=EXTEND, label="Give it as much time again", style=OptionStyle.PRIMARY),
         _END,
         _CANCEL,
+    ),
+    AskKind.DELIVERY: (
+        Option(id=APPROVE, label="Let it leave", style=OptionStyle.PRIMARY),
+        Option(id=REJECT, label="Keep the patch only", style=OptionStyle.DANGER),
+    ),
+    AskKind.UNDELIVERED: (
+        Option(id=RETRY, label="Try again", style=OptionStyle.PRIMARY),
+        Option(id=END, label="Keep the patch only"),
     ),
     AskKind.VERDICT: (
         Option(id=ACCEPT, label="Accept it as done", style=OptionStyle.PRIMARY),
@@ -105,6 +119,21 @@ def shown_hash(ask: Ask) -> str:
     options = [[each.id, each.label, each.style.value, each.needs_text] for each in ask.options]
     shown = json.dumps([ask.kind.value, ask.question, list(ask.evidence), options])
     return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def fits_slack(ask: Ask) -> bool:
+    """Whether Slack shows all of the evidence."""
+    return sum(map(len, ask.evidence)) <= SLACK_EVIDENCE_CHARACTERS and len(ask.evidence) <= SLACK_EVIDENCE_PIECES
+
+
+def refuse_unseen(review: Review | None, answer: Answer) -> str:
+    """Why an approval is not taken that was given where not all is shown."""
+    if review is None or answer.via != "slack" or answer.option not in APPROVING or fits_slack(review.ask):
+        return ""
+    return (
+        f"option: {review.ask.id} is too long to be shown whole in Slack; look at all of it with `longshift inbox` or "
+        "over HTTP, and decide there"
+    )
 
 
 def opened(ask: Ask, now: float, remind_after_seconds: float) -> Review:

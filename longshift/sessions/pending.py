@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.exceptions import FailureError
 
 LINE_CHARACTERS = 200
 
@@ -25,5 +26,11 @@ async def _line(client: Client, activity: PendingActivityInfo, now: datetime) ->
     else:
         parts.append("waits for a worker")
     if activity.attempt > 1:
-        parts.append(f"attempt {activity.attempt}, after: {activity.last_failure.message}")
+        parts.append(f"attempt {activity.attempt}, after: {await _message(client, activity)}")
     return " · ".join(parts)[:LINE_CHARACTERS]
+
+
+async def _message(client: Client, activity: PendingActivityInfo) -> str:
+    """What the attempt before failed with, which may be encrypted."""
+    failure = await client.data_converter.decode_failure(activity.last_failure)
+    return failure.message if isinstance(failure, FailureError) else str(failure)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longshift.contracts import task
+from longshift.contracts import delivery, task
 from longshift.contracts.task import TaskSpec
 
 DERIVED = {
@@ -22,7 +22,8 @@ DERIVED = {
 def task_schema() -> dict[str, Any]:
     """The schema of a task file, with the descriptions that stand beside the fields in the code."""
     schema = TaskSpec.model_json_schema()
-    models = {name: value for name, value in vars(task).items() if inspect.isclass(value)}
+    found = {**vars(delivery), **vars(task)}
+    models = {name: value for name, value in found.items() if inspect.isclass(value)}
     for name, definition in [("TaskSpec", schema), *schema.get("$defs", {}).items()]:
         _describe(definition, models[name])
     for name, text in DERIVED.items():

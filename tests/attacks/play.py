@@ -114,6 +114,7 @@ class Play:
             index=0,
             root=place.tree,
             home=place.home,
+            tmp=place.tmp,
             outputs_root=self.workspaces.outputs_root / TASK,
             run_key=ids.run_key(agent, self.calls, 0),
         )
@@ -205,7 +206,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="the beginning of a script's name")
     options = parser.parse_args()
     chosen = [each for each in scripts() if not options.only or each.name.startswith(tuple(options.only))]
-    count = asyncio.run(play(options.folder, sandbox_named(options.sandbox, options.folder / "sandbox"), chosen))
+    count = asyncio.run(play(options.folder, sandbox_named(options.sandbox, options.folder / "data"), chosen))
     json.dump({"tried": count.tried, "stopped": count.stopped, "reached": count.reached}, sys.stdout, indent=1)
     return 0
 

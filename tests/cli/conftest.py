@@ -18,6 +18,7 @@ from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.cli import run
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from tests.ports import free_port
+from tests.sandboxing import sandbox_variables
 
 Command = Callable[..., "Outcome"]
 Said = Callable[..., Awaitable["Outcome"]]
@@ -46,6 +47,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("LONGSHIFT_DATA_DIR", str(tmp_path / "data"))
+    for name, value in sandbox_variables().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "data"

@@ -10,6 +10,7 @@ from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.doctor import table, worst
 from tests.cli.conftest import Command
 from tests.cli.pages import HOSTILE, UNSAFE, shown
+from tests.sandboxing import requires_bubblewrap, why_not
 
 
 def levels(found: Any) -> dict[str, str]:
@@ -37,9 +38,11 @@ def test_without_engine_and_key_the_key_is_the_fault_and_both_remedies_are_named
         "ripgrep": "ok",
         "model": "fail",
         "secrets": "ok",
+        "encryption": "warn",
         "people": "ok",
-        "sandbox": "warn",
+        "sandbox": "warn" if why_not() else "ok",
         "limits": "ok",
+        "network": "ok",
     } == {**levels(found), "disk": "ok", "limits": "ok"}
     assert "start one with `longshift up`" in finding(found, "engine")["detail"]
     assert "set MOONSHOT_API_KEY or LONGSHIFT_MODEL_API_KEY" in finding(found, "model")["remedy"]
@@ -173,3 +176,31 @@ def test_a_limit_that_makes_no_sense_is_named(longshift: Command, monkeypatch: p
     monkeypatch.setenv("LONGSHIFT_SESSION_PROCESSES", "1")
     configuration = finding(longshift("doctor", "--json").document, "configuration")
     assert ("fail", True) == (configuration["level"], "session_processes" in configuration["detail"])
+
+
+def test_no_sandbox_is_a_warning_that_names_what_to_do(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "none")
+    found = finding(longshift("doctor", "--json").document, "sandbox")
+    assert ("warn", True, True) == (found["level"], "unsandboxed" in found["detail"], "can lose" in found["remedy"])
+
+
+@requires_bubblewrap()
+def test_a_sandbox_is_attacked_and_the_attacks_are_counted(longshift: Command) -> None:
+    assert "bubblewrap stopped 18 of 18 attacks" == finding(longshift("doctor", "--json").document, "sandbox")["detail"]
+
+
+def test_a_missing_bubblewrap_is_a_fault_with_its_remedies(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "bubblewrap")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = finding(longshift("doctor", "--json").document, "sandbox")
+    assert ("fail", "bubblewrap (bwrap) is not on the PATH: no host starts") == (found["level"], found["detail"])
+    assert "apt-get install bubblewrap" in found["remedy"]
+    assert "LONGSHIFT_SANDBOX=none" in found["remedy"]
+
+
+def test_a_container_is_refused_until_there_is_one(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "container")
+    found = finding(longshift("doctor", "--json").document, "sandbox")
+    assert ("fail", True) == (found["level"], '"container" does not exist yet' in found["detail"])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from longshift.adapters.codec import KeyRing, read_key
 from longshift.adapters.engine import EmbeddedEngine, find_engine_binary
 from longshift.adapters.scripted_model import Policy, ScriptedModel
 from longshift.adapters.store import Transcripts, open_store
@@ -22,7 +22,9 @@ from longshift.contracts.people import PeopleChannels
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import TaskSpec
+from longshift.payload_codec import data_converter
 from tests.ports import free_port
+from tests.sandboxing import sandbox_variables
 from workflows.session import Session
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,6 +51,7 @@ class Rig:
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     """Further workers, each a host with a data directory of its own."""
     intake: subprocess.Popen[bytes] | None = None
+    payload_keys: str = ""
 
     @property
     def source(self) -> Path:
@@ -95,10 +98,12 @@ class Rig:
     ) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
+            **sandbox_variables(),
             "LONGSHIFT_DATA_DIR": str(self.data_dir),
             "LONGSHIFT_MODEL_PROFILES": str([str(self.data_dir / "models.toml")]).replace("'", '"'),
             "LONGSHIFT_MODEL_PROFILE": "scripted",
             "LONGSHIFT_MODEL_API_KEY": self.worker_key,
+            "LONGSHIFT_PAYLOAD_KEYS": self.payload_keys,
             "TEMPORAL_ADDRESS": self.client.service_client.config.target_host,
             **variables,
         }
@@ -167,6 +172,12 @@ class Rig:
         return orjson.loads(text.replace(str(self.data_dir).encode(), b"DATA").replace(task_id.encode(), b"TASK"))
 
 
+def ring_of(payload_keys: str) -> KeyRing:
+    """The keys of the setting of that name, written with commas."""
+    pairs = [key.partition(":") for key in payload_keys.split(",") if key]
+    return KeyRing([read_key(key_id, text) for key_id, _, text in pairs])
+
+
 @asynccontextmanager
 async def rig(
     data_dir: Path,
@@ -175,6 +186,7 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
+    payload_keys: str = "",
     **model: object,
 ) -> AsyncGenerator[Rig]:
     """Engine, model and one worker; all of it ends with the block.
@@ -191,8 +203,8 @@ async def rig(
         address = await engine.start()
         built = None
         try:
-            client = await Client.connect(address.address, data_converter=pydantic_data_converter)
-            built = Rig(data_dir=data_dir, model=scripted, engine=engine, client=client, worker_key=worker_key)
+            client = await Client.connect(address.address, data_converter=data_converter(ring_of(payload_keys)))
+            built = Rig(data_dir, scripted, engine, client, worker_key, payload_keys=payload_keys)
             built.start_worker(*roles)
             yield built
         finally:

@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from longshift.adapters.codec import new_key_text
 from longshift.adapters.scripted_model import Script, ScriptedCall, ScriptedModel, Turn
+from tests.codec_server.conftest import values
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -154,3 +157,39 @@ async def test_a_daemon_that_is_killed_and_started_again_goes_on(
 async def test_without_a_daemon_the_remedy_is_named(environment: Mapping[str, str], tmp_path: Path) -> None:
     code, _, err = await longshift(environment, "run", task_file(tmp_path, "third"))
     assert (3, True) == (code, "longshift up" in err)
+
+
+async def test_a_day_with_encryption_and_its_codec_server(environment: Mapping[str, str], tmp_path: Path) -> None:
+    port = free_port()
+    key = f"k1:{new_key_text()}"
+    encrypted = {**environment, "LONGSHIFT_PAYLOAD_KEYS": key, "LONGSHIFT_CODEC_ADDRESS": f"127.0.0.1:{port}"}
+    _, out, err = await longshift(encrypted, "token", "add", "me", "--scope", "decode")
+    token = out.strip()
+    assert f"http://127.0.0.1:{port}/{token}" in err
+    daemon = await up(encrypted)
+    try:
+        code, out, _ = await longshift(encrypted, "run", task_file(tmp_path, "sealed"), "--json")
+        assert (0, True) == (code, '"done"' in out)
+        assert 4 == len(children(daemon.pid)), "engine, worker, intake and codec server"
+        where = ("workflow", "show", "-w", "session/sealed", "-o", "json")
+        shown = await engine_command(environment, *where)
+        (sealed,) = json.loads(shown)["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            headers = {"authorization": f"Bearer {token}", "x-namespace": "default"}
+            answer = await http.post("/decode", json={"payloads": [sealed]}, headers=headers)
+        assert ("Make a.txt" in shown, 200, True) == (False, answer.status_code, b"Make a.txt" in values(answer)[0])
+
+        code, _, err = await longshift(environment, "status", "sealed")
+        assert (2, True) == (code, "the key 'k1', and this process has none" in err), err
+        code, out, _ = await longshift(encrypted, "status", "sealed", "--json")
+        assert (0, "done") == (code, json.loads(out)["status"]["state"])
+    finally:
+        assert 0 == await stop(daemon)
+
+
+async def engine_command(environment: Mapping[str, str], *arguments: str) -> str:
+    """The engine's own command line."""
+    address = f"127.0.0.1:{environment['LONGSHIFT_ENGINE_PORT']}"
+    binary = str(Path(sys.executable).parent / "temporal")
+    process = await asyncio.create_subprocess_exec(binary, *arguments, "--address", address, stdout=subprocess.PIPE)
+    return (await process.communicate())[0].decode()

@@ -30,6 +30,7 @@ PURE_STDLIB = (
     "hashlib",
     "heapq",
     "html",
+    "ipaddress",
     "itertools",
     "json",
     "keyword",
@@ -68,6 +69,7 @@ BROKERS = ("aio_pika", "aiobotocore", "aiormq", "botocore", "nats", "redis")
 EVERY_VENDOR = (
     *BROKERS,
     "aiohttp",
+    "h11",
     "httpx",
     "obstore",
     "opentelemetry",
@@ -90,6 +92,20 @@ EVERY_VENDOR = (
 ROWS = (
     # A supervisor outlives the release that started it, and starts in 30 ms: one file, no imports but the stdlib's.
     Row("longshift/adapters/process/supervisor.py", ours=()),
+    # It runs inside of the sandbox, where nothing of the product but this file is to be found.
+    Row("longshift/adapters/sandbox/bridge.py", ours=()),
+    *(
+        # The proxy runs without the installed packages. Of the policy it has what needs none.
+        Row(
+            f"longshift/adapters/network/{name}.py",
+            ours=("longshift.adapters.network", "longshift.policy.addresses", "longshift.policy.hosts"),
+        )
+        for name in (
+            *("bodies", "byte_count", "client_hello", "dialling", "proxy"),
+            *("relay", "request_head", "request_log"),
+        )
+    ),
+    *(Row(f"longshift/policy/{name}.py", ours=(), stdlib=PURE_STDLIB) for name in ("addresses", "hosts")),
     Row("longshift/contracts", ours=("longshift.contracts",), vendors=(*PYDANTIC, "temporalio.activity")),
     Row("longshift/policy", ours=CORE, stdlib=PURE_STDLIB),
     Row(
@@ -107,6 +123,7 @@ ROWS = (
         ours=(*CORE, "longshift.adapters.slack.limits", "longshift.adapters.fake_slack"),
         vendors=("aiohttp", "orjson"),
     ),
+    Row("longshift/adapters/codec", ours=(*CORE, "longshift.adapters.codec"), vendors=("cryptography",)),
     Row(
         "longshift/adapters",
         ours=(*CORE, VERSION, "longshift.adapters"),
@@ -151,7 +168,10 @@ ROWS = (
             "longshift.adapters",
             "longshift.settings_layers",
             "longshift.settings_budget",
+            "longshift.settings_codec",
+            "longshift.settings_delivery",
             "longshift.settings_intake",
+            "longshift.settings_network",
             "longshift.settings_limits",
             "longshift.settings_people",
             "longshift.settings_secrets",
@@ -163,6 +183,27 @@ ROWS = (
     Row(
         "longshift/settings_budget.py",
         ours=("longshift.contracts",),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row("longshift/settings_network.py", ours=CORE, vendors=("pydantic", "pydantic_settings")),
+    Row(
+        "longshift/settings_codec.py",
+        ours=(
+            "longshift.contracts",
+            "longshift.adapters.codec",
+            "longshift.adapters.secrets",
+            "longshift.settings_intake",
+        ),
+        vendors=("pydantic", "pydantic_settings"),
+    ),
+    Row(
+        "longshift/settings_delivery.py",
+        ours=(
+            "longshift.adapters.delivery",
+            "longshift.adapters.secrets",
+            "longshift.contracts",
+            "longshift.settings_intake",
+        ),
         vendors=("pydantic", "pydantic_settings"),
     ),
     Row(
@@ -204,7 +245,7 @@ ROWS = (
     Row("longshift/cli", ours=("longshift", "workflows", "activities", "worker"), vendors=EVERY_VENDOR),
     *(
         Row(place, ours=("longshift", "workflows", "activities"), vendors=EVERY_VENDOR)
-        for place in ("longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
+        for place in ("longshift/codec_server", "longshift/demo", "longshift/intake", "longshift/sessions", "worker.py")
     ),
 )
 

@@ -27,7 +27,7 @@ def start(autonomy: Autonomy) -> AgentState:
     )
 
 
-def call(index: int, name: str, risk: Risk = Risk.NONE, autonomy: Autonomy = Autonomy.BALANCED) -> CallDigest:
+def call(index: int, name: str, risk: Risk = Risk.LOW, autonomy: Autonomy = Autonomy.BALANCED) -> CallDigest:
     needed = needs_approval(autonomy, name, TOOL_CLASSES[name], risk)
     return CallDigest(
         index=index,
@@ -36,7 +36,7 @@ def call(index: int, name: str, risk: Risk = Risk.NONE, autonomy: Autonomy = Aut
         tool_class=TOOL_CLASSES[name],
         arguments_hash=f"{index:016d}",
         risk=risk,
-        risk_reason="publishes commits" if risk is not Risk.NONE else "",
+        risk_reason="publishes commits" if risk is not Risk.LOW else "",
         needs_approval=needed,
         shown="git push" if needed else "Which port?" if name == "ask_human" else "",
         choices=("8080", "9090") if name == "ask_human" else (),
@@ -74,19 +74,19 @@ def sealed(state: AgentState) -> SealInput:
     ("autonomy", "waiting"),
     [
         (Autonomy.FULL, set[str]()),
-        (Autonomy.BALANCED, {"dangerous"}),
-        (Autonomy.CAUTIOUS, {"dangerous", "risky"}),
-        (Autonomy.MANUAL, {"dangerous", "risky", "none"}),
+        (Autonomy.BALANCED, {"high", "unknown"}),
+        (Autonomy.CAUTIOUS, {"high", "unknown", "medium"}),
+        (Autonomy.MANUAL, {"high", "unknown", "medium", "low"}),
     ],
 )
 def test_which_commands_wait_for_a_person(autonomy: Autonomy, waiting: set[str]) -> None:
     found = {risk.value for risk in Risk if needs_approval(autonomy, "bash", ToolClass.EFFECT, risk)}
     assert waiting == found
-    assert not any(needs_approval(autonomy, name, TOOL_CLASSES[name], Risk.NONE) for name in ("read_file", "finish"))
+    assert not any(needs_approval(autonomy, name, TOOL_CLASSES[name], Risk.LOW) for name in ("read_file", "finish"))
 
 
 def test_an_approved_call_runs_and_a_rejected_one_tells_the_model_why() -> None:
-    asked = answer(start(Autonomy.BALANCED), call(0, "read_file"), call(1, "bash", Risk.DANGEROUS))
+    asked = answer(start(Autonomy.BALANCED), call(0, "read_file"), call(1, "bash", Risk.HIGH))
     assert (Phase.PARKED, AskKind.RISK) == (asked.phase, asked.ask and asked.ask.kind)
     assert asked.ask is not None
     assert "git push" in asked.ask.evidence[0]
@@ -104,7 +104,7 @@ def test_an_approved_call_runs_and_a_rejected_one_tells_the_model_why() -> None:
 
 
 def test_calls_beyond_what_one_question_shows_are_asked_about_next() -> None:
-    asked = answer(start(Autonomy.BALANCED), *(call(index, "bash", Risk.DANGEROUS) for index in range(25)))
+    asked = answer(start(Autonomy.BALANCED), *(call(index, "bash", Risk.HIGH) for index in range(25)))
     assert asked.ask is not None
     assert ("May these 20 calls run?", 20) == (asked.ask.question, len(asked.ask.evidence))
     again = decide(asked, "approve")
@@ -112,6 +112,18 @@ def test_calls_beyond_what_one_question_shows_are_asked_about_next() -> None:
     assert ("May these 5 calls run?", 5) == (again.ask.question, len(again.ask.evidence))
     assert isinstance(ran := loop.next_action(decide(again, "reject")), actions.RunTools)
     assert list(range(20)) == [each.index for batch in ran.batches for each in batch]
+
+
+def test_a_long_command_is_shown_whole_and_what_has_no_room_beside_it_is_asked_about_next() -> None:
+    long = "".join(f"echo {number} {'x' * 990}\n" for number in range(22))
+    calls = [call(index, "bash", Risk.HIGH).model_copy(update={"shown": long}) for index in range(2)]
+    asked = answer(start(Autonomy.BALANCED), *calls)
+    assert asked.ask is not None
+    shown = reviews.bounded(asked.ask).evidence
+    assert f"bash (high risk: publishes commits):\n{long}".strip() == "\n".join(shown)
+    assert "May this call run?" == asked.ask.question
+    assert (again := decide(asked, "approve").ask) is not None
+    assert "".join(again.evidence) == "".join(shown)
 
 
 def test_a_long_plan_is_shown_whole() -> None:
@@ -122,8 +134,8 @@ def test_a_long_plan_is_shown_whole() -> None:
     assert describe.plan_text(plan) == "\n".join(shown)
 
 
-def test_neither_a_message_nor_a_resume_lets_a_dangerous_call_run() -> None:
-    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.DANGEROUS))
+def test_neither_a_message_nor_a_resume_lets_a_call_of_high_risk_run() -> None:
+    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.HIGH))
     assert asked == loop.resume(asked)
 
 
@@ -202,14 +214,14 @@ def test_a_changed_plan_waits_again_only_where_every_change_does(autonomy: Auton
 
 
 def test_a_rollback_that_is_wanted_comes_before_a_question() -> None:
-    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.DANGEROUS))
+    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.HIGH))
     undone = loop.ask_rollback(asked, Rollback(to_step=0))
     assert (None, Phase.MODEL) == (undone.ask, undone.phase)
     assert [notes.NOT_RUN] == [result.text for result in sealed(undone).results]
 
 
 def test_the_end_is_written_although_a_step_stands_open() -> None:
-    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.DANGEROUS))
+    asked = answer(start(Autonomy.BALANCED), call(0, "bash", Risk.HIGH))
     ended = decide(asked, "end")
     assert [notes.NOT_RUN] == [result.text for result in sealed(ended).results]
     assert isinstance(loop.next_action(ended), actions.Seal)

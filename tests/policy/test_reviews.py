@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longshift.contracts.agent import Attention
-from longshift.contracts.reviews import Ask, AskKind, Decision, Option, Review, ReviewState
+from longshift.contracts.reviews import Answer, Ask, AskKind, Decision, Option, Review, ReviewState
 from longshift.contracts.session import AgentStatus, SessionState, SessionStatus
 from longshift.policy import describe, reviews
 
@@ -87,6 +87,24 @@ def test_a_question_is_bounded_and_its_hash_is_that_of_what_is_kept(text: str, e
     assert all(len(line) <= reviews.EVIDENCE_CHARACTERS for line in asked.ask.evidence)
     again = Review.model_validate(asked.model_dump())
     assert (asked.shown_hash, asked.ask) == (reviews.shown_hash(again.ask), reviews.bounded(asked.ask))
+
+
+@pytest.mark.parametrize(
+    ("characters", "via", "option", "is_refused"),
+    [
+        (7_000, "slack", "approve", False),
+        (7_001, "slack", "approve", True),
+        (7_001, "slack", "reject", False),
+        (7_001, "http", "approve", False),
+        (7_001, "cli", "approve", False),
+    ],
+)
+def test_nobody_approves_in_slack_what_is_not_shown_there(
+    characters: int, via: str, option: str, is_refused: bool
+) -> None:
+    ask = ASK.model_copy(update={"evidence": ("x" * 2_000,) * 3 + ("x" * (characters - 6_000),)})
+    refusal = reviews.refuse_unseen(reviews.opened(ask, 0, 0), Answer(review=ask.id, option=option, via=via))
+    assert is_refused is ("longshift inbox" in refusal)
 
 
 def test_a_question_without_options_gets_the_usual_ones() -> None:

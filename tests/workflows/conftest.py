@@ -33,6 +33,7 @@ from longshift.contracts.task import TaskSpec
 from tests.workflows.scripted import (
     Host,
     Script,
+    ScriptedDeliveries,
     ScriptedLedger,
     ScriptedModels,
     ScriptedSlots,
@@ -118,7 +119,7 @@ def client(engine: WorkflowEnvironment) -> Client:
 def scripted_activities(script: Script, fleet: FleetLimits) -> list[Callable[..., Any]]:
     """Everything that a session calls, but for slots."""
     ledger, models, tools = ScriptedLedger(script), ScriptedModels(script), ScriptedTools(script)
-    places = ScriptedWorkspaces(script)
+    places, deliveries = ScriptedWorkspaces(script), ScriptedDeliveries(script)
     gates = Gates()
     return [
         *(gates.enter_gate, gates.find_ended, Fleets(fleet).tell_fleet),
@@ -138,6 +139,7 @@ def scripted_activities(script: Script, fleet: FleetLimits) -> list[Callable[...
         places.run_checks,
         places.deliver,
         places.release_workspace,
+        *(deliveries.plan_branch, deliveries.publish_branch),
     ]
 
 
@@ -170,6 +172,7 @@ async def scripted_worker(
             max_heartbeat_throttle_interval=SOON,
         ),
         Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),
+        Worker(client, task_queue=ids.DELIVERY_QUEUE, activities=everything, interceptors=[boundary]),
         AsyncExitStack() as more,
     ):
         slots = [ScriptedSlots(script, hosts).hold_slot]

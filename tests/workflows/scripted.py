@@ -14,6 +14,7 @@ from longshift.contracts.activities import (
     CallModelInput,
     CheckpointInput,
     DeliverInput,
+    DeliveryActivities,
     LedgerActivities,
     ListJobsInput,
     ModelActivities,
@@ -29,6 +30,7 @@ from longshift.contracts.activities import (
 )
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.completion import ProposedCheck, Verdict
+from longshift.contracts.delivery import BranchDelivery, BranchPlan, PlanBranchInput, PublishInput
 from longshift.contracts.errors import HostFull, SlotLost, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.rollback import (
@@ -96,6 +98,9 @@ class Script:
     checks_run: list[RunChecksInput] = field(default_factory=list[RunChecksInput])
     opened: list[OpenAgentInput] = field(default_factory=list[OpenAgentInput])
     delivered: list[DeliverInput] = field(default_factory=list[DeliverInput])
+    plans: list[BranchPlan] = field(default_factory=list[BranchPlan])
+    """Of a branch; the last repeats."""
+    published: list[PublishInput] = field(default_factory=list[PublishInput])
     released: int = 0
     archives: bool = True
     """Checkpoints reach the store."""
@@ -381,3 +386,23 @@ class ScriptedWorkspaces(WorkspaceActivities):
         self._script.released += 1
         workspace = request.workspace
         self._script.released_slots[workspace.workspace_id, workspace.generation].set()
+
+
+class ScriptedDeliveries(DeliveryActivities):
+    """The way out."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    @activity.defn
+    async def plan_branch(self, request: PlanBranchInput) -> BranchPlan:
+        await self._script.enter("plan_branch")
+        plans = self._script.plans
+        return plans.pop(0) if len(plans) > 1 else plans[0]
+
+    @activity.defn
+    async def publish_branch(self, request: PublishInput) -> BranchDelivery:
+        await self._script.enter("publish_branch")
+        self._script.published.append(request)
+        plan = request.plan
+        return BranchDelivery(remote=plan.remote, branch=plan.branch, commit=plan.commit, pushed=True)

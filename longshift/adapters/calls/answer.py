@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from longshift.adapters.calls.arguments import FittedArguments, fit_arguments
-from longshift.adapters.calls.digest import arguments_hash, call_summary, one_line, reads_of, seen_of, shown, text_hash
+from longshift.adapters.calls.digest import (
+    arguments_hash,
+    call_summary,
+    one_line,
+    reads_of,
+    seen_of,
+    shown,
+    text_hash,
+    too_long_to_show,
+)
 from longshift.adapters.calls.json_text import CUT, parse_json_text
 from longshift.adapters.calls.names import LEAKED_TOKEN, stored_name
 from longshift.adapters.calls.storable import storable, storage_problem
@@ -68,7 +77,7 @@ def check_calls(
             continue
         if block["type"] == "tool_use":
             call = _check_call(block, raw_inputs.get(index, ""), offered, len(calls), ids, autonomy)
-            calls.append(call)
+            calls.append(_unless_too_long(call, calls))
             kept.append(call.block)
             continue
         leaked = leaked or _leaks(block)
@@ -151,6 +160,18 @@ def _check_call(
     if not rejection:
         digest = _for_people(digest, canonical, autonomy)
     return _CheckedCall(_stored_block(block, call_id, name, stored), digest, rejection)
+
+
+def _unless_too_long(call: _CheckedCall, earlier: list[_CheckedCall]) -> _CheckedCall:
+    """Nobody is asked about what cannot be shown whole: such a call is refused."""
+    if not call.digest.needs_approval:
+        return call
+    before = sum(len(each.digest.shown) for each in earlier if each.digest.needs_approval)
+    problem = too_long_to_show(call.digest.shown, before)
+    if not problem:
+        return call
+    digest = call.digest.model_copy(update={"rejected": True, "needs_approval": False, "shown": ""})
+    return _CheckedCall(call.block, digest, _rejection(digest.name, problem))
 
 
 def _for_people(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonomy) -> CallDigest:

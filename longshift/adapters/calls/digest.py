@@ -8,14 +8,18 @@ from typing import Any, cast
 import orjson
 
 from longshift.contracts.completion import Claim
-from longshift.contracts.tools import BashArguments, FinishArguments, ToolArguments
+from longshift.contracts.tools import ASK_HUMAN, BashArguments, FinishArguments, ToolArguments
 from longshift.policy.claims import command_text
 
 SUMMARY_CHARACTERS = 120
 CLAIM_CHARACTERS = 200
 """Of what a claim says came of its command."""
-SHOWN_CHARACTERS = 1_900
-"""Of a call: with its name and why it is asked about it is one line of evidence."""
+QUESTION_CHARACTERS = 1_900
+"""Of the agent's own question."""
+SHOWN_CHARACTERS = 16_000
+"""Of a call that a person has to let run: one question shows as much, and nobody approves what is not shown whole."""
+SHOWN_OF_ANSWER_CHARACTERS = 160_000
+"""Of all such calls of one answer: they travel as one value."""
 _SHOWN_ALONE = {"bash": "command", "ask_human": "question"}
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
@@ -92,15 +96,29 @@ def _only_looks(words: Sequence[str]) -> bool:
 
 
 def shown(name: str, arguments: dict[str, Any]) -> str:
-    """What a person is shown of a call, whole where it is not longer than `SHOWN_CHARACTERS`."""
+    """What a person is shown of a call: all of it, but for a long question of the agent's own."""
     if name in _SHOWN_ALONE:
         text = str(arguments.get(_SHOWN_ALONE[name], ""))
     else:
         text = "\n".join(f"{key}: {value}" for key, value in arguments.items())
-    if len(text) <= SHOWN_CHARACTERS:
+    if name != ASK_HUMAN or len(text) <= QUESTION_CHARACTERS:
         return text
-    cut = f"\n… {len(text) - SHOWN_CHARACTERS + 100:,} more characters"
-    return text[: SHOWN_CHARACTERS - len(cut)] + cut
+    cut = f"\n… {len(text) - QUESTION_CHARACTERS + 100:,} more characters"
+    return text[: QUESTION_CHARACTERS - len(cut)] + cut
+
+
+def too_long_to_show(text: str, shown_before: int) -> str:
+    """Why nobody can be asked about a call, for the model; empty: it can be shown whole.
+
+    `shown_before`: characters of the answer's earlier calls that are asked about.
+    """
+    room = min(SHOWN_CHARACTERS, SHOWN_OF_ANSWER_CHARACTERS - shown_before)
+    if len(text) <= room:
+        return ""
+    return (
+        f"- a person has to let this call run, and its {len(text):,} characters cannot be shown whole (at most "
+        f"{max(room, 0):,} now); put what is long into a file first, or make fewer such calls at a time"
+    )
 
 
 def one_line(text: str) -> str:

@@ -62,6 +62,9 @@ COUNTERS = (
 )
 """Files of control groups, version 2 and 1: name, line, what it counts."""
 EXEC_FAILED = 127
+KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311, "i686": 288}
+"""The number of keyctl(2), by machine."""
+KEYCTL_JOIN_SESSION_KEYRING = 1
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
@@ -380,6 +383,7 @@ def become_command(spec: dict[str, Any], nonce: str, gate: int, output: int, uma
         if os.read(gate, 1) != b"g":
             os._exit(EXEC_FAILED)  # the supervisor died before the start was on record
         os.umask(umask)
+        leave_keyring()
         doing = f"cannot enter the working directory {spec['cwd']}"
         os.chdir(spec["cwd"])
         doing = f"cannot run {spec['argv'][0]!r}"
@@ -410,14 +414,21 @@ def confine(child: int, spec: dict[str, Any]) -> None:
         resource.prlimit(child, number, (value, value))
 
 
-def kernel_refusals(spec: dict[str, Any]) -> dict[str, int]:
-    """How often the kernel has, so far, killed for want of memory or refused to fork in the command's groups."""
+def kernel_refusals(groups: list[str]) -> dict[str, int]:
+    """How often the kernel has, so far, killed for want of memory or refused to fork in these groups."""
     found = {"oom_kills": 0, "refused_forks": 0}
-    for folder in spec.get("cgroups", ()):
+    for folder in groups:
         for file_name, key, name in COUNTERS:
             with contextlib.suppress(OSError), open(f"{folder}/{file_name}", encoding="ascii") as file:
                 found[name] += sum(int(line.split()[1]) for line in file if line.startswith(f"{key} "))
     return found
+
+
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: keys of whoever started the worker are not the command's."""
+    number = KEYCTL.get(os.uname().machine)
+    if number is not None:  # a kernel without keyrings refuses, and keeps nothing there
+        ctypes.CDLL(None).syscall(number, KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
@@ -440,7 +451,8 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     output = Output(spec["head_bytes"], spec["tail_bytes"])
     supervision = Supervision(spec, output, wake)
     listen(supervision, wake_write)
-    refusals = kernel_refusals(spec)
+    groups: list[str] = spec.get("cgroups", [])
+    refusals = kernel_refusals(groups)
     child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
     if secrets:
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
@@ -468,7 +480,7 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
             "total_bytes": output.total_bytes,
             "io_errno": output.io_errno or None,
             "survivors": supervision.survivors,
-            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(spec).items()},
+            **{name: max(0, count - refusals[name]) for name, count in kernel_refusals(groups).items()},
         },
     )
 

@@ -76,7 +76,10 @@ class Bubblewrap:
         readable.refuse_exposed(self.hidden)
         for path in self.options.readable:
             readable.refuse_secret(path, self.hidden)
-        system_root.write_files(self.folder)
+        try:
+            system_root.write_files(self.folder)
+        except OSError as error:
+            raise HostError(f"sandbox: {self.folder} cannot be written: {error.strerror}; free or mend it") from error
 
     def wrap(self, command: SandboxCommand) -> WrappedCommand:
         """The command line that runs `command` confined.

@@ -48,6 +48,8 @@ _ETC: Final = (
     "timezone",
 )
 _ETC_GLOBS: Final = ("java-*", "python3*")
+_PROC: Final = ("sys", "bus", "fs", "irq", "sysrq-trigger")
+"""Settings of the whole host, which root may write as their owner even without any capability."""
 _FILES: Final = ("group", "hosts", "nsswitch.conf", "passwd")
 
 
@@ -87,7 +89,7 @@ def arguments(folder: Path, home: str, *, shown: Sequence[str]) -> tuple[str, ..
     made = (part for name in _FILES for part in ("--ro-bind", str(folder / name), f"/etc/{name}"))
     # Programs that look for it by name find the one that is there, unless the data directory lies below.
     var_tmp = () if any(readable.is_within(path, "/var/tmp") for path in shown) else ("--symlink", "/tmp", "/var/tmp")
-    return (*_host_part(), *made, "--proc", "/proc", "--symlink", home, HOME, *var_tmp)
+    return (*_host_part(), *made, "--proc", "/proc", *_proc_part(), "--symlink", home, HOME, *var_tmp)
 
 
 @cache
@@ -104,6 +106,12 @@ def _host_part() -> tuple[str, ...]:
         if os.path.exists(f"/etc/{name}"):
             parts += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     return tuple(parts)
+
+
+@cache
+def _proc_part() -> tuple[str, ...]:
+    names = [name for name in _PROC if os.path.exists(f"/proc/{name}")]
+    return tuple(part for name in names for part in ("--ro-bind", f"/proc/{name}", f"/proc/{name}"))
 
 
 def _is_folder(path: str) -> bool:

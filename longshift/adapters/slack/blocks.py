@@ -5,9 +5,11 @@ from longshift.adapters.slack.budget import budget_line
 from longshift.adapters.slack.buttons import Block
 from longshift.adapters.slack.text import cut, cut_escaped, link, one_line, quoted
 from longshift.contracts.cards import NewsLine, SessionCard
+from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.reviews import ReviewState
 from longshift.contracts.session import SessionState
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy.describe import delivered
 
 MARKS = {
     SessionState.QUEUED: "🕓",
@@ -79,6 +81,8 @@ def root(card: SessionCard, ui_url: str) -> list[Block]:
     if card.final and card.artifacts:
         names = ", ".join(f"`{cut_escaped(each, 120)}`" for each in card.artifacts[:8])
         blocks.append(section(f"📎 {names}"))
+    if card.branch is not None:
+        blocks.append(section(_branch(card.branch)))
     blocks.append(context(budget_line(card)))
     blocks.append(context(_links(card, ui_url)))
     return blocks
@@ -97,6 +101,14 @@ def _facts(card: SessionCard) -> str:
     if card.checks:
         parts.append(cut_escaped(one_line(card.checks), 200))
     return "  ·  ".join(parts)
+
+
+def _branch(branch: BranchDelivery) -> str:
+    """Where the result went."""
+    if not branch.pushed:
+        return f"📪 {quoted(delivered(branch), 700)}"
+    name = f"`{cut_escaped(one_line(branch.branch), 200)}` at {cut_escaped(branch.commit[:12], 20)}"
+    return f"📤 {link(branch.pull_request, 'pull request') + '  ·  ' if branch.pull_request else ''}{name}"
 
 
 def _short_name(repository: str) -> str:
@@ -162,6 +174,8 @@ def end(card: SessionCard) -> list[Block]:
         parts.append(quoted(card.reason, 1_000))
     if card.last_text:
         parts.append(quoted(card.last_text, 900))
+    if card.branch is not None:
+        parts.append(_branch(card.branch))
     if card.artifacts:
         parts.append(f"`longshift artifacts {cut_escaped(card.task_id, 120)}`")
     return [section("\n".join(parts))]

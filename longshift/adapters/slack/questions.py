@@ -6,6 +6,7 @@ from longshift.adapters.slack.buttons import buttons_of
 from longshift.adapters.slack.text import cut_escaped, moment, one_line, person, quoted
 from longshift.contracts.cards import SessionCard
 from longshift.contracts.reviews import AskKind, Review, ReviewState
+from longshift.policy import reviews
 
 TITLES = {
     AskKind.STUCK: "🧗 Stuck",
@@ -15,12 +16,16 @@ TITLES = {
     AskKind.CONFIGURATION: "🔧 Something has to be mended",
     AskKind.QUESTION: "❓ A question",
     AskKind.DEADLINE: "⏳ The time is used up",
+    AskKind.DELIVERY: "📤 May it leave?",
+    AskKind.UNDELIVERED: "📪 It was not delivered",
     AskKind.VERDICT: "🔍 The result is doubted",
 }
 FACES = {"cli": "on the command line", "http": "over HTTP", "slack": "in Slack"}
 QUESTION_CHARACTERS = 2_400
-EVIDENCE_CHARACTERS = 7_000
-EVIDENCE_PIECES = 40
+ELSEWHERE = (
+    "_This is too long to be shown whole here, so it cannot be approved in Slack: `longshift inbox` shows all of it, "
+    "and `longshift answer` decides it._"
+)
 NO_HURRY = "It waits as long as it takes; no answer is never a no."
 
 
@@ -82,14 +87,14 @@ def _title(review: Review) -> str:
 
 def _evidence(evidence: tuple[str, ...]) -> list[Block]:
     """As it is, without markup; a long piece is several."""
-    blocks, room = list[Block](), EVIDENCE_CHARACTERS
+    blocks, room = list[Block](), reviews.SLACK_EVIDENCE_CHARACTERS
     pieces = [
         text[start : start + limits.SECTION_CHARACTERS]
         for text in evidence
         for start in range(0, len(text), limits.SECTION_CHARACTERS)
     ]
     for number, piece in enumerate(pieces):
-        if room <= 0 or number == EVIDENCE_PIECES:
+        if room <= 0 or number == reviews.SLACK_EVIDENCE_PIECES:
             return [*blocks, context("_The evidence is shortened; `longshift inbox` shows all of it._")]
         if piece.strip():
             blocks.append(plain(piece if len(piece) <= room else f"{piece[:room]} …"))
@@ -98,8 +103,11 @@ def _evidence(evidence: tuple[str, ...]) -> list[Block]:
 
 
 def _buttons(card: SessionCard, review: Review) -> list[Block]:
-    buttons = buttons_of(card.task_id, review)
-    return [{"type": "actions", "elements": buttons}] if buttons else []
+    ask = review.ask
+    left = tuple(each for each in ask.options if reviews.fits_slack(ask) or each.id not in reviews.APPROVING)
+    buttons = buttons_of(card.task_id, review.model_copy(update={"ask": ask.model_copy(update={"options": left})}))
+    word = [context(ELSEWHERE)] if len(left) < len(ask.options) else []
+    return [*word, {"type": "actions", "elements": buttons}] if buttons else word
 
 
 def _footer(review: Review) -> str:

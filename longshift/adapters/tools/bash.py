@@ -2,6 +2,7 @@
 
 import asyncio
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, RunState
 from longshift.adapters.process.runner import ProcessRunner
@@ -11,6 +12,7 @@ from longshift.adapters.tools.following import follow_run
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line
 from longshift.contracts import ids
 from longshift.contracts.errors import HostError
+from longshift.contracts.network import NetworkPhase
 from longshift.contracts.tools import BashArguments, ToolStatus
 
 
@@ -19,6 +21,7 @@ async def bash(
     context: ToolContext,
     runner: ProcessRunner,
     sandbox: Sandbox,
+    egress: Egress,
     *,
     patience_seconds: float | None,
     on_progress: OnProgress,
@@ -27,10 +30,13 @@ async def bash(
 
     Raises:
         ToolRefused: The command is none that can be handed to a program.
+        BadInput: This host does not have the network profile.
         DiskFull: Nothing was started.
         HostError: It cannot be started.
     """
-    confined = await _confined(arguments, context)
+    confined = await _confined(arguments, context, egress)
+    if confined.proxy_socket and isinstance(await asyncio.to_thread(runner.state, context.run_key), NotStarted):
+        await egress.opened(context.task_id, NetworkPhase.AGENT, context.network)
     state = await runner.start(context.run_key, _spec(arguments, sandbox.wrap(confined)))
     if arguments.background and not isinstance(state, Lost):
         return _background(arguments, context)
@@ -42,7 +48,7 @@ async def bash(
     return await _outcome(state, arguments, context, runner)
 
 
-async def _confined(arguments: BashArguments, context: ToolContext) -> SandboxCommand:
+async def _confined(arguments: BashArguments, context: ToolContext, egress: Egress) -> SandboxCommand:
     if "\x00" in arguments.command:
         raise ToolRefused("The command holds a NUL character; nothing was started.")
     try:
@@ -59,6 +65,7 @@ async def _confined(arguments: BashArguments, context: ToolContext) -> SandboxCo
         workspace_root=str(context.root),
         home=str(context.home),
         tmp=str(context.tmp),
+        proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
         group=context.task_id,
     )
 

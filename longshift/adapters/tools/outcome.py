@@ -35,6 +35,8 @@ class ToolContext:
     """`contracts.ids.run_key`: the same for every attempt at this call."""
     life: int = 1
     """Of the workspace, see `contracts.workspace`."""
+    network: str = "none"
+    """The network profile of commands."""
 
 
 @dataclass(frozen=True)

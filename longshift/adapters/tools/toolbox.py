@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.tools.bash import bash
@@ -50,9 +52,11 @@ _WRITE_LOCKS: Final = 32
 class Toolbox:
     """All tools of a host."""
 
-    def __init__(self, runner: ProcessRunner, sandbox: Sandbox, *, ripgrep: str) -> None:
+    def __init__(self, runner: ProcessRunner, sandbox: Sandbox, *, ripgrep: str, egress: Egress | None = None) -> None:
+        """Without `egress` no command has a network."""
         self._runner = runner
         self._sandbox = sandbox
+        self._egress = egress or Egress(Path(), runner, {})
         self._ripgrep = Ripgrep(ripgrep, sandbox)
         self._opener = best_opener()
         # A cancelled call leaves its thread behind: a repeated one must not read what that is about to replace.
@@ -112,7 +116,13 @@ class Toolbox:
         runner = self._runner
         if isinstance(arguments, BashArguments):
             return await bash(
-                arguments, context, runner, self._sandbox, patience_seconds=patience, on_progress=on_progress
+                arguments,
+                context,
+                runner,
+                self._sandbox,
+                self._egress,
+                patience_seconds=patience,
+                on_progress=on_progress,
             )
         if isinstance(arguments, BashOutputArguments):
             return await bash_output(arguments, context, runner, patience_seconds=patience, on_progress=on_progress)

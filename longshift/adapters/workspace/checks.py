@@ -143,6 +143,7 @@ class Checks:
 
     async def _run_once(self, proof: _Proof, key: str, check: Check, title: str) -> CheckRun:
         """Run the command, or follow the one that runs already; a lost one is run a second time, as a proof may be."""
+        await self._workspaces.network_opened(proof.workspace)
         spec = self._workspaces.shell(proof.workspace, check.run, timeout_seconds=check.timeout_seconds)
         state = await self._followed(key, spec, title, proof.on_progress)
         if isinstance(state, Lost):

@@ -5,6 +5,7 @@ touches a workspace uses `hardened_environment`, in which none of them has a say
 """
 
 import os
+import re
 from collections.abc import Mapping
 
 
@@ -116,3 +117,13 @@ def fetching_environment() -> dict[str, str]:
             }
         ),
     }
+
+
+_OF_THE_NETWORK = re.compile(r"(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)|CURL_CA_BUNDLE", re.IGNORECASE)
+
+
+def isolated_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a call with a token of its own: HTTP alone, no configuration, no redirect to elsewhere."""
+    network = {key: value for key, value in os.environ.items() if _OF_THE_NETWORK.fullmatch(key)}
+    limits = {"http.followRedirects": "false", "http.lowSpeedLimit": "1000", "http.lowSpeedTime": "60"}
+    return {**network, **hardened_environment({**limits, **settings}), "GIT_ALLOW_PROTOCOL": "http:https"}

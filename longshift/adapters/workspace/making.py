@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.secrets import SecretBook
@@ -28,6 +29,7 @@ from longshift.adapters.workspace.sources import PART_SUFFIX, fetch, remove_part
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointPlace, CheckpointRecord, CheckpointStart
 from longshift.contracts.errors import BadInput, WorkspaceFailed
+from longshift.contracts.network import NetworkPhase
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Restoration, Workspace
 from longshift.policy.restoration import remarks, remarks_without_checkpoint
@@ -53,8 +55,9 @@ class Making:
     huge_bytes: int
     skip: Path
     """The runner's own data, which no source takes in."""
-    bash: Callable[[str], CommandSpec]
-    """A setup command in the sandbox."""
+    egress: Egress
+    bash: Callable[[str, str], CommandSpec]
+    """A setup command in the sandbox, with the socket of its proxy."""
     on_progress: Callable[[str], None]
     secrets: SecretBook
     """Those that setup commands may be given."""
@@ -206,9 +209,19 @@ class Making:
     async def _set_up(self) -> None:
         progress = self.folder.setup_progress()
         prefix = ids.setup_run_prefix(self.task.id, progress.life, progress.attempt)
+        if not self.task.setup:
+            return
         secrets = await asyncio.to_thread(self.secrets.resolved, self.task)
-        commands = [(command, replace(self.bash(command), secret_env=secrets)) for command in self.task.setup]
-        await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        access, _ = self.egress.access(self.task)
+        socket = await self.egress.opened(self.task.id, NetworkPhase.SETUP, access.profile)
+        try:
+            commands = [(each, replace(self.bash(each, socket), secret_env=secrets)) for each in self.task.setup]
+            await run_setup(self.runner, prefix, commands, self.on_progress, self.clean)
+        except (SetupLost, WorkspaceFailed):
+            await self.egress.closed(self.task.id, NetworkPhase.SETUP)
+            raise
+        # Not when this worker stops: the command goes on under its supervisor, and so does its way out.
+        await self.egress.closed(self.task.id, NetworkPhase.SETUP)
         if secrets:
             self.on_progress("looking for secrets that the setup left")
             await asyncio.to_thread(refuse_leftovers, self.folder.path, secrets)

@@ -7,12 +7,15 @@ business.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
 from longshift.adapters.workspace.empty import EmptyShadow
@@ -28,11 +31,13 @@ from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
 from longshift.contracts.errors import HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.network import NetworkPhase, NetworkUse
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.verification import DiffRecord
 from longshift.contracts.workspace import CheckpointDigest, Workspace
 from longshift.policy import rollback
+from longshift.policy.network import NO_NETWORK
 
 SHOWN_FILES = 200
 PREPARE_LOCK_TIMEOUT_SECONDS = 43_200.0
@@ -50,6 +55,7 @@ class Workspaces:
         host_queue: str,
         quick_calls: bool = False,
         *,
+        egress: Egress | None = None,
         archive: CheckpointArchive | None = None,
         outputs_root: Path | None = None,
         run: RunGit = run_git,
@@ -57,12 +63,16 @@ class Workspaces:
         secrets: SecretBook | None = None,
         clean: Callable[[str], str] = str,
     ) -> None:
-        """`secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text."""
+        """Without `egress` no command has a network, without `archive` no checkpoint leaves this host.
+
+        `secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text.
+        """
         self._runner = runner
         self._data_dir = data_dir.absolute()
         self.outputs_root = outputs_root or self._data_dir / "runs"
         """Where the process runner keeps whole outputs, by default `<data_dir>/runs`."""
         self._sandbox = sandbox
+        self._egress = egress or Egress(data_dir, runner, {})
         self._host_id = host_id
         self._host_queue = host_queue
         self._quick_calls = quick_calls
@@ -82,12 +92,13 @@ class Workspaces:
         again from the newest one, and `restoration` says so.
 
         Raises:
-            BadInput: the source cannot be used.
+            BadInput: the source cannot be used, or this host lacks the task's network profile.
             WorkspaceFailed: a setup command failed, or git did.
             DiskFull: there is no space.
             StaleGeneration: a newer slot holds the workspace.
             StoreUnavailable: the archive cannot be read.
         """
+        _, access = self._egress.access(task)
         folder = self._folder(task.id)
         with disk_full_named(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
@@ -112,6 +123,7 @@ class Workspaces:
                     "life": ready.life,
                     "quick_calls": self._quick_calls,
                     "sandbox": self._sandbox.name,
+                    "network": access,
                     "restoration": ready.workspace.restoration if is_new else None,
                 }
             )
@@ -193,6 +205,13 @@ class Workspaces:
         await asyncio.to_thread(refuse_secrets, patch, self._clean)
         return patch, counts
 
+    async def bundle_changes(self, workspace: Workspace, tree: str) -> bytes:
+        """What leads from the base tree to a recorded one, as a git bundle of its own.
+
+        Raises: WorkspaceFailed, DiskFull, StaleGeneration.
+        """
+        return await bundle_changes(self.shadow(workspace), workspace.base_tree, tree)
+
     async def changes(self, workspace: Workspace) -> DiffRecord:
         """What was done so far, for reading.
 
@@ -210,11 +229,13 @@ class Workspaces:
             raise self._stale(workspace.workspace_id, workspace.generation, ready.workspace.generation)
         if self._archive is not None:
             self._archive.forget(workspace.workspace_id)
+        await self._egress.closed(workspace.workspace_id)
         await self._git.close(self._folder(workspace.workspace_id).path)
         return await self._runner.kill_all(f"{workspace.workspace_id}/", "the workspace was released")
 
     async def abandon(self, task_id: str) -> int:
         """End every command of a workspace that is still being made; how many were running."""
+        await self._egress.closed(task_id)
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
 
     async def close(self) -> None:
@@ -263,9 +284,27 @@ class Workspaces:
         background: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> CommandSpec:
-        """A bash command in the root of the tree, inside the sandbox; raises as `open` does."""
-        folder = self.open(workspace)
-        return self._bash(folder, command, timeout_seconds=timeout_seconds, background=background, env=env)
+        """A bash command in the root of the tree, inside the sandbox; raises as `open` does.
+
+        It reaches the network of the workspace only while that is opened (`network_opened`).
+        """
+        folder, profile = self.open(workspace), _profile_of(workspace)
+        socket = self._egress.socket(workspace.workspace_id, NetworkPhase.AGENT, profile)
+        return self._bash(folder, command, socket, timeout_seconds=timeout_seconds, background=background, env=env)
+
+    async def network_opened(self, workspace: Workspace) -> None:
+        """Make sure that commands reach what the workspace's network profile allows.
+
+        Raises: BadInput, where this host lacks the profile; DiskFull; HostError.
+        """
+        await self._egress.opened(workspace.workspace_id, NetworkPhase.AGENT, _profile_of(workspace))
+
+    async def network_use(self, workspace: Workspace) -> tuple[NetworkUse, bytes] | None:
+        """What its commands asked of the network on this host, and the log of it; None where they had none."""
+        use = await self._egress.use(workspace.workspace_id)
+        if use is None:
+            return None
+        return use, await asyncio.to_thread(self._egress.log, workspace.workspace_id)
 
     def _making(
         self, task: TaskSpec, generation: int, folder: WorkspaceFolder, on_progress: Callable[[str], None]
@@ -282,7 +321,10 @@ class Workspaces:
             archive=self._archive,
             huge_bytes=self._huge_bytes,
             skip=self._data_dir,
-            bash=lambda command: self._bash(folder, command, timeout_seconds=task.setup_timeout_seconds),
+            egress=self._egress,
+            bash=lambda command, socket: self._bash(
+                folder, command, socket, timeout_seconds=task.setup_timeout_seconds
+            ),
             on_progress=on_progress,
             secrets=self._secrets,
             clean=self._clean,
@@ -300,13 +342,15 @@ class Workspaces:
         self,
         folder: WorkspaceFolder,
         command: str,
+        proxy_socket: str,
         *,
         timeout_seconds: float | None = None,
         background: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> CommandSpec:
         folder.tmp.mkdir(exist_ok=True)  # a release before this one has made none
-        wrapped = self._sandbox.wrap(self._in_tree(folder, ("bash", "-c", command), env or {}))
+        confined = self._in_tree(folder, ("bash", "-c", command), env or {})
+        wrapped = self._sandbox.wrap(replace(confined, proxy_socket=proxy_socket))
         return CommandSpec(
             argv=wrapped.argv,
             cwd=wrapped.cwd,
@@ -361,3 +405,7 @@ class Workspaces:
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")
+
+
+def _profile_of(workspace: Workspace) -> str:
+    return workspace.network.profile if workspace.network is not None else NO_NETWORK

@@ -120,7 +120,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == 404:
         return Problem(
-            404, "not_found", f"{request.url.path}: there is nothing here; GET {OPENAPI} lists what is"
+            404, "not_found", f"{request.scope['path']}: there is nothing here; GET {OPENAPI} lists what is"
         ).answer()
     return Problem(error.status_code, "method", f"{request.method} is not taken here", headers=headers).answer()
 

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 from temporalio.client import RPCError
@@ -11,12 +12,14 @@ from temporalio.service import RPCStatusCode
 from longshift.contracts import ids
 from longshift.contracts.task import TaskSpec
 from longshift.intake.http.endpoint import Call, Endpoint, Services
-from longshift.intake.http.problems import Problem
+from longshift.intake.http.problems import RETRY_SECONDS, Problem
+from longshift.intake.http.token_file import Tokens, TokensUnreadable
 from longshift.intake.http.tokens import Token
 from longshift.sessions import search_keys
 from longshift.sessions.failures import SessionMissing
 
-HOW_TO = "make one with `longshift token add NAME --scope submit --scope read`"
+log = structlog.get_logger("longshift.http")
+
 _PLAIN = re.compile(r"[A-Za-z0-9._~:/@+-]*")
 """What addresses of repositories have. With anything else, a glob could match one address and git ask another."""
 
@@ -25,15 +28,9 @@ async def authenticated(request: Request, services: Services, endpoint: Endpoint
     """The token of a request.
 
     Raises:
-        Problem: 401 without a valid one, 403 when it lacks the scope.
-        TokensUnreadable: the file of tokens is damaged.
+        Problem: 401 without a valid one, 403 when it lacks the scope, 503 when the tokens cannot be read.
     """
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
-    if not text.strip() or kind.lower() != "bearer":
-        raise _unknown(f"authorization: a bearer token is needed; {HOW_TO}")
-    token = await services.tokens.find(text.strip())
-    if token is None:
-        raise _unknown(f"authorization: the token is not known, revoked or expired; {HOW_TO}")
+    token = await token_of(bearer_token(request), services.tokens)
     if endpoint.scope is not None and endpoint.scope not in token.scopes:
         raise Problem(
             403,
@@ -42,6 +39,32 @@ async def authenticated(request: Request, services: Services, endpoint: Endpoint
             f"use one that has it, or add one with `longshift token add NAME --scope {endpoint.scope.value}`",
             field="authorization",
         )
+    return token
+
+
+def bearer_token(request: Request) -> str:
+    """The text of the token that a request shows; empty without one."""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
+async def token_of(text: str, tokens: Tokens, scopes: str = "--scope submit --scope read") -> Token:
+    """The token that `text` is. `scopes` stand in the remedy.
+
+    Raises:
+        Problem: 401, it is none; 503, the tokens cannot be read, of which the log says more than the sender is told.
+    """
+    how_to = f"make one with `longshift token add NAME {scopes}`"
+    if not text:
+        raise _unknown(f"authorization: a bearer token is needed; {how_to}")
+    try:
+        token = await tokens.find(text)
+    except TokensUnreadable as error:
+        log.error("nobody is let in", error=str(error))
+        message = "the tokens of this server cannot be read; its log says what to mend"
+        raise Problem(503, error.kind, message, headers={"retry-after": str(RETRY_SECONDS)}) from None
+    if token is None:
+        raise _unknown(f"authorization: the token is not known, revoked or expired; {how_to}")
     return token
 
 

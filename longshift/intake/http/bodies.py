@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from longshift.intake.acceptance import KEY_MAX_CHARACTERS
 from longshift.intake.http.endpoint import Body, Call
+from longshift.intake.http.meter import Account
 from longshift.intake.http.problems import Problem
 
 SECONDS = 30.0
@@ -24,12 +25,20 @@ Given = TypeVar("Given", bound=BaseModel)
 
 
 async def read_body(call: Call, body: Body) -> bytes:
+    """The bytes of a call, as `read_bytes` reads them.
+
+    Raises:
+        Problem: 413, 415, 408 or 503.
+    """
+    return await read_bytes(call.request, body, call.account)
+
+
+async def read_bytes(request: Request, body: Body, account: Account) -> bytes:
     """The bytes of a request; `Content-Length` is not believed, but a length that is too large is refused at once.
 
     Raises:
         Problem: 413, 415, 408 or 503.
     """
-    request = call.request
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in body.media_types:
         given = f"{media_type!r} is not taken" if media_type else "is missing"
@@ -51,7 +60,7 @@ async def read_body(call: Call, body: Body) -> bytes:
                     chunks.clear()
                     await _swallow(request, body.limit_bytes)
                     raise _too_large(body)
-                call.account.add(len(chunk))
+                account.add(len(chunk))
                 chunks.append(chunk)
     except TimeoutError:
         message = f"body: did not arrive within {SECONDS:.0f} seconds; send it again"

@@ -4,34 +4,16 @@ The workspace, the tenant and everything else that a task can say come from the 
 """
 
 import json
-import re
-import unicodedata
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from longshift.intake.acceptance import Delivery
+from longshift.policy.untrusted import BLOCK, block, neutral
 
 SOURCE = "github"
-BLOCK = "untrusted-text"
-FRAME_TAGS = (
-    BLOCK,
-    "task",
-    "environment",
-    "plan",
-    "changed-files",
-    "handoff-note",
-    "handoff-request",
-    "message-from-person",
-    "message-from-runner",
-)
-"""Tags by which the agent knows whose words it reads."""
 TITLE_CHARACTERS = 150
 BLOCK_CHARACTERS = 80_000
 """GitHub takes 65,536 in a body."""
-_TAG = re.compile(
-    r"[<＜﹤‹〈⟨](?=[\s/\\]*(?:" + "|".join(name.replace("-", r"[\s_‐-―-]*") for name in FRAME_TAGS) + r")\b)",
-    re.IGNORECASE,
-)
 
 FRAME = """\
 Work on issue {number} of the repository {repository}, which is your workspace.
@@ -82,7 +64,7 @@ class IssueTask:
             "workspace": {"git": clone_url(api_url, self.repository)},
             "tenant": self.repository.partition("/")[0],
         }
-        return Delivery(source=SOURCE, body=json.dumps(task).encode(), key=self.key)
+        return Delivery(source=SOURCE, body=json.dumps(task).encode(), key=self.key, is_marked=True)
 
 
 def clone_url(api_url: str, repository: str) -> str:
@@ -106,18 +88,7 @@ def instructions(task: IssueTask) -> str:
 
 
 def _block(words: Words) -> str:
-    source = re.sub(r"[^\w .#/\[\]-]", "", neutral(words.source))[:100]
     text = neutral(words.text)
     if len(text) > BLOCK_CHARACTERS:
         text = text[:BLOCK_CHARACTERS] + "\n[… the rest is left out]"
-    return f'<{BLOCK} source="{source}">\n{text}\n</{BLOCK}>'
-
-
-def neutral(text: str) -> str:
-    """The text without invisible characters, and with no tag of ours in it that begins or ends."""
-    visible = "".join(
-        each
-        for each in text.replace("\r\n", "\n")
-        if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs")
-    )
-    return _TAG.sub("&lt;", visible)
+    return block(words.source, text)

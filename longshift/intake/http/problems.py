@@ -17,6 +17,7 @@ from longshift.contracts.errors import (
     HostError,
     KeyTaken,
     LongshiftError,
+    PayloadError,
     PeopleError,
     ProviderError,
     QueueFull,
@@ -44,6 +45,7 @@ STATUSES: tuple[tuple[type[LongshiftError], int], ...] = (
     (HostError, 503),
     (BrokerError, 503),
     (PeopleError, 503),
+    (PayloadError, 503),
     (ProviderError, 503),
 )
 """The first that fits."""

@@ -1,13 +1,18 @@
 """What is told of sessions and of the queue: `GET` under /v1, apart from events and what lies in the store."""
 
+import structlog
 from starlette.responses import Response
 
+from longshift.contracts.errors import EngineError
 from longshift.intake.http.answers import Health, ListQuery, QueueAnswer, SessionPage
 from longshift.intake.http.authority import require_visible, sees_repository
 from longshift.intake.http.documents import answered, document
 from longshift.intake.http.endpoint import Call
+from longshift.intake.http.problems import RETRY_SECONDS, Problem
 from longshift.sessions.listing import list_page
 from longshift.sessions.view import read_session
+
+log = structlog.get_logger("longshift.http")
 
 
 async def list_sessions(call: Call) -> Response:
@@ -50,6 +55,16 @@ async def health(call: Call) -> Response:
 
 
 async def ready(call: Call) -> Response:
-    """The engine answers too, so tasks are taken."""
-    await call.services.acceptance.backlog.waiting()
+    """The engine answers too, so tasks are taken. Why it does not is for the log: anybody may ask here.
+
+    Raises:
+        Problem: 503.
+    """
+    try:
+        await call.services.acceptance.backlog.waiting()
+    except EngineError as error:
+        log.warning("not ready", error=str(error))
+        raise Problem(
+            503, error.kind, "the engine does not answer", headers={"retry-after": str(RETRY_SECONDS)}
+        ) from None
     return answered(Health(status="ready"))

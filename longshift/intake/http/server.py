@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from longshift.contracts.errors import BadInput
+from longshift.http_connections import HEAD_SECONDS, connections
 from longshift.intake.http.address import ApiAddress, own_address, remove_address, write_address
 
 HOST = "127.0.0.1"
@@ -23,17 +24,22 @@ MAX_CONNECTIONS = 2_000
 
 @contextlib.asynccontextmanager
 async def serve(
-    app: Starlette, address: str | None = None, *, data_dir: Path | None = None
+    app: Starlette,
+    address: str | None = None,
+    *,
+    data_dir: Path | None = None,
+    setting: str = "api_address",
+    head_seconds: float = HEAD_SECONDS,
 ) -> AsyncGenerator[ApiAddress]:
     """Serve `app` on `address` (`host:port`); without one on 127.0.0.1:7280, or on a free port if that is taken.
 
-    With a data directory, its `api.json` tells others where.
+    With a data directory, its `api.json` tells others where. `setting` is what the address is called in messages.
 
     Raises:
         BadInput: the address cannot be used.
     """
-    listener = await asyncio.to_thread(_listener, address)
-    server = _server(app)
+    listener = await asyncio.to_thread(_listener, address, setting)
+    server = _server(app, head_seconds)
     config = server.config
     server.lifespan = config.lifespan_class(config)
     # uvicorn's own loop is left out: it takes over signals
@@ -53,10 +59,10 @@ async def serve(
         await server.shutdown(sockets=[listener])
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: Starlette, head_seconds: float) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=connections(head_seconds),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -72,7 +78,7 @@ def _server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _listener(address: str | None) -> socket.socket:
+def _listener(address: str | None, setting: str) -> socket.socket:
     if address is None:
         try:
             return _bound(HOST, PORT)
@@ -85,7 +91,7 @@ def _listener(address: str | None) -> socket.socket:
         return _bound(host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(f"api_address: cannot listen on {address} ({reason}); choose another, or leave it out") from None
+        raise BadInput(f"{setting}: cannot listen on {address} ({reason}); choose another, or leave it out") from None
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -37,6 +37,8 @@ class Scope(StrEnum):
     STEER = "steer"
     """Steer, answer, pause, resume, roll back, extend."""
     CANCEL = "cancel"
+    DECODE = "decode"
+    """Have the codec server decrypt what the engine keeps, of all sessions."""
 
 
 class Token(BaseModel):

@@ -323,3 +323,20 @@ def test_reads_of_the_same_part_of_a_file_are_the_same_read() -> None:
     first, near, far, other = (each.reads for each in check_calls(content, {}, TOOL_ARGUMENTS).calls)
     assert first == near
     assert len({first, far, other, ""}) == 4
+
+
+def test_a_call_that_cannot_be_shown_whole_is_refused_instead_of_asked_about() -> None:
+    commands = ["rm -rf ~ # " + "x" * size for size in (15_000, 16_000)]
+    content = tuple(call("bash", {"command": command}, str(index)) for index, command in enumerate(commands))
+    checked = check_calls(content, {}, TOOL_ARGUMENTS, autonomy=Autonomy.BALANCED)
+    assert [(True, False), (False, True)] == [(each.needs_approval, each.rejected) for each in checked.calls]
+    assert commands[0] == checked.calls[0].shown
+    assert "put what is long into a file first" in checked.rejections["1"]
+    freely = check_calls(content, {}, TOOL_ARGUMENTS, autonomy=Autonomy.FULL)
+    assert {} == freely.rejections
+
+
+def test_all_calls_of_an_answer_that_wait_for_a_person_fit_into_one_value() -> None:
+    content = tuple(call("bash", {"command": "rm -rf ~ # " + "x" * 15_000}, str(index)) for index in range(12))
+    checked = check_calls(content, {}, TOOL_ARGUMENTS, autonomy=Autonomy.BALANCED)
+    assert ["10", "11"] == list(checked.rejections)

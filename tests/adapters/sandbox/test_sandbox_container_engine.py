@@ -171,9 +171,7 @@ def test_the_settings_make_the_backend(
     rg.touch(0o755)
     monkeypatch.setenv("DOCKER_CONFIG", environment["DOCKER_CONFIG"])
     settings = Settings(data_dir=tmp_path / "data", sandbox="container", container_image="toolchain:1")
-    made = make_sandbox(settings)
-    assert isinstance(made, Container)
-    assert ("container", "sha256:1234", 1_024) == (made.name, made.engine.image_id, made.options.processes)
+    assert "container" == make_sandbox(settings).name
     with pytest.raises(BadInput, match="needs container_image"):
         make_sandbox(Settings(data_dir=tmp_path / "data", sandbox="container"))
 

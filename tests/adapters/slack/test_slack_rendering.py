@@ -25,6 +25,7 @@ from longshift.contracts.people import Face
 from longshift.contracts.reviews import Ask, AskKind, Decision, Option, OptionStyle, Review, ReviewState
 from longshift.contracts.session import SessionState
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy.reviews import options_of
 
 OURS = re.compile(
     r"<!date\^\d+\^\{date_short_pretty\} \{time\}\|[^<>|]*>|<@[UW][A-Z0-9]{5,}>|<https?://[^<>|]+\|[^<>|]*>"
@@ -232,3 +233,19 @@ def test_many_lines_are_one_message() -> None:
     message = Message(kind=MessageKind.NEWS, key="news:5", news=news, missed=3)
     text = rendered(a_request(message)).blocks[0]["text"]["text"]
     assert ["_3 earlier lines are not shown_", "• line 1"] == text.split("\n")[:2]
+
+
+@pytest.mark.parametrize(("characters", "offered"), [(7_000, {"approve", "reject"}), (7_001, {"reject"})])
+def test_what_is_not_shown_whole_cannot_be_approved_here(characters: int, offered: set[str]) -> None:
+    ask = Ask(
+        id="lead-1-risk",
+        kind=AskKind.RISK,
+        question="May this call run?",
+        evidence=("x" * 2_000, "x" * 2_000, "x" * 2_000, "x" * (characters - 6_000)),
+        options=options_of(AskKind.RISK),
+    )
+    review = a_review(ask=ask)
+    for message in (the_question(review), Message(kind=MessageKind.REMINDER, key="r", review=review, number=1)):
+        shown = json.dumps(rendered(a_request(message, a_card(reviews=(review,)))).blocks)
+        assert offered == {option for option in ("approve", "reject") if f'\\"{option}\\"' in shown}
+        assert (len(offered) == 1) is ("cannot be approved in Slack" in shown)

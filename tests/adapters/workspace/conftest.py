@@ -2,15 +2,17 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from obstore.store import MemoryStore
 
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
+from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace import Workspaces
+from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.workspace.hosts import FailingStore, Host
 
 Git = Callable[..., str]
@@ -73,9 +75,16 @@ def runner(data_dir: Path) -> ProcessRunner:
     return ProcessRunner(data_dir / "runs", disk_floor_bytes=0)
 
 
-@pytest.fixture
-def workspaces(data_dir: Path, runner: ProcessRunner) -> Workspaces:
-    return Workspaces(data_dir, runner, NoSandbox(), "host-1", "longshift-host-host-1", quick_calls=True)
+@pytest.fixture(params=every_sandbox())
+def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
+    return sandbox_named(request.param, tmp_path / "hidden")
+
+
+@pytest_asyncio.fixture
+async def workspaces(data_dir: Path, runner: ProcessRunner, sandbox: Sandbox) -> AsyncGenerator[Workspaces]:
+    workspaces = Workspaces(data_dir, runner, sandbox, "host-1", "longshift-host-host-1", quick_calls=True)
+    yield workspaces
+    await workspaces.close()
 
 
 @pytest.fixture
@@ -83,11 +92,15 @@ def store() -> FailingStore:
     return FailingStore(MemoryStore())
 
 
-@pytest.fixture
-def a(tmp_path: Path, store: FailingStore) -> Host:
-    return Host(tmp_path / "a", "a", store)
+@pytest_asyncio.fixture
+async def a(tmp_path: Path, store: FailingStore, sandbox: Sandbox) -> AsyncGenerator[Host]:
+    host = Host(tmp_path / "a", "a", store, sandbox=sandbox)
+    yield host
+    await host.close()
 
 
-@pytest.fixture
-def b(tmp_path: Path, store: FailingStore) -> Host:
-    return Host(tmp_path / "b", "b", store)
+@pytest_asyncio.fixture
+async def b(tmp_path: Path, store: FailingStore, sandbox: Sandbox) -> AsyncGenerator[Host]:
+    host = Host(tmp_path / "b", "b", store, sandbox=sandbox)
+    yield host
+    await host.close()

@@ -41,6 +41,8 @@ class Host:
     sandbox: Sandbox = field(default_factory=NoSandbox)
     workspaces: Workspaces = field(init=False)
     runner: ProcessRunner = field(init=False)
+    earlier: list[Workspaces] = field(default_factory=list[Workspaces])
+    """Those of the workers before."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +50,7 @@ class Host:
 
     def restart(self) -> None:
         """A new worker on the same data directory."""
+        self.earlier += [self.workspaces] if hasattr(self, "workspaces") else []
         self.runner = ProcessRunner(self.folder / "runs", disk_floor_bytes=0)
         self.workspaces = Workspaces(
             self.folder,
@@ -59,6 +62,11 @@ class Host:
             run=self.run,
             huge_bytes=self.huge_bytes,
         )
+
+    async def close(self) -> None:
+        """End what stands ready for git."""
+        for each in (*self.earlier, self.workspaces):
+            await each.close()
 
     @property
     def tree(self) -> Path:

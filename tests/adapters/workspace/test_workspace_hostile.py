@@ -20,7 +20,6 @@ from longshift.adapters.workspace.git import GitCall, GitResult, run_git
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.contracts.errors import BadInput, WorkspaceFailed
 from longshift.contracts.workspace import Workspace
-from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.workspace.conftest import Git
 from tests.adapters.workspace.hosts import FailingStore, Host, task
 from tests.adapters.workspace.traps import (
@@ -37,23 +36,13 @@ RACE_SECONDS = 5.0
 SOON_SECONDS = 60.0
 
 
-@pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
-    return sandbox_named(request.param, tmp_path / "hidden")
-
-
 @pytest.fixture
 def outside(tmp_path: Path) -> Outside:
     return Outside(tmp_path / "outside")
 
 
-@pytest.fixture
-def host(tmp_path: Path, store: FailingStore, sandbox: Sandbox) -> Host:
-    return Host(tmp_path / "a", "a", store, sandbox=sandbox)
-
-
 def recorded(folder: Path) -> bytes:
-    """Every object of the shadow repositories of a host."""
+    """Every object of the shadow repositories of a a."""
     command = ["git", "cat-file", "--batch", "--batch-all-objects"]
     shadows = sorted((folder / "workspaces").glob("*/shadow.git"))
     return b"".join(subprocess.run(command, cwd=each, capture_output=True, check=True).stdout for each in shadows)
@@ -72,20 +61,20 @@ async def every_operation(host: Host, workspace: Workspace, step: int) -> str:
 
 
 async def test_nothing_that_is_planted_is_run_read_or_followed(
-    host: Host, outside: Outside, tmp_path: Path, repository: Path, store: FailingStore, sandbox: Sandbox
+    a: Host, outside: Outside, tmp_path: Path, repository: Path, store: FailingStore, sandbox: Sandbox
 ) -> None:
     spec = task(workspace={"git": str(repository)}, protected=["src/**"])
-    workspace = await host.prepare(spec, 1)
-    plant_in_repository(host.tree, outside)
-    plant_in_tree(host.tree, outside)
-    (host.tree / "src" / "app.py").write_text("changed\n")
-    said = await every_operation(host, workspace, 1)
+    workspace = await a.prepare(spec, 1)
+    plant_in_repository(a.tree, outside)
+    plant_in_tree(a.tree, outside)
+    (a.tree / "src" / "app.py").write_text("changed\n")
+    said = await every_operation(a, workspace, 1)
     for number, how in enumerate(SWAPS, start=2):
-        swap_repository(host.tree, outside, how)
-        (host.tree / "src" / f"{how}.py").write_text("changed\n")
-        said += await every_operation(host, workspace, number)
-    await host.workspaces.roll_back(workspace, "t-1", 6, 0)
-    await host.workspaces.release(workspace)
+        swap_repository(a.tree, outside, how)
+        (a.tree / "src" / f"{how}.py").write_text("changed\n")
+        said += await every_operation(a, workspace, number)
+    await a.workspaces.roll_back(workspace, "t-1", 6, 0)
+    await a.workspaces.release(workspace)
     other = Host(tmp_path / "b", "b", store, sandbox=sandbox)
     again = await other.prepare(spec, 2)
     said += await every_operation(other, again, 7)
@@ -93,7 +82,7 @@ async def test_nothing_that_is_planted_is_run_read_or_followed(
     assert [] == outside.was_run
     assert outside.is_unchanged
     assert CANARY not in said
-    for folder in (host.folder, other.folder):
+    for folder in (a.folder, other.folder):
         assert CANARY.encode() not in recorded(folder)
     assert CANARY not in "".join(path.read_text(errors="replace") for path in (tmp_path / "a").rglob("*.json"))
 
@@ -106,29 +95,26 @@ async def test_the_traps_snap_where_git_is_run_as_anybody_would(
             await run_git(GitCall(("status", "--porcelain"), call.cwd, {"PATH": os.environ["PATH"], "HOME": "/"}))
         return await run_git(call)
 
-    host = Host(tmp_path / "a", "a", store, run=naive)
-    workspace = await host.prepare(task(workspace={"git": str(repository)}), 1)
-    plant_in_repository(host.tree, outside)
+    a = Host(tmp_path / "a", "a", store, run=naive)
+    workspace = await a.prepare(task(workspace={"git": str(repository)}), 1)
+    plant_in_repository(a.tree, outside)
     with suppress(WorkspaceFailed):
-        await host.workspaces.checkpoint(workspace, 1)
+        await a.workspaces.checkpoint(workspace, 1)
     assert "fsmonitor" in outside.was_run
     assert not outside.is_unchanged
 
 
 @pytest.mark.parametrize("name", [".gitignore", "src/.gitignore", ".gitattributes", "src/.git/HEAD"])
-async def test_a_pipe_where_git_expects_a_file_does_not_hold_a_checkpoint(
-    host: Host, repository: Path, name: str
-) -> None:
-    workspace = await host.prepare(task(workspace={"git": str(repository)}), 1)
-    path = host.tree / name
+async def test_a_pipe_where_git_expects_a_file_does_not_hold_a_checkpoint(a: Host, repository: Path, name: str) -> None:
+    workspace = await a.prepare(task(workspace={"git": str(repository)}), 1)
+    path = a.tree / name
     path.unlink(missing_ok=True)
     path.parent.mkdir(exist_ok=True)
     os.mkfifo(path)
-    host.edit(new="new")
+    a.edit(new="new")
     async with asyncio.timeout(SOON_SECONDS):
-        digest = await host.workspaces.checkpoint(workspace, 1)
+        digest = await a.workspaces.checkpoint(workspace, 1)
     assert "new" in digest.changed_files
-    await host.workspaces.close()
 
 
 def dig(tree: Path, levels: int) -> None:
@@ -143,21 +129,20 @@ def dig(tree: Path, levels: int) -> None:
     os.close(folder)
 
 
-async def test_a_tree_that_is_absurd_does_not_stop_a_checkpoint(host: Host, repository: Path) -> None:
-    workspace = await host.prepare(task(workspace={"git": str(repository)}), 1)
-    await asyncio.to_thread(dig, host.tree, 2_500)
-    (host.tree / ("n" * 255)).write_text("long name")
-    (host.tree / "locked").mkdir(mode=0)
-    digest = await host.workspaces.checkpoint(workspace, 1)
+async def test_a_tree_that_is_absurd_does_not_stop_a_checkpoint(a: Host, repository: Path) -> None:
+    workspace = await a.prepare(task(workspace={"git": str(repository)}), 1)
+    await asyncio.to_thread(dig, a.tree, 2_500)
+    (a.tree / ("n" * 255)).write_text("long name")
+    (a.tree / "locked").mkdir(mode=0)
+    digest = await a.workspaces.checkpoint(workspace, 1)
     assert "n" * 255 in digest.changed_files
-    await host.workspaces.restore(workspace, workspace.base_tree)
-    await host.workspaces.close()
-    assert await asyncio.to_thread(removed, host.tree)
-    assert not host.tree.exists()
+    await a.workspaces.restore(workspace, workspace.base_tree)
+    assert await asyncio.to_thread(removed, a.tree)
+    assert not a.tree.exists()
 
 
 async def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(
-    host: Host, outside: Outside, repository: Path, sandbox: Sandbox, git: Git
+    a: Host, outside: Outside, repository: Path, sandbox: Sandbox, git: Git
 ) -> None:
     if sandbox.name == NoSandbox.name:
         pytest.skip("without a sandbox git itself can be raced")
@@ -165,23 +150,22 @@ async def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(
     (repository / "d" / "f.txt").write_text("inside\n")
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--message", "d")
-    workspace = await host.prepare(task(workspace={"git": str(repository)}), 1)
+    workspace = await a.prepare(task(workspace={"git": str(repository)}), 1)
     flipper = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", FLIPPER, str(host.tree), str(outside.repository))
+        *(sys.executable, "-c", FLIPPER, str(a.tree), str(outside.repository))
     )
     deadline, step = time.monotonic() + RACE_SECONDS, 0
     while time.monotonic() < deadline or step < 3:
         step += 1
-        (host.tree / "other.txt").write_text(str(step))
+        (a.tree / "other.txt").write_text(str(step))
         with suppress(WorkspaceFailed):
-            await host.workspaces.checkpoint(workspace, step)
+            await a.workspaces.checkpoint(workspace, step)
         with suppress(WorkspaceFailed):
-            await host.workspaces.restore(workspace, workspace.base_tree)
+            await a.workspaces.restore(workspace, workspace.base_tree)
     flipper.kill()
     await flipper.wait()
-    await host.workspaces.close()
     assert outside.is_unchanged
-    assert CANARY.encode() not in recorded(host.folder)
+    assert CANARY.encode() not in recorded(a.folder)
 
 
 def test_paths_through_links_are_taken_for_removed(tmp_path: Path, outside: Outside) -> None:

@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.secrets import SecretBook, SecretDefinition
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.leftovers import refuse_leftovers
@@ -17,6 +17,7 @@ from longshift.adapters.workspace.published import refuse_secrets
 from longshift.contracts.errors import BadInput, WorkspaceFailed
 from longshift.contracts.task import TaskSpec
 from longshift.telemetry import Redactor
+from tests.sandboxing import best_sandbox
 
 CANARY = 'canary-9f8e7d6c5b4a-"quoted" value'
 Git = Callable[..., str]
@@ -35,12 +36,25 @@ def place(tmp_path: Path) -> Path:
     return file
 
 
-def made(data_dir: Path, place: Path, *tenants: str) -> Workspaces:
-    """A host that knows the secret."""
-    redactor = Redactor(lambda: [CANARY])
-    runner = ProcessRunner(data_dir / "runs", disk_floor_bytes=0, clean=redactor.known)
-    book = SecretBook({"TOKEN": SecretDefinition(file=str(place), tenants=tenants)})
-    return Workspaces(data_dir, runner, NoSandbox(), "host-1", "queue", secrets=book, clean=redactor.known)
+Made = Callable[..., Workspaces]
+
+
+@pytest_asyncio.fixture
+async def made(data_dir: Path, place: Path) -> AsyncGenerator[Made]:
+    """Makes a worker of the host that knows the secret; `tenants` may use it."""
+    workers: list[Workspaces] = []
+
+    def make(*tenants: str) -> Workspaces:
+        redactor = Redactor(lambda: [CANARY])
+        runner = ProcessRunner(data_dir / "runs", disk_floor_bytes=0, clean=redactor.known)
+        book = SecretBook({"TOKEN": SecretDefinition(file=str(place), tenants=tenants)})
+        sandbox = best_sandbox(data_dir)
+        workers.append(Workspaces(data_dir, runner, sandbox, "host-1", "queue", secrets=book, clean=redactor.known))
+        return workers[-1]
+
+    yield make
+    for each in workers:
+        await each.close()
 
 
 def holding(folder: Path, value: str = CANARY) -> list[str]:
@@ -49,9 +63,9 @@ def holding(folder: Path, value: str = CANARY) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in files if value.encode() in path.read_bytes())
 
 
-async def test_setup_finds_the_secret_and_nothing_of_it_stays(data_dir: Path, place: Path) -> None:
+async def test_setup_finds_the_secret_and_nothing_of_it_stays(made: Made, data_dir: Path) -> None:
     commands = ('test "$TOKEN" = \'canary-9f8e7d6c5b4a-"quoted" value\'', 'echo "$TOKEN"; echo "$TOKEN" | base64 >&2')
-    workspaces = made(data_dir, place, "default")
+    workspaces = made("default")
     workspace = await workspaces.prepare(task(*commands), 1)
     assert [] == holding(data_dir)
     assert [] == holding(data_dir, base64.b64encode(CANARY.encode()).decode()[:40])
@@ -59,10 +73,10 @@ async def test_setup_finds_the_secret_and_nothing_of_it_stays(data_dir: Path, pl
     assert {} == after.secret_env
 
 
-async def test_the_words_of_a_setup_that_fails_are_clean(data_dir: Path, place: Path) -> None:
+async def test_the_words_of_a_setup_that_fails_are_clean(made: Made, data_dir: Path) -> None:
     command = 'echo "it is $TOKEN"; printf %s "$TOKEN" | base64 -w0; exit 7'
     with pytest.raises(WorkspaceFailed, match="exit code 7") as failed:
-        await made(data_dir, place, "default").prepare(task(command), 1)
+        await made("default").prepare(task(command), 1)
     assert "it is [redacted]" in str(failed.value)
     assert base64.b64encode(CANARY.encode()).decode()[:20] not in str(failed.value)
     assert [] == holding(data_dir)
@@ -84,27 +98,29 @@ async def test_the_words_of_a_setup_that_fails_are_clean(data_dir: Path, place: 
         ('printf %s "$TOKEN" > plain; chmod 400 plain', "tree/plain"),
     ],
 )
-async def test_what_a_setup_leaves_is_found(data_dir: Path, place: Path, command: str, file: str) -> None:
-    workspaces = made(data_dir, place, "default")
+async def test_what_a_setup_leaves_is_found(made: Made, data_dir: Path, command: str, file: str) -> None:
+    workspaces = made("default")
     for _ in range(2):  # the next attempt runs no command again, and comes to the same end
         with pytest.raises(WorkspaceFailed, match=f"the setup left secret TOKEN in {file}: an agent must not find it"):
             await workspaces.prepare(task(command), 1)
 
 
-async def test_another_tenants_secret_is_refused_on_the_host_too(data_dir: Path, place: Path) -> None:
+async def test_another_tenants_secret_is_refused_on_the_host_too(made: Made, data_dir: Path) -> None:
     with pytest.raises(BadInput, match="setup_secrets: no secret 'TOKEN' for tenant 'default'"):
-        await made(data_dir, place, "others").prepare(task("touch ran"), 1)
+        await made("others").prepare(task("touch ran"), 1)
     assert not (data_dir / "workspaces/t-1/tree/ran").exists()
 
 
-async def test_a_worker_that_died_looks_the_secret_up_again(data_dir: Path, place: Path) -> None:
-    os.mkfifo(data_dir / "gate")
-    commands = (f"cat {data_dir}/gate", 'test -n "$TOKEN" && touch had-it')
-    first = asyncio.create_task(made(data_dir, place, "default").prepare(task(*commands), 1))
-    gate = await asyncio.to_thread((data_dir / "gate").open, "w")
+async def test_a_worker_that_died_looks_the_secret_up_again(made: Made, data_dir: Path) -> None:
+    place_of_gate = data_dir / "workspaces/t-1/tree/gate"
+    commands = ("mkfifo gate; cat gate; rm gate", 'test -n "$TOKEN" && touch had-it')
+    first = asyncio.create_task(made("default").prepare(task(*commands), 1))
+    while not place_of_gate.exists():  # noqa: ASYNC110  # the command makes it
+        await asyncio.sleep(0.01)
+    gate = await asyncio.to_thread(place_of_gate.open, "w")
     first.cancel()
     await asyncio.wait({first})
-    second = asyncio.create_task(made(data_dir, place, "default").prepare(task(*commands), 1))
+    second = asyncio.create_task(made("default").prepare(task(*commands), 1))
     await asyncio.to_thread(gate.close)
     workspace = await second
     assert (Path(workspace.root) / "had-it").exists()

@@ -3,13 +3,16 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace.delivery import export_text
 from longshift.adapters.workspace.git import GitCall, GitResult, run_git
+from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.contracts.errors import DiskFull, WorkspaceFailed
 
@@ -25,9 +28,11 @@ def tree(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def shadow(tree: Path) -> Shadow:
-    return Shadow(tree.parent / "shadow.git", tree, huge_bytes=10_000)
+@pytest_asyncio.fixture
+async def shadow(tree: Path, sandbox: Sandbox) -> AsyncGenerator[Shadow]:
+    places = GitPlaces(sandbox)
+    yield Shadow(tree.parent / "shadow.git", tree, run=places.inside(tree.parent), huge_bytes=10_000)
+    await places.close_all()
 
 
 async def begun(shadow: Shadow) -> str:

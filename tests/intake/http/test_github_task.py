@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from longshift.contracts.task import TaskSpec
 from longshift.intake.http.github_events import Payload, Rules, Skipped, read
-from longshift.intake.http.github_task import FRAME_TAGS, IssueTask, Words, clone_url, instructions, title_of
+from longshift.intake.http.github_task import IssueTask, Words, clone_url, instructions, title_of
+from longshift.policy.untrusted import FRAME_TAGS
 from longshift.taskfile import parse_task
 
 API = "https://api.github.com"
 RULES = Rules(("acme/tool",), "longshift", "/longshift")
+
 TAG = re.compile(rf"<\s*/?\s*({'|'.join(FRAME_TAGS)})\b", re.IGNORECASE)
 
 PIECES = [*"<>/ \n\"'-_=&;abc", "untrusted-text", "</untrusted-text>", "\u200b", "＜", "task", "plan"]

@@ -1,0 +1,1 @@
+"""Bad input to every face that listens, byte by byte."""
