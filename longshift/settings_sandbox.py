@@ -24,6 +24,11 @@ class SandboxSettings(BaseSettings):
     sandbox_tmp_bytes: int = Field(default=512 * 1024 * 1024, ge=4_096)
     """The size of `/tmp` for what has none in its workspace."""
 
+    container_program: Literal["docker", "podman"] = "docker"
+    """Runs the containers of the backend `container`."""
+    container_image: str = ""
+    """What they are made from: an image with bash, git and python3, best named by its digest."""
+
     @field_validator("sandbox_readable", "sandbox_path", mode="before")
     @classmethod
     def _paths(cls, value: Any) -> Any:

@@ -7,7 +7,6 @@ it is in `system_root`, what an operator may add in `readable`. Limits on memory
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -149,8 +148,10 @@ class Bubblewrap:
 
         It must not have it either: what lies in a workspace may have been swapped for a link that leads out.
         """
-        writable = _outermost((command.workspace_root, command.home, *command.writable_paths), ())
-        wanted = _outermost((*self.options.readable, *command.readable_paths), (*writable, *system_root.shown()))
+        writable = readable.outermost((command.workspace_root, command.home, *command.writable_paths), ())
+        wanted = readable.outermost(
+            (*self.options.readable, *command.readable_paths), (*writable, *system_root.shown())
+        )
         for path in (*writable, *wanted):
             if not os.path.exists(path):
                 raise HostError(f"sandbox: {path} is to be seen by a command and does not exist")
@@ -188,12 +189,3 @@ def _pins(command: SandboxCommand, binds: _Binds) -> tuple[str, ...]:
 def _pin(path: str) -> str:
     parts = PurePosixPath(path).parts
     return f"/tmp/{parts[2]}" if parts[:2] == ("/", "tmp") and len(parts) > 2 else ""
-
-
-def _outermost(paths: Iterable[str], around: Sequence[str]) -> tuple[str, ...]:
-    """Those of these absolute paths that lie neither in another one nor in one of `around`."""
-    found: list[str] = []
-    for path in sorted({os.path.normpath(each) for each in paths}, key=len):
-        if not any(readable.is_within(path, other) for other in (*around, *found)):
-            found.append(path)
-    return tuple(found)

@@ -1,7 +1,7 @@
 """Which paths of the host a sandbox may show besides the system's: never what holds secrets, nor what leads there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +43,15 @@ _OF_A_USER: Final = (
 def is_within(path: str, other: str) -> bool:
     """Whether `path` is `other` or lies in it; both are absolute."""
     return path == other or path.startswith(other.rstrip("/") + "/")
+
+
+def outermost(paths: Iterable[str], around: Sequence[str]) -> tuple[str, ...]:
+    """Those of these absolute paths that lie neither in another one nor in one of `around`."""
+    found: list[str] = []
+    for path in sorted({os.path.normpath(each) for each in paths}, key=len):
+        if not any(is_within(path, other) for other in (*around, *found)):
+            found.append(path)
+    return tuple(found)
 
 
 def refuse_secret(path: str, hidden: Sequence[Path]) -> None:
