@@ -66,6 +66,7 @@ async def test_each_phase_reaches_what_its_profile_allows_and_the_report_says_so
         "setup_network": "packages",
         "network": "docs",
         "checks": checks,
+        "autonomy": "full",  # otherwise a person is asked first about a program that reaches the network
     }
     async with rig(tmp_path / "data", player) as running:
         handle = await running.submit("reaching", **fields)
