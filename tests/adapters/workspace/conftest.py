@@ -9,9 +9,9 @@ import pytest
 from obstore.store import MemoryStore
 
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.workspace import Workspaces
 from tests.adapters.workspace.hosts import FailingStore, Host
+from tests.sandboxing import best_sandbox
 
 Git = Callable[..., str]
 
@@ -75,7 +75,7 @@ def runner(data_dir: Path) -> ProcessRunner:
 
 @pytest.fixture
 def workspaces(data_dir: Path, runner: ProcessRunner) -> Workspaces:
-    return Workspaces(data_dir, runner, NoSandbox(), "host-1", "longshift-host-host-1", quick_calls=True)
+    return Workspaces(data_dir, runner, best_sandbox(data_dir), "host-1", "longshift-host-host-1", quick_calls=True)
 
 
 @pytest.fixture

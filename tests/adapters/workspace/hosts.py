@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
 from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
@@ -18,6 +17,7 @@ from longshift.contracts.checkpoints import CheckpointRecord
 from longshift.contracts.errors import StoreUnavailable
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Restoration, Workspace
+from tests.sandboxing import best_sandbox
 
 TASK_ID = "t-1"
 
@@ -50,7 +50,7 @@ class Host:
         self.workspaces = Workspaces(
             self.folder,
             self.runner,
-            NoSandbox(),
+            best_sandbox(self.folder),
             self.name,
             f"longshift-host-{self.name}",
             archive=CheckpointArchive(self.store, part_bytes=self.part_bytes),
