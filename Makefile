@@ -19,7 +19,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue bench-stuck lock clean help
+.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue bench-stuck bench-sandbox lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -62,6 +62,9 @@ bench-queue: setup ## what the queue costs; QUEUED=1000 for a short run
 
 bench-stuck: setup ## how well loops are told from work
 	@$(BIN)/python -m bench.stuck $(ARGS)
+
+bench-sandbox: setup ## what the sandbox and the supervisor cost, and the attacks that are stopped
+	@$(BIN)/python -m bench.sandbox $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate --quiet

@@ -71,6 +71,8 @@ class WorkerProcess:
             "LONGSHIFT_DATA_DIR": str(data_dir),
             "TEMPORAL_ADDRESS": address,
             "LONGSHIFT_MODEL_API_KEY": "none",
+            # What is measured is the worker; what a sandbox costs, `bench.sandbox` says.
+            "LONGSHIFT_SANDBOX": "none",
             **extra,
         }
         self._process: subprocess.Popen[bytes] | None = None

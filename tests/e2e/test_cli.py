@@ -17,6 +17,7 @@ from longshift.adapters.codec import new_key_text
 from longshift.adapters.scripted_model import Script, ScriptedCall, ScriptedModel, Turn
 from tests.codec_server.conftest import values
 from tests.ports import free_port
+from tests.sandboxing import sandbox_variables
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -49,6 +50,7 @@ async def environment(tmp_path: Path) -> AsyncGenerator[Mapping[str, str]]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGSHIFT_", "TEMPORAL_"))}
         yield {
             **kept,
+            **sandbox_variables(),
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
             "LONGSHIFT_DATA_DIR": str(tmp_path / "data"),
             "LONGSHIFT_ENGINE_PORT": str(free_port()),

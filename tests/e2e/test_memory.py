@@ -15,6 +15,7 @@ import pytest_asyncio
 from longshift.adapters.scripted_model import RequestView, ScriptedCall, ScriptedModel, Turn
 from tests.e2e.test_cli import longshift, stop, up
 from tests.ports import free_port
+from tests.sandboxing import sandbox_variables
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -94,6 +95,7 @@ async def place(tmp_path: Path) -> AsyncGenerator[Place]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGSHIFT_", "TEMPORAL_"))}
         environment = {
             **kept,
+            **sandbox_variables(),
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
             "LONGSHIFT_DATA_DIR": str(tmp_path / "data"),
             "LONGSHIFT_ENGINE_PORT": str(free_port()),

@@ -57,8 +57,10 @@ class Planted:
     pid_namespace: str
 
 
-async def probe(sandbox: Sandbox, folder: Path) -> ProbeReport:
+async def probe(sandbox: Sandbox, folder: Path, *, secret: str = "") -> ProbeReport:
     """Attack from inside of the sandbox; `folder` is where workspaces are, or beside them.
+
+    `secret` is one that this process has in its environment; where none is given, a new one is planted elsewhere only.
 
     To be called where the event loop lives as long as the process: bubblewrap ends with the thread that starts it.
 
@@ -70,7 +72,7 @@ async def probe(sandbox: Sandbox, folder: Path) -> ProbeReport:
     except OSError as error:
         raise HostError(f"sandbox: {folder} cannot be written: {error.strerror}; free or mend it") from error
     try:
-        async with _planted(place) as planted:
+        async with _planted(place, secret or secrets.token_hex(16)) as planted:
             argv = (python, "-IS", "-c", program, json.dumps(asdict(planted)))
             code, said, complaint = await _attacked(sandbox, place, argv)
     finally:
@@ -124,8 +126,8 @@ async def _attacked(sandbox: Sandbox, place: Path, argv: tuple[str, ...]) -> tup
 
 
 @asynccontextmanager
-async def _planted(place: Path) -> AsyncGenerator[Planted]:
-    secret, name = secrets.token_hex(16), f"longshift-probe-{secrets.token_hex(8)}"
+async def _planted(place: Path, secret: str) -> AsyncGenerator[Planted]:
+    name = f"longshift-probe-{secrets.token_hex(8)}"
     outside = place / "outside"
     await asyncio.to_thread((outside / "secret").write_text, secret)
     victim = await asyncio.create_subprocess_exec(

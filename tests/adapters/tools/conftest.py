@@ -7,9 +7,9 @@ import pytest
 from tools_workshop import Workshop
 
 from longshift.adapters.process.runner import ProcessRunner
-from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.tools.ripgrep import find_ripgrep
 from longshift.adapters.tools.toolbox import Toolbox
+from tests.sandboxing import best_sandbox
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def new_workshop(tmp_path: Path) -> Callable[[], Workshop]:
         (tmp_path / "workspace").mkdir(exist_ok=True)
         (tmp_path / "runs" / "task-1").mkdir(parents=True, exist_ok=True)
         runner = ProcessRunner(tmp_path / "runs", disk_floor_bytes=0)
-        return Workshop(tmp_path, runner, Toolbox(runner, NoSandbox(), ripgrep=find_ripgrep()))
+        return Workshop(tmp_path, runner, Toolbox(runner, best_sandbox(tmp_path / "data"), ripgrep=find_ripgrep()))
 
     return make
 
