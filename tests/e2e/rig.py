@@ -47,6 +47,8 @@ class Rig:
     engine: EmbeddedEngine
     client: Client
     worker_key: str = KEY
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    """More of the worker's environment."""
     worker: subprocess.Popen[bytes] | None = None
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, subprocess.Popen[bytes]])
     """Further workers, each a host with a data directory of its own."""
@@ -64,7 +66,7 @@ class Rig:
 
     def start_worker(self, *roles: str) -> None:
         """Start a worker in a process group of its own."""
-        self.worker = self._started("worker", {}, *roles)
+        self.worker = self._started("worker", self.variables, *roles)
 
     def start_host(self, name: str, **variables: str) -> None:
         """Start a worker that is only a host, with its own files; hosts share engine and store."""
@@ -186,6 +188,7 @@ async def rig(
     worker_key: str = KEY,
     profile: str = "",
     roles: tuple[str, ...] = (),
+    variables: dict[str, str] | None = None,
     payload_keys: str = "",
     **model: object,
 ) -> AsyncGenerator[Rig]:
@@ -205,6 +208,7 @@ async def rig(
         try:
             client = await Client.connect(address.address, data_converter=data_converter(ring_of(payload_keys)))
             built = Rig(data_dir, scripted, engine, client, worker_key, payload_keys=payload_keys)
+            built.variables = variables or {}
             built.start_worker(*roles)
             yield built
         finally:

@@ -6,9 +6,10 @@ Run as `python bomb_program.py FOLDER BOMB SANDBOX [CONTROLLER=FOLDER…]`, as w
 import asyncio
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from bombs import BOMBS, NEIGHBOUR
@@ -23,28 +24,22 @@ from longshift.adapters.limits.watchdog import Watchdog
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.bubblewrap import Bubblewrap
 from longshift.adapters.sandbox.none import NoSandbox
-from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
+from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.tools.endings import ending
 
+BWRAP = shutil.which("bwrap") or ""
 TIMEOUT_SECONDS = {"output": 2.0, "spin": 2.0}
 DISK_BYTES = 1_000_000_000
 """Of the imagined disk that holds nothing but the workspaces: other work on this machine must not matter."""
 
 
-class Boxed(NoSandbox):
-    """A command in namespaces of its own, with the files of the host."""
-
-    name = "boxed"
-
-    def wrap(self, command: SandboxCommand) -> WrappedCommand:
-        wrapped = super().wrap(command)
-        box = "bwrap --unshare-all --die-with-parent --new-session --ro-bind / / --proc /proc --dev /dev --bind"
-        argv = (*box.split(), command.workspace_root, command.workspace_root, "--", *wrapped.argv)
-        return replace(wrapped, argv=argv)
-
-
-SANDBOXES: dict[str, Callable[[], Sandbox]] = {"none": NoSandbox, "boxed": Boxed}
+def sandbox_named(name: str, data_dir: Path) -> Sandbox:
+    """The backend itself, without its limits."""
+    if name == "none":
+        return NoSandbox()
+    return Bubblewrap(executable=BWRAP, folder=data_dir / "sandbox", hidden=(data_dir,))
 
 
 class Scene:
@@ -80,6 +75,7 @@ class Scene:
             limits=wrapped.limits,
             cgroups=wrapped.cgroups,
             group=wrapped.group,
+            guarded=wrapped.guarded,
             timeout_seconds=timeout_seconds,
             head_bytes=1_000_000,
             tail_bytes=100_000,
@@ -132,7 +128,7 @@ def main(arguments: Sequence[str]) -> None:
     folder, bomb, sandbox, *named = arguments
     hierarchies = Hierarchies(1, {name: Path(path) for name, _, path in (each.partition("=") for each in named)})
     groups = ControlGroups(hierarchies, SMALL, Path(folder), HOST) if named else None
-    sys.stdout.write(json.dumps(asyncio.run(scene(Path(folder), bomb, SANDBOXES[sandbox](), groups))))
+    sys.stdout.write(json.dumps(asyncio.run(scene(Path(folder), bomb, sandbox_named(sandbox, Path(folder)), groups))))
 
 
 if __name__ == "__main__":

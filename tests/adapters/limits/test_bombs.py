@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from typing import Any
 
 import pytest
 from limits_places import USER, as_user, first_hierarchies, groups_for, python_of
+
+from tests.sandboxing import why_not
 
 PROGRAM = str(Path(__file__).with_name("bomb_program.py"))
 PATIENCE_SECONDS = 150.0
@@ -37,13 +38,13 @@ ENFORCED = {
 }
 """Bomb and who enforces the limits → how the command ended, and what its output ends with, as patterns."""
 FAST = {
-    *((bomb, "cgroup", "root", "boxed") for bomb, _ in ENFORCED),
-    *((bomb, "rlimits", "user", "boxed") for bomb in ("forks", "memory", "open-files")),
+    *((bomb, "cgroup", "root", "bubblewrap") for bomb, _ in ENFORCED),
+    *((bomb, "rlimits", "user", "bubblewrap") for bomb in ("forks", "memory", "open-files")),
 }
 BOMB_NAMES = tuple(dict.fromkeys(bomb for bomb, _ in ENFORCED))
 CASES = [
     pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
-    for case in itertools.product(BOMB_NAMES, ("cgroup", "rlimits"), ("root", "user"), ("boxed", "none"))
+    for case in itertools.product(BOMB_NAMES, ("cgroup", "rlimits"), ("root", "user"), ("bubblewrap", "none"))
 ]
 
 
@@ -57,8 +58,8 @@ def folder_of(uid: int) -> Generator[Path]:
 
 def set_off(bomb: str, enforced_by: str, who: str, sandbox: str) -> dict[str, Any]:
     """What the program says became of it; skips where this machine cannot have it so."""
-    if sandbox == "boxed" and shutil.which("bwrap") is None:
-        pytest.skip("no bubblewrap")
+    if sandbox == "bubblewrap" and why_not():
+        pytest.skip(why_not())
     if who == "root" and os.getuid() != 0:
         pytest.skip("not root")
     uid = USER if who == "user" and os.getuid() == 0 else os.getuid()

@@ -38,7 +38,7 @@ def watchdog(
 ) -> Watchdog:
     disk = disk or DiskWatch(folder / "workspaces", limits.disk_bytes, 0, free=lambda _: PLENTY)
     running = RunningCommands(folder / "runs")
-    return Watchdog(runner, running, limits, None, disk, look_seconds=look_seconds, linger_seconds=0.2)
+    return Watchdog(runner, running, limits, None, disk, look_seconds=look_seconds, linger_seconds=30.0)
 
 
 async def ended(runner: ProcessRunner, key: str) -> Finished:
