@@ -15,6 +15,7 @@ import pytest
 
 from tests.attacks.clothes import found_in
 from tests.attacks.play import scripts
+from tests.containers import skip_without_engine
 
 ORDINARY = 1001
 """A user without any rights, and without an entry in the host's list of users."""
@@ -78,6 +79,13 @@ def test_without_a_sandbox_most_of_them_succeed(folder: Path) -> None:
 @pytest.mark.timeout(MOST_SECONDS + 30)
 def test_bubblewrap_stops_every_one(folder: Path) -> None:
     assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == played(folder, "bubblewrap")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(MOST_SECONDS + 30)
+def test_containers_stop_every_one(folder: Path) -> None:
+    skip_without_engine()
+    assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == played(folder, "container")
 
 
 @needs_bubblewrap

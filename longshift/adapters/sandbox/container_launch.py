@@ -1,9 +1,10 @@
 """On the host: has the engine run one container for one command, and hands the command's input and output over to it.
 
-Run as `python -IS container_launch.py`, with its request in the environment (`encoded`); stdlib only, one file, one
-thread. The container's first process is `container_keeper.py`, to which this one gives what to run and the descriptors
-of its own input and output over a unix socket: the engine sees neither the command nor its variables, and carries none
-of its output. The socket is also what holds the container: it ends when this process does, even by SIGKILL.
+Run as `python -IS container_launch.py MORE…`, with its request in the environment (`encoded`); what more there is goes
+to the end of the command's arguments, as with other sandboxes. Stdlib only, one file, one thread. The container's first
+process is `container_keeper.py`, to which this one gives what to run and the descriptors of its own input and output
+over a unix socket: the engine sees neither the command nor its variables, and carries none of its output. The socket is
+also what holds the container: it ends when this process does, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def handed_over(request: dict[str, Any], link: socket.socket) -> int:
     marks = {MARKER: os.environ[MARKER]} if MARKER in os.environ else {}
     body = json.dumps(
         {
-            "argv": request["argv"],
+            "argv": [*request["argv"], *sys.argv[1:]],
             "env": {**request["env"], **marks},
             "cwd": request["cwd"],
             "umask": umask,

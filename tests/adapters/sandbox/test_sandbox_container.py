@@ -20,9 +20,9 @@ from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedComm
 from longshift.contracts.errors import BadInput, HostError
 from tests.adapters.process.process_commands import record, until
 from tests.adapters.sandbox.test_sandbox_contract import SandboxContract, run
-from tests.containers import container, left_of, requires_container
+from tests.containers import container, left_of, skip_without_engine
 
-pytestmark = [requires_container(), pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.usefixtures("engine")]
 
 RECEIVES = """
 import os, socket
@@ -63,6 +63,12 @@ true
 """
 
 
+@pytest.fixture
+def engine() -> None:
+    """There is one."""
+    skip_without_engine()
+
+
 def finished(wrapped: WrappedCommand) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         wrapped.argv, env=wrapped.env, cwd=wrapped.cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -77,7 +83,7 @@ class TestContainer(SandboxContract):
     """What the contract says, and what containers add to it."""
 
     @pytest.fixture
-    def backend(self, tmp_path: Path) -> Container:
+    def backend(self, tmp_path: Path, engine: None) -> Container:
         return container(tmp_path / "data")
 
     @pytest.fixture

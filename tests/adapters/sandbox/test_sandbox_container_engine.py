@@ -197,6 +197,12 @@ class TestLaunch:
         done = self.run(backend, command, 'echo "$KEY in $PWD"; echo err >&2; exit 9')
         assert (9, f"hush in {command.cwd}\n", "err\n") == (done.returncode, done.stdout, done.stderr)
 
+    def test_an_argument_that_is_added_to_the_wrapped_line_is_the_commands(
+        self, backend: Container, command: SandboxCommand
+    ) -> None:
+        wrapped = backend.wrap(replace(command, argv=("printf", "%s")))
+        assert b"more" == subprocess.run((*wrapped.argv, "more"), env=wrapped.env, capture_output=True).stdout
+
     def test_the_limits_of_the_caller_are_named_to_the_engine(
         self, backend: Container, command: SandboxCommand, state: Path
     ) -> None:
