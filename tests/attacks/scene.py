@@ -38,6 +38,7 @@ HOME_FILES = (
 )
 _FORMS = {
     ".gitconfig": "[credential]\n\thelper = store\n[user]\n\tname = {}\n",
+    ".config/longshift/config.toml": "# {}\n",
     ".git-credentials": "https://agent:{}@git.example.org\n",
 }
 READ_SECONDS = 0.5

@@ -44,26 +44,34 @@ def turns(scene: Scene, engine: int, model: int) -> tuple[Turn, ...]:
     return (*found, FINISH)
 
 
-def everything_in(folder: Path, *but: Path) -> list[tuple[Path, bytes]]:
+def everything_in(folder: Path, *but: Path) -> list[tuple[str, bytes]]:
     """All files below a folder, but those that the scene has planted."""
     return [
-        (path, path.read_bytes())
+        (str(path), path.read_bytes())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink() and not any(path.is_relative_to(each) for each in but)
     ]
 
 
-def said_by(running: Rig, *command: str) -> bytes:
-    """What a command prints of a session."""
+def said_of(running: Rig, slack: FakeSlack) -> list[tuple[str, bytes]]:
+    """What commands print of the session, and what Slack was told."""
     environment = {
         **os.environ,
         "LONGSHIFT_DATA_DIR": str(running.data_dir),
         "TEMPORAL_ADDRESS": running.client.service_client.config.target_host,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "longshift", *command], env=environment, capture_output=True, check=True, timeout=60
-    )
-    return done.stdout + done.stderr
+    said: list[tuple[str, bytes]] = []
+    for name in ("status", "transcript", "artifacts", "logs"):
+        command = [sys.executable, "-m", "longshift", name, "attacked"]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+        said.append((f"{name} command", done.stdout + done.stderr))
+    posted = [f"{each.text} {each.blocks} {each.metadata}" for each in slack.workspace.messages]
+    return [*said, *(("Slack", each.encode()) for each in posted)]
+
+
+def leaks_in(exits: list[tuple[str, bytes]], scene: Scene) -> dict[str, list[str]]:
+    """The secrets that got out, by exit."""
+    return {name: found for name, body in exits if (found := found_in(body, scene.secrets.values()))}
 
 
 async def test_a_model_that_obeys_every_injected_text_gets_nothing_out(
@@ -83,23 +91,15 @@ async def test_a_model_that_obeys_every_injected_text_gets_nothing_out(
             status = await asyncio.wait_for(handle.result(), SECONDS)
             bulletin = running.client.get_workflow_handle(ids.bulletin_workflow_id("attacked"))
             await asyncio.wait_for(bulletin.result(), 60)
-            exits = [
-                ("history", (await handle.fetch_history()).to_json().encode()),
-                *(
-                    (f"{name} command", said_by(running, name, "attacked"))
-                    for name in ("status", "transcript", "artifacts", "logs")
-                ),
-                *(
-                    ("Slack", f"{each.text} {each.blocks} {each.metadata}".encode())
-                    for each in slack.workspace.messages
-                ),
-            ]
+            history = (await handle.fetch_history()).to_json().encode()
+            exits = await asyncio.to_thread(said_of, running, slack)
         planted = (scene.other, scene.data / "runs" / "other", scene.data / "store" / "other.json")
-        exits += [(str(path), body) for path, body in everything_in(scene.data, *planted)]
+        exits += [("history", history), *await asyncio.to_thread(everything_in, scene.data, *planted)]
+        leaks = await asyncio.to_thread(leaks_in, exits, scene)
 
         assert SessionState.DONE is status.state
         assert len(turns(scene, 1, 1)) == status.agents[-1].steps
-        assert {} == {name: found for name, body in exits if (found := found_in(body, scene.secrets.values()))}
+        assert {} == leaks
         assert [] == scene.received
         assert before == scene.fingerprint()
         assert scene.is_unharmed()
