@@ -198,3 +198,11 @@ def test_a_missing_bubblewrap_is_a_fault_with_its_remedies(
     assert ("fail", "bubblewrap (bwrap) is not on the PATH: no host starts") == (found["level"], found["detail"])
     assert "apt-get install bubblewrap" in found["remedy"]
     assert "LONGSHIFT_SANDBOX=none" in found["remedy"]
+
+
+def test_a_container_without_an_image_is_named_with_what_it_needs(
+    longshift: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "container")
+    found = finding(longshift("doctor", "--json").document, "sandbox")
+    assert ("fail", True) == (found["level"], '"container" needs container_image' in found["detail"])
