@@ -47,6 +47,12 @@ def make_sandbox(settings: Settings) -> Sandbox:
         tmp_bytes=settings.sandbox_tmp_bytes,
     )
     folder = settings.data_dir / "sandbox"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"{folder}: {error.strerror}; set LONGSHIFT_DATA_DIR to a directory that can be written"
+        ) from error
     bubblewrap = Bubblewrap(executable=executable, folder=folder, hidden=(settings.data_dir,), options=options)
     return Networked(bubblewrap, socket=PROXY_SOCKET)
 

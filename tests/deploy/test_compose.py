@@ -77,10 +77,12 @@ def test_every_host_has_a_name_and_a_volume_of_its_own() -> None:
 
 def test_secrets_go_to_whom_they_concern() -> None:
     seen = {name: SECRETS & set(each["environment"]) for name, each in OURS.items()}
+    shared = {"LONGSHIFT_PAYLOAD_KEYS"}
     posting = {"LONGSHIFT_SLACK_BOT_TOKEN", "LONGSHIFT_WEBHOOK_URL"}
-    assert {"LONGSHIFT_MODEL_API_KEY"} | posting == seen.pop("model")
-    assert SECRETS - {"LONGSHIFT_MODEL_API_KEY"} == seen.pop("intake")
-    assert set() == set().union(*seen.values())
+    calling = {"LONGSHIFT_MODEL_API_KEY", "LONGSHIFT_DELIVERY_TOKENS"}
+    assert shared | posting | calling == seen.pop("model")
+    assert SECRETS - calling == seen.pop("intake")
+    assert all(shared == each for each in seen.values())
 
 
 def test_no_secret_has_a_default() -> None:

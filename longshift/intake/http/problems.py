@@ -13,6 +13,7 @@ from temporalio.service import RPCStatusCode
 from longshift.contracts.errors import (
     BadInput,
     BrokerError,
+    DeliveryError,
     EngineError,
     HostError,
     KeyTaken,
@@ -46,6 +47,7 @@ STATUSES: tuple[tuple[type[LongshiftError], int], ...] = (
     (BrokerError, 503),
     (PeopleError, 503),
     (PayloadError, 503),
+    (DeliveryError, 503),
     (ProviderError, 503),
 )
 """The first that fits."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.workspace import Checks, Workspaces
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
-from tests.sandboxing import best_sandbox
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_running_check_is_re_attached_after_the_worker_died(
     with pytest.raises(asyncio.CancelledError):
         await first
     runner = ProcessRunner(data_dir / "runs", disk_floor_bytes=0)
-    again = Checks(Workspaces(data_dir, runner, best_sandbox(data_dir), "host-1", "q"), runner)
+    again = Checks(Workspaces(data_dir, runner, NoSandbox(), "host-1", "q"), runner)
     second = asyncio.create_task(again.run(spec, case.workspace, baseline={}, key_prefix="t-1/p"))
     await asyncio.to_thread(gate.write_text, "go\n")
     assert (await second).passed

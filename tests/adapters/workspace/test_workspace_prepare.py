@@ -9,12 +9,12 @@ import pytest
 
 from longshift.adapters.process.run_state import Finished, Running
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.delivery import export
 from longshift.adapters.workspace.folder import WorkspaceFolder
 from longshift.contracts.errors import BadInput, StaleGeneration, WorkspaceFailed
 from longshift.contracts.task import TaskSpec
-from tests.sandboxing import best_sandbox
 
 Git = Callable[..., str]
 
@@ -31,7 +31,7 @@ def folder_of(data_dir: Path) -> WorkspaceFolder:
 def restarted(data_dir: Path, host_id: str = "host-1") -> Workspaces:
     """The same host after its worker has died."""
     runner = ProcessRunner(data_dir / "runs", disk_floor_bytes=0)
-    return Workspaces(data_dir, runner, best_sandbox(data_dir), host_id, f"longshift-host-{host_id}")
+    return Workspaces(data_dir, runner, NoSandbox(), host_id, f"longshift-host-{host_id}")
 
 
 async def test_prepared_workspace_describes_itself(workspaces: Workspaces, repository: Path, data_dir: Path) -> None:
@@ -39,7 +39,7 @@ async def test_prepared_workspace_describes_itself(workspaces: Workspaces, repos
     setup = ("echo made > made.txt; echo $HOME > home.txt",)
     workspace = await workspaces.prepare(task(repository, setup=setup), 3, lines.append)
     folder = folder_of(data_dir)
-    assert ("t-1", "host-1", "longshift-host-host-1", str(folder.tree), 3, True, best_sandbox(data_dir).name) == (
+    assert ("t-1", "host-1", "longshift-host-host-1", str(folder.tree), 3, True, "none") == (
         workspace.workspace_id,
         workspace.host_id,
         workspace.host_queue,
