@@ -18,7 +18,7 @@ from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.sandbox.probe import ProbeReport, probe
 from longshift.adapters.sandbox.remedies import INSTALL, OTHERWISE
 from longshift.adapters.tools import find_ripgrep
-from longshift.contracts.errors import HostError
+from longshift.contracts.errors import BadInput, HostError
 from longshift.settings import Settings
 
 _STOPPED_BY = {"bubblewrap": "bubblewrap", "container": "the container engine"}
