@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ import pytest
 from tests.attacks.clothes import found_in
 from tests.attacks.play import scripts
 from tests.containers import skip_without_engine
+from tests.sandboxing import requires_bubblewrap
 
 ORDINARY = 1001
 """A user without any rights, and without an entry in the host's list of users."""
@@ -23,7 +23,6 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 """For a user who may not enter the folder of the environment's own interpreter."""
 PACKAGES = sysconfig.get_path("purelib")
 MOST_SECONDS = 400
-needs_bubblewrap = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def test_without_a_sandbox_most_of_them_succeed(folder: Path) -> None:
     assert len(count["reached"]) >= 90
 
 
-@needs_bubblewrap
+@requires_bubblewrap()
 @pytest.mark.slow
 @pytest.mark.timeout(MOST_SECONDS + 30)
 def test_bubblewrap_stops_every_one(folder: Path) -> None:
@@ -88,7 +87,7 @@ def test_containers_stop_every_one(folder: Path) -> None:
     assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == played(folder, "container")
 
 
-@needs_bubblewrap
+@requires_bubblewrap()
 @pytest.mark.slow
 @pytest.mark.timeout(MOST_SECONDS + 30)
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests are an ordinary user's already")

@@ -6,7 +6,6 @@ workspaces, all logs, Slack, the report and the command line.
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +21,13 @@ from tests.attacks.play import scripts
 from tests.attacks.scene import Scene, laid_out
 from tests.e2e.people_scene import CHANNELS, variables
 from tests.e2e.rig import Rig, rig
+from tests.sandboxing import requires_bubblewrap
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed"),
+    requires_bubblewrap(),
 ]
 
 FINISH = Turn(text="done", calls=(ScriptedCall(name="finish", input={"summary": "All is done."}),))
