@@ -53,6 +53,12 @@ BAD = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands do is counted outside of their workspaces, where no sandbox lets them write."""
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "none")
+
+
 def script(outside: Path) -> Script:
     """One command that leaves the task's id outside of its workspace, and the end."""
     mark = {"command": f'basename "$(dirname "$PWD")" >> {outside}'}

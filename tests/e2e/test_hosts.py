@@ -22,6 +22,12 @@ def turn(*calls: tuple[str, dict[str, Any]]) -> Turn:
     return Turn(text="next", calls=tuple(ScriptedCall(name=name, input=arguments) for name, arguments in calls))
 
 
+@pytest.fixture(autouse=True)
+def _no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands do is counted outside of their workspaces, where no sandbox lets them write."""
+    monkeypatch.setenv("LONGSHIFT_SANDBOX", "none")
+
+
 def script(outside: Path, seconds: int) -> Script:
     """Files of several kinds, a long command with an effect outside, a look at what is there, and the end."""
     make = "mkdir -p bin && printf '#!/bin/sh\\n' > bin/run && chmod +x bin/run && ln -s bin/run link && rm old.txt"
