@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from longshift.adapters.process.process_identity import ProcessIdentity
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 from longshift.contracts.errors import Poisoned
 
 SUSPECT_AFTER = 2

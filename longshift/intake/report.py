@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from longshift.adapters.process.process_identity import ProcessIdentity
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 from longshift.intake.standing import Standing
 
 log = structlog.get_logger("longshift.intake")

@@ -19,9 +19,7 @@ CEILINGS: dict[str, int] = {
     "workflows/agent.py": 340,
 }
 """Files that must not grow, with their ceiling."""
-LONGER_MODULES: dict[str, str] = {
-    "longshift/adapters/process/supervisor.py": "it starts isolated, with nothing of ours on its path: one file",
-}
+LONGER_MODULES: dict[str, str] = {}
 """Path → why it is one file beyond the limit."""
 LONGER_FUNCTIONS: dict[str, str] = {}
 """`path::name` → why it is one function beyond the limit."""

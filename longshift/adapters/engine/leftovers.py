@@ -10,7 +10,7 @@ from pathlib import Path
 
 from longshift.adapters.engine.command import is_server_of
 from longshift.adapters.process.process_identity import ProcessIdentity
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 from longshift.contracts.errors import EngineError
 
 log = logging.getLogger("longshift.engine")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from longshift.adapters.process.leash import on_leash
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 
 LOG_LIMIT_BYTES = 20_000_000
 LOG_KEPT_BYTES = 2_000_000

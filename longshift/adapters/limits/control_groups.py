@@ -17,7 +17,7 @@ from pathlib import Path
 from longshift.adapters.limits.hierarchies import PARENT, Hierarchies
 from longshift.adapters.limits.host_size import HostSize
 from longshift.adapters.limits.session_limits import SessionLimits
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 from longshift.contracts.errors import HostError
 
 PERIOD_MICROSECONDS = 100_000

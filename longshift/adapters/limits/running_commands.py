@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longshift.adapters.process.process_identity import ProcessIdentity
+from longshift.adapters.process.process_table import process_stat
 from longshift.adapters.process.run_tree import RunTree
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -111,14 +112,8 @@ def memory_bytes(processes: Iterable[ProcessRow], *, exactly: bool) -> int:
 
 
 def _row(pid: int) -> ProcessRow | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return ProcessRow(pid, int(fields[1]), int(fields[19]), int(fields[17]))
+    stat = process_stat(pid)
+    return None if stat is None else ProcessRow(pid, *stat)
 
 
 def _descendants(pid: int, below: Mapping[int, list[ProcessRow]]) -> list[ProcessRow]:

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from longshift.adapters.network import proxy
 from longshift.adapters.network.proxy import ProxyRules
 from longshift.adapters.network.request_log import records
 from longshift.adapters.process.command_spec import CommandSpec
+from longshift.adapters.process.isolated import isolated_command
 from longshift.adapters.process.run_state import Running
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.contracts import ids
@@ -29,13 +31,6 @@ LISTENS_SECONDS = 20.0
 """How long a proxy may take to listen."""
 LOOK_SECONDS = 0.02
 FOLDER = "network"
-_START = """\
-import sys
-sys.path.insert(0, sys.argv[1])
-from longshift.adapters.network import proxy
-proxy.main(*sys.argv[2:])
-"""
-_ROOT = str(Path(__file__).parents[3])
 
 
 class Egress:
@@ -166,7 +161,7 @@ def _socket_name(rules: ProxyRules) -> str:
 def _spec(rules: ProxyRules, path: Path) -> CommandSpec:
     python = os.path.realpath(sys.executable)
     return CommandSpec(
-        argv=(python, "-IS", "-c", _START, _ROOT, path.name, rules.to_json()),
+        argv=isolated_command(proxy.__name__, path.name, rules.to_json(), python=python),
         cwd=str(path.parent),
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         head_bytes=65_536,

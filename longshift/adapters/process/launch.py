@@ -3,32 +3,18 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 
 from longshift.adapters.process import supervisor
+from longshift.adapters.process.isolated import isolated_command
 from longshift.adapters.process.run_directory import RunDirectory
 
 ANSWER_TIMEOUT_SECONDS = 60.0
 
 
 def supervisor_command(python: str, run: RunDirectory) -> tuple[str, ...]:
-    """The command line of a supervisor: the compiled file where this interpreter's is there, which saves some ms."""
-    compiled = supervisor.__spec__.cached if supervisor.__spec__ is not None and python == sys.executable else None
-    program = compiled if compiled is not None and _is_compiled_from(compiled, supervisor.__file__) else None
-    return (python, "-IS", "-X", "utf8", program or supervisor.__file__, str(run.path))
-
-
-def _is_compiled_from(compiled: str, source: str) -> bool:
-    """Whether the compiled file is of this very source, by its head: magic, flags, modification time, size."""
-    try:
-        with open(compiled, "rb") as file:
-            head = file.read(16)
-    except OSError:
-        return False
-    about = os.stat(source)
-    stamp = b"".join((int(number) & 0xFFFFFFFF).to_bytes(4, "little") for number in (0, about.st_mtime, about.st_size))
-    return head[4:] == stamp
+    """The command line of a supervisor."""
+    return isolated_command(supervisor.__name__, str(run.path), python=python)
 
 
 def launch(python: str, run: RunDirectory, secret_env: Mapping[str, str] | None = None) -> str:

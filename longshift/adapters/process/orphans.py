@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 
 from longshift.adapters.process.process_identity import ProcessIdentity
-from longshift.adapters.process.supervisor import MARKER, descendants, process_stat
+from longshift.adapters.process.process_table import descendants, process_stat
+from longshift.adapters.process.supervisor import MARKER
 
 PATIENCE_SECONDS = 5.0
 

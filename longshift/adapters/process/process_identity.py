@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 
 FIRST_PAUSE_SECONDS = 0.002
 LONGEST_PAUSE_SECONDS = 0.1

@@ -16,6 +16,7 @@ from longshift.adapters.process import supervisor
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.orphans import kill_orphans
 from longshift.adapters.process.process_identity import ProcessIdentity
+from longshift.adapters.process.process_table import boot_id
 from longshift.adapters.process.run_state import Finished, Lost, NotStarted, Running, RunState
 
 LOG = "supervisor.log"
@@ -70,7 +71,7 @@ class RunDirectory:
         if start is None:
             # The end is renamed into place after the start, so look again: a short run may have had both by now.
             return self._ended() or NotStarted(is_claimed=(self.path / supervisor.SPEC).exists())
-        if start.boot_id == supervisor.boot_id() and self._is_supervised():
+        if start.boot_id == boot_id() and self._is_supervised():
             return Running(start.command.pid)
         return self._ended()
 
@@ -83,7 +84,7 @@ class RunDirectory:
         start = self.start_record()
         if state is not None or start is None:
             return state or NotStarted(is_claimed=True)
-        if start.boot_id != supervisor.boot_id():
+        if start.boot_id != boot_id():
             why = "the host was restarted while the command ran"
         else:
             alive = kill_orphans(start.command, start.nonce)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from longshift.adapters.process import supervisor
+from longshift.adapters.process.kept_output import HEAD, TAIL, TAIL_HEADER
 from longshift.adapters.process.run_state import RunOutput
 
 TAIL_TEXT = "output-tail.txt"
@@ -36,8 +36,8 @@ class OutputReader:
     def __init__(self, directory: Path, clean: Callable[[str], str] = str) -> None:
         """`clean` takes out what must not be shown, before anything is cut."""
         self._clean = clean
-        self.path = directory / supervisor.HEAD
-        self._ring_path = directory / supervisor.TAIL
+        self.path = directory / HEAD
+        self._ring_path = directory / TAIL
         self._tail_text_path = directory / TAIL_TEXT
 
     def total_bytes(self) -> int:
@@ -118,10 +118,10 @@ class OutputReader:
     def _ring_header(self) -> tuple[int, int]:
         try:
             with self._ring_path.open("rb") as file:
-                header = file.read(supervisor.TAIL_HEADER.size)
+                header = file.read(TAIL_HEADER.size)
         except FileNotFoundError:
             return 0, 0
-        return supervisor.TAIL_HEADER.unpack(header) if len(header) == supervisor.TAIL_HEADER.size else (0, 0)
+        return TAIL_HEADER.unpack(header) if len(header) == TAIL_HEADER.size else (0, 0)
 
     def _ring(self) -> bytes:
         """The ring in order. Read while the run goes on, its oldest part may be newer than it seems."""
@@ -129,7 +129,7 @@ class OutputReader:
         if written == 0:
             return b""
         try:
-            data = self._ring_path.read_bytes()[supervisor.TAIL_HEADER.size :]
+            data = self._ring_path.read_bytes()[TAIL_HEADER.size :]
         except FileNotFoundError:
             return b""
         return data[:written] if written <= size else data[written % size : size] + data[: written % size]

@@ -16,6 +16,7 @@ from longshift.adapters.process import supervisor
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.launch import launch
 from longshift.adapters.process.process_identity import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from longshift.adapters.process.process_table import boot_id
 from longshift.adapters.process.run_output import OutputReader
 from longshift.adapters.process.run_state import (
     Finished,
@@ -147,7 +148,7 @@ class ProcessRunner:
             return RunProgress(state.total_bytes, state.duration_seconds)
         start = run.start_record()
         running_seconds = 0.0
-        if start is not None and start.boot_id == supervisor.boot_id():
+        if start is not None and start.boot_id == boot_id():
             running_seconds = max(0.0, supervisor.now_seconds() - start.boot_seconds)
         return RunProgress(OutputReader(run.path).total_bytes(), running_seconds)
 

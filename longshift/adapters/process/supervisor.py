@@ -1,7 +1,7 @@
 """The process that outlives the worker: starts one command, follows it to its end, records how it ended.
 
-Run as `python -IS supervisor.py RUN_DIRECTORY`; stdlib only, one file, one thread. This file owns the format of a run
-directory, and the client imports names and `/proc` readers from here; claiming and judging belong to the client.
+Started by `isolated`, with the stdlib and two modules beside this one; one thread. This file owns the format of a run
+directory, and the client imports its names from here; claiming and judging belong to the client.
 It may be killed at any moment: `started.json` is on disk before the command passes the gate, so a directory without it
 has had no effect, and one with it is never started again. The lock is held for life and proves it, whoever has the pid.
 """
@@ -17,9 +17,10 @@ import os
 import resource
 import select
 import signal
-import struct
-import sys
 import time
+
+from longshift.adapters.process.kept_output import Output
+from longshift.adapters.process.process_table import boot_id, descendants, process_stat
 
 TYPE_CHECKING = False  # `typing` itself would be a tenth of the start-up time
 if TYPE_CHECKING:
@@ -38,12 +39,6 @@ EXIT_RESERVED = "exit.part"
 """Becomes `exit.json`: name as long, blocks reserved before the start, so that a full disk loses no exit code."""
 LOST = "lost.json"
 """Written by a client: the supervisor is gone and the outcome is unknown, for ever."""
-HEAD = "output.txt"
-"""Output from its beginning, up to the cap."""
-TAIL = "output.tail"
-"""`TAIL_HEADER`, then a ring with the last bytes beyond the cap."""
-TAIL_HEADER = struct.Struct("<QQ")
-"""Size of the ring; bytes written into it so far."""
 MARKER = "SUPERVISED_RUN"
 """Environment variable with the run's nonce: finds what a dead supervisor left behind."""
 
@@ -78,40 +73,6 @@ def now_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def boot_id() -> str:
-    """The kernel's id of the current boot."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-
-
-def process_stat(pid: int) -> tuple[int, int] | None:
-    """Parent pid and start time in clock ticks since boot; None for a process that is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return int(fields[1]), int(fields[19])
-
-
-def descendants(ancestor: int) -> list[int]:
-    """Pids of all living processes below `ancestor`."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        stat = process_stat(int(name)) if name.isdigit() else None
-        if stat is not None:
-            children.setdefault(stat[0], []).append(int(name))
-    found: list[int] = []
-    pending = [ancestor]
-    while pending:
-        below = children.get(pending.pop(), [])
-        found += below
-        pending += below
-    return found
-
-
 def sync_directory(path: str) -> None:
     """Make names created in a directory survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -119,76 +80,6 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class Output:
-    """Keeps the beginning of the output in a file and its end in a ring; never more memory than a chunk."""
-
-    def __init__(self, head_bytes: int, tail_bytes: int) -> None:
-        self.total_bytes = 0
-        self.io_errno = 0
-        self._room_bytes = head_bytes
-        self._head = os.open(HEAD, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._tail = os.open(TAIL, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._ring_bytes = self._reserve_ring(tail_bytes)
-        self._ring_total_bytes = 0
-
-    def keep(self, data: bytes) -> None:
-        """Append to the head while there is room, then to the ring; what can be kept nowhere is only counted."""
-        self.total_bytes += len(data)
-        if self._room_bytes > 0:
-            data = data[self._append(data[: self._room_bytes]) :]
-        if data and self._ring_bytes > 0:
-            self._write_ring(data)
-
-    def close(self) -> None:
-        """Put everything on disk, and give back the ring's space if it was not needed."""
-        for descriptor, written_bytes in ((self._head, self.total_bytes), (self._tail, self._ring_total_bytes)):
-            try:
-                if written_bytes > 0:
-                    os.fdatasync(descriptor)
-            except OSError as error:
-                self._fail(error)
-        if self._ring_total_bytes == 0:
-            with contextlib.suppress(OSError):  # its absence must not cost the exit code
-                os.unlink(TAIL)
-
-    def _append(self, data: bytes) -> int:
-        written = 0
-        try:
-            while written < len(data):
-                written += os.write(self._head, data[written:] if written else data)
-            self._room_bytes -= written
-        except OSError as error:
-            # Full disk, quota, size limit or a broken device: from here on the reserved ring keeps the end.
-            self._fail(error)
-            self._room_bytes = 0
-        return written
-
-    def _write_ring(self, data: bytes) -> None:
-        start = self._ring_total_bytes
-        self._ring_total_bytes += len(data)
-        kept = data[-self._ring_bytes :]
-        position = (start + len(data) - len(kept)) % self._ring_bytes
-        first = kept[: self._ring_bytes - position]
-        try:
-            os.pwrite(self._tail, first, TAIL_HEADER.size + position)
-            if len(first) < len(kept):
-                os.pwrite(self._tail, kept[len(first) :], TAIL_HEADER.size)
-            os.pwrite(self._tail, TAIL_HEADER.pack(self._ring_bytes, self._ring_total_bytes), 0)
-        except OSError as error:
-            self._fail(error)
-
-    def _reserve_ring(self, tail_bytes: int) -> int:
-        if tail_bytes > 0:
-            with contextlib.suppress(OSError):  # no space for it: then only the head is kept
-                os.posix_fallocate(self._tail, 0, TAIL_HEADER.size + tail_bytes)
-                os.pwrite(self._tail, TAIL_HEADER.pack(tail_bytes, 0), 0)
-                return tail_bytes
-        return 0
-
-    def _fail(self, error: OSError) -> None:
-        self.io_errno = self.io_errno or error.errno or errno.EIO
 
 
 class Supervision:
@@ -546,7 +437,3 @@ def main(run_directory: str) -> NoReturn:
             os.write(handshake, f"{name} {error}".encode(errors="replace"))
         raise
     os._exit(0)  # nothing is buffered; taking the interpreter down would only delay the release of the lock
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longshift.adapters.process.process_identity import ProcessIdentity
-from longshift.adapters.process.supervisor import process_stat
+from longshift.adapters.process.process_table import process_stat
 
 ADDRESS_FILE = "api.json"
 

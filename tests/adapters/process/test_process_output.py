@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from process_commands import program, record, shell, text_of, until
 
-from longshift.adapters.process import supervisor
+from longshift.adapters.process.kept_output import Output
 from longshift.adapters.process.run_output import OutputReader, harmless
 from longshift.adapters.process.run_state import Finished
 from longshift.adapters.process.runner import ProcessRunner
@@ -120,7 +120,7 @@ def write_output(folder: Path, chunks: list[bytes], head_bytes: int, tail_bytes:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        output = supervisor.Output(head_bytes, tail_bytes)
+        output = Output(head_bytes, tail_bytes)
         for chunk in chunks:
             output.keep(chunk)
         output.close()
