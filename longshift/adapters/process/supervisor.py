@@ -344,12 +344,12 @@ def supervise(handshake: int, umask: int, secrets: dict[str, str]) -> None:
     listen(supervision, wake_write)
     groups: list[str] = spec.get("cgroups", [])
     refusals = kernel_refusals(groups)
-    child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl)
+    started_seconds = now_seconds()
+    child, pipe, gate = fork_command(spec, (lock, handshake), umask, prctl, started_seconds)
     if secrets:
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # from here on nobody but root reads them out of this process's memory
         spec["env"] = {}
         secrets.clear()
-    started_seconds = now_seconds()
     # Only after the start is on record: a client that asks for an end and sees no start is then sure to be heard here.
     supervision.killed_reason = kill_request()
     if supervision.killed_reason is None:
@@ -389,7 +389,9 @@ def listen(supervision: Supervision, wake_write: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def fork_command(spec: dict[str, Any], private: tuple[int, ...], umask: int, prctl: Any) -> tuple[int, int, int]:
+def fork_command(
+    spec: dict[str, Any], private: tuple[int, ...], umask: int, prctl: Any, started_seconds: float
+) -> tuple[int, int, int]:
     """Fork the child up to the gate and put its start on record; gives its pid, its output and the gate."""
     nonce = os.urandom(16).hex()
     gate_read, gate = os.pipe()
@@ -410,7 +412,7 @@ def fork_command(spec: dict[str, Any], private: tuple[int, ...], umask: int, prc
             "supervisor_pid": supervisor,
             "supervisor_starttime": (process_stat(supervisor) or (0, 0))[1],
             "boot_id": boot_id(),
-            "boot_seconds": now_seconds(),
+            "boot_seconds": started_seconds,
             "nonce": nonce,
         }
     )
