@@ -1,10 +1,14 @@
 """`bash`, `bash_output` and `bash_kill`, on real processes."""
 
 import asyncio
+import contextlib
+import json
 import os
 import re
 import signal
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +21,9 @@ from longshift.adapters.tools.endings import ending
 from longshift.adapters.tools.ripgrep import find_ripgrep
 from longshift.adapters.tools.toolbox import Toolbox
 from longshift.contracts import ids
-from longshift.contracts.errors import DiskFull
-from longshift.contracts.tools import BashArguments, ToolStatus
+from longshift.contracts.errors import DiskFull, HostError
+from longshift.contracts.tools import BashArguments, GrepArguments, ToolStatus
+from tests.sandboxing import bubblewrap, requires_bubblewrap
 
 
 async def _until(path: Path) -> None:
@@ -74,6 +79,47 @@ async def test_a_signal_is_named(workshop: Workshop) -> None:
     # A sandbox says so by its own exit code.
     ended = r"\(no output\)\n\[(ended by SIGKILL|exit code 137 \(killed by SIGKILL.*)\]"
     assert re.fullmatch(ended, (await workshop.call("bash", command="kill -9 $$")).text)
+
+
+async def test_a_timeout_is_heard_by_the_command_before_it_is_killed(workshop: Workshop) -> None:
+    command = "trap 'echo heard; exit 3' TERM; while :; do sleep 0.05; done"
+    outcome = await workshop.call("bash", command=command, timeout_seconds=1)
+    assert outcome.text.endswith("heard\n[timed out after 1 s: the whole process group was killed]")
+
+
+@requires_bubblewrap()
+async def test_a_sandbox_that_cannot_be_entered_is_no_result_for_the_model(workshop: Workshop) -> None:
+    place = workshop.folder / "data"
+    gone = replace(bubblewrap(place), executable="/nonexistent/bwrap")
+    toolbox = Toolbox(workshop.runner, gone, ripgrep=find_ripgrep())
+    for name, arguments in (("bash", BashArguments(command="true")), ("grep", GrepArguments(pattern="x"))):
+        with pytest.raises(HostError, match="/nonexistent/bwrap"):
+            await toolbox.run(
+                name, arguments, workshop.context(1), patience_seconds=None, on_progress=workshop.progress.append
+            )
+
+
+@requires_bubblewrap()
+async def test_the_sandbox_dies_with_its_supervisor_and_the_outcome_is_unknown(workshop: Workshop) -> None:
+    seconds = f"600.{uuid.uuid4().int % 10**9:09}"
+    call = asyncio.create_task(workshop.call("bash", command=f"touch began; sleep {seconds}", index=1))
+    while not running(seconds):  # noqa: ASYNC110 - another process cannot set an event here
+        await asyncio.sleep(0.05)
+    started = next((workshop.folder / "runs").rglob("started.json"))
+    os.kill(json.loads(started.read_text())["supervisor_pid"], signal.SIGKILL)
+    outcome = await call
+    assert (ToolStatus.LOST, []) == (outcome.status, running(seconds))
+
+
+def running(argument: str) -> list[int]:
+    """Processes of the host that have this argument, whatever namespace they are in."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if words[:2] == [b"sleep", argument.encode()]:
+                found.append(int(entry.name))
+    return found
 
 
 @pytest.mark.parametrize("command", ["echo \x00", "echo a\x00b"])
