@@ -4,23 +4,22 @@ Whatever is not bound here does not exist for the command: the list is one of wh
 it is in `system_root`, what an operator may add in `readable`. Limits on memory and processes are not set here.
 """
 
-import asyncio
 import contextlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from longshift.adapters.sandbox import readable, system_root
 from longshift.adapters.sandbox.environment import DEFAULT_PATH, clean_environment
 from longshift.adapters.sandbox.port import SandboxCommand, WrappedCommand
+from longshift.adapters.sandbox.starting import why_not_entered
 from longshift.contracts.errors import BadInput, HostError
 
 PROXY_SOCKET: Final = "/run/longshift/proxy.sock"
 """Where a command finds the socket of its proxy."""
 ARGUMENTS_LIMIT: Final = 9_000
 """bubblewrap parses no more."""
-CHECK_SECONDS: Final = 30.0
 _CONFINED: Final = (
     "--unshare-all",
     "--unshare-user",
@@ -120,28 +119,7 @@ class Bubblewrap:
         """Why the sandbox of a command that failed cannot be entered; empty when the command itself has failed."""
         if not output.lstrip().startswith(("bwrap: ", f"cannot run '{self.executable}'", "cannot enter the working")):
             return ""
-        try:
-            wrapped = self.wrap(replace(command, argv=("/usr/bin/env", "true"), env={}))
-            process = await asyncio.create_subprocess_exec(
-                *wrapped.argv,
-                env=wrapped.env,
-                cwd=wrapped.cwd,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            return f"cannot run {self.executable}: {error.strerror}"
-        except HostError as error:
-            return str(error)
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                _, complaint = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return f"{self.executable} did not start a command within {CHECK_SECONDS:g} seconds"
-        return "" if process.returncode == 0 else complaint.decode(errors="replace").strip() or "it says nothing"
+        return await why_not_entered(self, command, program=self.executable, starter=self.executable)
 
     def _binds(self, command: SandboxCommand) -> _Binds:
         """Which paths are bound. One within another one that is bound for writing needs nothing of its own.

@@ -7,12 +7,11 @@ that it has started, and when its supervisor is killed; an engine's `exec` does 
 container and how it ends is in `container_launch.py` and `container_keeper.py`.
 """
 
-import asyncio
 import os
 import sys
 import uuid
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from longshift.adapters.sandbox.container_engine import ContainerEngine
 from longshift.adapters.sandbox.container_seccomp import seccomp_profile
 from longshift.adapters.sandbox.environment import DEFAULT_PATH, clean_environment
 from longshift.adapters.sandbox.port import SandboxCommand, WrappedCommand
+from longshift.adapters.sandbox.starting import why_not_entered
 from longshift.contracts.errors import BadInput, HostError
 
 INSIDE: Final = "/run/longshift"
@@ -33,7 +33,6 @@ HOST_NAME: Final = "sandbox"
 USER: Final = "agent"
 OOM_SCORE: Final = 900
 """The kernel takes the command first when memory runs out, not the worker."""
-CHECK_SECONDS: Final = 60.0
 _OF_THE_IMAGE: Final = frozenset(
     ("/", "/usr", "/usr/local", "/bin", "/sbin", "/lib", "/lib64", "/etc", os.path.normpath(sys.base_prefix))
 )
@@ -132,28 +131,7 @@ class Container:
         """Why the container of a command that failed cannot be started; empty when the command itself has failed."""
         if not output.lstrip().startswith((container_launch.COMPLAINT, f"cannot run '{self.python}'")):
             return ""
-        try:
-            wrapped = self.wrap(replace(command, argv=("/usr/bin/env", "true"), env={}))
-            process = await asyncio.create_subprocess_exec(
-                *wrapped.argv,
-                env=wrapped.env,
-                cwd=wrapped.cwd,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            return f"cannot run {self.python}: {error.strerror}"
-        except HostError as error:
-            return str(error)
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                _, complaint = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return f"{self.engine.program} did not start a command within {CHECK_SECONDS:g} seconds"
-        return "" if process.returncode == 0 else complaint.decode(errors="replace").strip() or "it says nothing"
+        return await why_not_entered(self, command, program=self.python, starter=self.engine.program)
 
     def _options(self, name: str, place: Path, command: SandboxCommand) -> Generator[str]:
         user, group = self._user()

@@ -21,6 +21,7 @@ from typing import Final
 from longshift.adapters.sandbox import attacks
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.sandbox.remedies import remedy
+from longshift.adapters.sandbox.starting import started
 from longshift.contracts.errors import HostError
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -105,14 +106,7 @@ async def _attacked(sandbox: Sandbox, place: Path, argv: tuple[str, ...]) -> tup
         )
     )
     try:
-        process = await asyncio.create_subprocess_exec(
-            *wrapped.argv,
-            cwd=wrapped.cwd,
-            env=wrapped.env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await started(wrapped)
     except OSError as error:
         raise HostError(f"sandbox: {wrapped.argv[0]} cannot be run: {error.strerror}") from error
     try:

@@ -14,6 +14,7 @@ from typing import Final
 
 from longshift.adapters.limits.direct import started_directly
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
+from longshift.adapters.sandbox.starting import started
 from longshift.adapters.tools.outcome import ToolRefused
 from longshift.adapters.tools.searched_place import SearchedPlace
 from longshift.contracts.errors import HostError
@@ -116,15 +117,7 @@ class Ripgrep:
             )
         )
         try:
-            process = await asyncio.create_subprocess_exec(
-                *started_directly(wrapped),
-                cwd=wrapped.cwd,
-                env=wrapped.env,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_STREAM_LIMIT_BYTES,
-            )
+            process = await started(wrapped, started_directly(wrapped), limit_bytes=_STREAM_LIMIT_BYTES)
         except OSError as error:
             raise HostError(f"cannot run {wrapped.argv[0]}: {error}") from error
         assert process.stdout is not None
