@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from longshift.adapters.sandbox.port import WrappedCommand
+
 DEFAULT_HEAD_BYTES = 64 * 1024 * 1024
 """Output up to this is kept whole."""
 DEFAULT_TAIL_BYTES = 1024 * 1024
@@ -49,6 +51,20 @@ class CommandSpec:
             raise ValueError(f"limits: this system has no RLIMIT_{unknown[0]}")
         if any(value < 0 for value in self.limits.values()):
             raise ValueError("limits must not be negative")
+
+    @classmethod
+    def of(cls, wrapped: WrappedCommand, **options: Any) -> "CommandSpec":
+        """What a sandbox has wrapped, as it says, with further fields of this class."""
+        return cls(
+            argv=wrapped.argv,
+            cwd=wrapped.cwd,
+            env=wrapped.env,
+            limits=wrapped.limits,
+            cgroups=wrapped.cgroups,
+            group=wrapped.group,
+            guarded=wrapped.guarded,
+            **options,
+        )
 
     def to_json(self) -> bytes:
         """The form in which it is claimed."""

@@ -71,14 +71,8 @@ async def _confined(arguments: BashArguments, context: ToolContext, egress: Egre
 
 
 def _spec(arguments: BashArguments, wrapped: WrappedCommand) -> CommandSpec:
-    return CommandSpec(
-        argv=wrapped.argv,
-        cwd=wrapped.cwd,
-        env=wrapped.env,
-        limits=wrapped.limits,
-        cgroups=wrapped.cgroups,
-        group=wrapped.group,
-        guarded=wrapped.guarded,
+    return CommandSpec.of(
+        wrapped,
         timeout_seconds=arguments.timeout_seconds,
         background=arguments.background,
     )

@@ -351,14 +351,8 @@ class Workspaces:
         folder.tmp.mkdir(exist_ok=True)  # a release before this one has made none
         confined = self._in_tree(folder, ("bash", "-c", command), env or {})
         wrapped = self._sandbox.wrap(replace(confined, proxy_socket=proxy_socket))
-        return CommandSpec(
-            argv=wrapped.argv,
-            cwd=wrapped.cwd,
-            env=wrapped.env,
-            limits=wrapped.limits,
-            cgroups=wrapped.cgroups,
-            group=wrapped.group,
-            guarded=wrapped.guarded,
+        return CommandSpec.of(
+            wrapped,
             timeout_seconds=timeout_seconds,
             background=background,
         )

@@ -68,14 +68,8 @@ class Scene:
                 group=session,
             )
         )
-        spec = CommandSpec(
-            argv=wrapped.argv,
-            cwd=wrapped.cwd,
-            env=wrapped.env,
-            limits=wrapped.limits,
-            cgroups=wrapped.cgroups,
-            group=wrapped.group,
-            guarded=wrapped.guarded,
+        spec = CommandSpec.of(
+            wrapped,
             timeout_seconds=timeout_seconds,
             head_bytes=1_000_000,
             tail_bytes=100_000,

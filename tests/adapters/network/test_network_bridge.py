@@ -49,9 +49,7 @@ class Place:
         )
         wrapped = self.sandbox.wrap(command)
         key = f"t-1/lead/{len(self.runner.keys('t-1/lead')):03d}"
-        await self.runner.start(
-            key, CommandSpec(argv=wrapped.argv, cwd=wrapped.cwd, env=wrapped.env, guarded=wrapped.guarded)
-        )
+        await self.runner.start(key, CommandSpec.of(wrapped))
         return key
 
     async def python(self, code: str, *, has_network: bool = True) -> tuple[Finished, str]:
