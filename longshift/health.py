@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from longshift.contracts.errors import BadInput
-from longshift.http_connections import HEAD_SECONDS, connections
+from longshift.http_connections import HEAD_SECONDS, http_server
 
 Facts = Callable[[], Mapping[str, bool]]
 """Whether a process is ready for work, and whether it is draining. Who asks need not say who it is, so no more is said:
@@ -51,20 +50,7 @@ def listener_on(address: str, setting: str) -> socket.socket:
 @asynccontextmanager
 async def served(app: ASGIApp, listener: socket.socket, *, head_seconds: float = HEAD_SECONDS) -> AsyncGenerator[str]:
     """Serve the application while the block runs; gives its base URL. Signals are left to whoever runs the process."""
-    config = uvicorn.Config(
-        app,
-        http=connections(head_seconds),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
+    server = http_server(app, most_connections=MAX_CONNECTIONS, head_seconds=head_seconds)
     await server.startup(sockets=[listener])
     ticking = asyncio.create_task(server.main_loop())
     host, port = listener.getsockname()[:2]

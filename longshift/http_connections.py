@@ -11,6 +11,8 @@ import asyncio
 from typing import Any
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 15.0
@@ -75,6 +77,26 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
-def connections(head_seconds: float = HEAD_SECONDS) -> type[Connection]:
-    """The protocol of a server that gives a head so long."""
-    return type("Connection", (Connection,), {"head_seconds": head_seconds})
+def http_server(
+    app: ASGIApp, *, most_connections: int, head_seconds: float = HEAD_SECONDS, **options: Any
+) -> uvicorn.Server:
+    """A server of an application that says nothing of itself; ready to be started, with no loop or signals of its own.
+
+    `options` are further ones of `uvicorn.Config`.
+    """
+    config = uvicorn.Config(
+        app,
+        http=type("Connection", (Connection,), {"head_seconds": head_seconds}),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=most_connections,
+        **options,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    return server

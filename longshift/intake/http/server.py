@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from longshift.contracts.errors import BadInput
-from longshift.http_connections import HEAD_SECONDS, connections
+from longshift.http_connections import HEAD_SECONDS, http_server
 from longshift.intake.http.address import ApiAddress, own_address, remove_address, write_address
 
 HOST = "127.0.0.1"
@@ -39,9 +38,14 @@ async def serve(
         BadInput: the address cannot be used.
     """
     listener = await asyncio.to_thread(_listener, address, setting)
-    server = _server(app, head_seconds)
-    config = server.config
-    server.lifespan = config.lifespan_class(config)
+    server = http_server(
+        app,
+        most_connections=MAX_CONNECTIONS,
+        head_seconds=head_seconds,
+        date_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=END_SECONDS,
+    )
     # uvicorn's own loop is left out: it takes over signals
     await server.startup(sockets=[listener])
     host, port = listener.getsockname()[:2]
@@ -57,25 +61,6 @@ async def serve(
         if close is not None:
             await close()
         await server.shutdown(sockets=[listener])
-
-
-def _server(app: Starlette, head_seconds: float) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app,
-        http=connections(head_seconds),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=END_SECONDS,
-        limit_concurrency=MAX_CONNECTIONS,
-    )
-    config.load()
-    return uvicorn.Server(config)
 
 
 def _listener(address: str | None, setting: str) -> socket.socket:
