@@ -16,25 +16,17 @@ from longshift.policy.reviews import EVIDENCE_CHARACTERS, EVIDENCE_LINES
 class Outgoing(StrEnum):
     """An action outside of the sandbox."""
 
-    ALLOWED_HOST = "allowed_host"
-    """A request to a host that the task's network profile allows."""
-    NEW_HOST = "new_host"
     PUSH = "push"
     """A new branch."""
     PUSH_SENSITIVE = "push_sensitive"
     """The same, with files that run with the repository's rights."""
     PULL_REQUEST = "pull_request"
-    POST = "post"
-    """Anything else that is written somewhere."""
 
 
 RISKS: dict[Outgoing, Risk] = {
-    Outgoing.ALLOWED_HOST: Risk.LOW,
-    Outgoing.NEW_HOST: Risk.HIGH,
     Outgoing.PUSH: Risk.MEDIUM,
     Outgoing.PUSH_SENSITIVE: Risk.HIGH,
     Outgoing.PULL_REQUEST: Risk.MEDIUM,
-    Outgoing.POST: Risk.HIGH,
 }
 _GRAVITY = (Risk.LOW, Risk.MEDIUM, Risk.UNKNOWN, Risk.HIGH)
 
@@ -52,11 +44,6 @@ _SENSITIVE = re.compile(
 def risk_of(action: str) -> Risk:
     """How risky an action is; one without a row is unknown."""
     return RISKS[Outgoing(action)] if action in set(Outgoing) else Risk.UNKNOWN
-
-
-def risk_of_host(is_allowed: bool) -> Risk:
-    """How risky a request to a host is; `is_allowed`: the task's network profile names it."""
-    return risk_of(Outgoing.ALLOWED_HOST if is_allowed else Outgoing.NEW_HOST)
 
 
 def sensitive(files: Iterable[str]) -> tuple[str, ...]:

@@ -32,7 +32,6 @@ def test_the_risk_of_a_delivery(plan: BranchPlan, risk: Risk) -> None:
 def test_every_action_has_a_row_and_others_are_unknown() -> None:
     assert set(outgoing.Outgoing) == set(outgoing.RISKS)
     assert Risk.UNKNOWN is outgoing.risk_of("launch_rocket")
-    assert (Risk.LOW, Risk.HIGH) == (outgoing.risk_of_host(True), outgoing.risk_of_host(False))
 
 
 @pytest.mark.parametrize(
