@@ -9,10 +9,9 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from longshift.adapters.delivery.remotes import Remote
+from longshift.adapters.github import github_client
 from longshift.contracts.delivery import PlannedPullRequest
 from longshift.contracts.errors import DeliveryRefused, DeliveryUnavailable
-
-ANSWER_SECONDS = 30.0
 
 
 def api_url(remote: Remote, known: str = "https://api.github.com") -> str:
@@ -49,16 +48,7 @@ class PullRequests:
     def __init__(self, remote: Remote, api: str) -> None:
         self._owner, self._name = owner_and_name(remote)
         self._token = remote.token
-        self._http = httpx.AsyncClient(
-            base_url=api.rstrip("/") + "/",
-            headers={
-                "accept": "application/vnd.github+json",
-                "authorization": f"Bearer {remote.token}",
-                "x-github-api-version": "2022-11-28",
-                "user-agent": "longshift",
-            },
-            timeout=ANSWER_SECONDS,
-        )
+        self._http = github_client(api, remote.token)
 
     async def __aenter__(self) -> "PullRequests":
         return self

@@ -12,13 +12,13 @@ from typing import Any, cast
 import httpx
 import structlog
 
+from longshift.adapters.github import github_client
 from longshift.contracts.errors import LongshiftError
 
 log = structlog.get_logger("longshift.github")
 
 PER_PAGE = 100
 MAX_PAGES = 1_000
-ANSWER_SECONDS = 30.0
 LONGEST_WAIT_SECONDS = 3_700.0
 """Limits are counted by the hour."""
 TRIES = 3
@@ -45,16 +45,7 @@ class GithubApi:
 
     def __init__(self, api_url: str, token: str, *, longest_wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         self._longest_wait_seconds = longest_wait_seconds
-        self._http = httpx.AsyncClient(
-            base_url=api_url.rstrip("/") + "/",
-            headers={
-                "accept": "application/vnd.github+json",
-                "authorization": f"Bearer {token}",
-                "x-github-api-version": "2022-11-28",
-                "user-agent": "longshift",
-            },
-            timeout=ANSWER_SECONDS,
-        )
+        self._http = github_client(api_url, token)
 
     async def close(self) -> None:
         """End the connections."""
