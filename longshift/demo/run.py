@@ -58,7 +58,7 @@ async def run_demo(settings: Settings, console: Console, *, stay: bool = False) 
     )
     console.print("fetching the package and its test suite …", style="dim")
     archive = await asyncio.to_thread(download, beside / "downloads")
-    settings, why = await _confined(settings, archive)
+    settings, why = await confined(settings, archive)
     async with (
         FakeSlack() as slack,
         _model(settings) as (profile, environment),
@@ -144,7 +144,7 @@ def _say_sandbox(console: Console, settings: Settings, why: str) -> None:
         console.print("sandbox   none: the commands of the model run unsandboxed", style="yellow")
 
 
-async def _confined(settings: Settings, archive: Path) -> tuple[Settings, str]:
+async def confined(settings: Settings, archive: Path) -> tuple[Settings, str]:
     """With the sandbox that the demo runs in, and why that is none where the settings name another one.
 
     Only the commands of the script, which are known, may run without one unasked.
