@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,13 +42,12 @@ from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.activities import ToolActivities
-from longshift.contracts.errors import LongshiftError
 from longshift.contracts.slots import SlotKind
 from longshift.health import health_app, listener_on, served
 from longshift.host_card import host_card
 from longshift.payload_census import require_payload_keys
 from longshift.people_posting import POSTS_AT_ONCE, posters
-from longshift.process_end import end_process
+from longshift.process_end import end_process, exit_code_of
 from longshift.roles import Role, as_roles
 from longshift.sandboxes import make_egress, tried_sandbox
 from longshift.search_attributes import register_search_attributes
@@ -369,17 +367,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--role", action="append", default=[], metavar="ROLE", help=f"one of {', '.join(Role)}; repeat it; default: all"
     )
-    try:
+
+    def life() -> None:
         roles = as_roles(parser.parse_args(arguments).role)
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
         look_up_secrets(settings)
         with contextlib.closing(Telemetry.from_settings(settings)) as telemetry:
             asyncio.run(_serve(settings, telemetry, roles))
-    except LongshiftError as error:
-        sys.stderr.write(f"{error}\n")
-        return 3 if error.kind == "engine" else 2
-    return 0
+
+    return exit_code_of(life)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
 import asyncio
 import signal
-import sys
 
 import structlog
 
 from longshift.codec_server.process import codec_server
-from longshift.contracts.errors import LongshiftError
-from longshift.process_end import end_process
+from longshift.process_end import end_process, exit_code_of
 from longshift.settings import Settings, load_settings
-from longshift.telemetry import configure_logging
+from longshift.telemetry import configure_logging, look_up_secrets
 
 log = structlog.get_logger("longshift.codec")
 
@@ -27,14 +25,14 @@ async def _serve(settings: Settings) -> None:
 
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
-    try:
+
+    def life() -> None:
         settings = load_settings()
-        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values())
+        configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
+        look_up_secrets(settings)
         asyncio.run(_serve(settings))
-    except LongshiftError as error:
-        sys.stderr.write(f"{error}\n")
-        return 3 if error.kind == "engine" else 2
-    return 0
+
+    return exit_code_of(life)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 
 from longshift.connect import connect
-from longshift.contracts.errors import LongshiftError
 from longshift.intake.process import run_intake
-from longshift.process_end import end_process
+from longshift.process_end import end_process, exit_code_of
 from longshift.search_attributes import register_search_attributes
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import Telemetry, configure_logging, look_up_secrets
@@ -36,7 +34,8 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
 
 def main() -> int:
     """Take tasks in until told to stop; returns the exit code."""
-    try:
+
+    def life() -> None:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
         look_up_secrets(settings)
@@ -44,10 +43,8 @@ def main() -> int:
         quiet = settings.model_copy(update={"metrics_address": None})
         with contextlib.closing(Telemetry.from_settings(quiet)) as telemetry:
             asyncio.run(_serve(settings, telemetry))
-    except LongshiftError as error:
-        sys.stderr.write(f"{error}\n")
-        return 3 if error.kind == "engine" else 2
-    return 0
+
+    return exit_code_of(life)
 
 
 if __name__ == "__main__":
