@@ -6,7 +6,6 @@ The git side is git's own `http-backend`; the other side says what GitHub's docu
 import asyncio
 import base64
 import json
-import os
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,26 +19,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from longshift.intake.http.server import serve
+from tests.user_git import USER_ENVIRONMENT
 
 TOKEN = "a-token-that-must-not-leak-0123456789"
-GIT_ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "u",
-    "GIT_AUTHOR_EMAIL": "u@example.org",
-    "GIT_COMMITTER_NAME": "u",
-    "GIT_COMMITTER_EMAIL": "u@example.org",
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "init.defaultBranch",
-    "GIT_CONFIG_VALUE_0": "main",
-}
 
 
 def git(folder: Path, *arguments: str) -> str:
     """Git as a user runs it; gives what it printed."""
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=GIT_ENVIRONMENT, capture_output=True, text=True, check=False
+        ["git", *arguments], cwd=folder, env=USER_ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -81,7 +69,7 @@ class FakeForge:
             return Response(status_code=401, headers={"www-authenticate": 'Basic realm="git"'})
         headers = request.headers
         environment = {
-            **GIT_ENVIRONMENT,
+            **USER_ENVIRONMENT,
             "GIT_PROJECT_ROOT": str(self.folder / "bare"),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": request.url.path,

@@ -1,6 +1,5 @@
 """Repositories, runners and workspaces for the tests beside."""
 
-import os
 import subprocess
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -15,23 +14,9 @@ from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace import Workspaces
 from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.workspace.hosts import FailingStore, Host
+from tests.user_git import USER_ENVIRONMENT
 
 Git = Callable[..., str]
-
-USER_ENVIRONMENT = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "u",
-    "GIT_AUTHOR_EMAIL": "u@example.org",
-    "GIT_COMMITTER_NAME": "u",
-    "GIT_COMMITTER_EMAIL": "u@example.org",
-    "GIT_CONFIG_COUNT": "2",
-    "GIT_CONFIG_KEY_0": "init.defaultBranch",
-    "GIT_CONFIG_VALUE_0": "main",
-    "GIT_CONFIG_KEY_1": "protocol.file.allow",
-    "GIT_CONFIG_VALUE_1": "always",
-}
 
 
 @pytest.fixture
