@@ -17,6 +17,7 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Sche
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.completion import Verdict
+from longshift.contracts.delivery import BranchPlan
 from longshift.contracts.model import CallDigest, ModelOutcome, ToolClass
 from longshift.contracts.reviews import Answer
 from longshift.contracts.rollback import Rollback
@@ -134,8 +135,27 @@ async def raised(running: Running) -> None:
     await decided(running, "budget", "raise")
 
 
+async def let_out(running: Running) -> None:
+    """What is done may leave the sandbox."""
+    await decided(running, "delivery", "approve")
+
+
 async def untouched(_running: Running) -> None:
     """Nobody interferes."""
+
+
+PLAN = BranchPlan(remote="https://x.y/acme/tool", branch="longshift/t", commit="c" * 40, files=1, changed_files=("a",))
+SOURCE: dict[str, object] = {"workspace": {"git": "https://x.y/acme/tool"}, "deliver": {}}
+
+
+def delivery_cases() -> dict[str, Case]:
+    """The ways out of the sandbox."""
+    finish, plain = digest_of("finish"), AgentLimits()
+    sensitive = PLAN.model_copy(update={"sensitive_files": (".github/workflows/ci.yml",)})
+    return {
+        "published": (Script([finish], plans=[PLAN]), SOURCE, plain, untouched),
+        "let-out": (Script([finish], plans=[sensitive]), SOURCE, plain, let_out),
+    }
 
 
 def people_cases() -> dict[str, Case]:
@@ -223,6 +243,7 @@ def cases() -> dict[str, Case]:
         "setup-failed": (Script([finish], setup_fails="workspace.git: nowhere"), {}, plain, untouched),
         "deadline": (Script([digest_of("read_file")]), {"budget": {"active_hours": 1 / 3600}}, plain, untouched),
         **people_cases(),
+        **delivery_cases(),
     }
 
 
