@@ -4,7 +4,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from longshift.contracts import search
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.fleet import FleetNotice
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState
 from longshift.contracts.stuck import Rung

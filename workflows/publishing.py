@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from longshift.contracts.activities import DeliveryActivities
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.delivery import BranchDelivery, BranchPlan, PlanBranchInput, PublishInput
 from longshift.contracts.reviews import AskKind, Decision
 from longshift.contracts.session import SessionState

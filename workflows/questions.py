@@ -5,7 +5,7 @@ What is decided about them is in `policy.review_list`; nothing here is a command
 
 from temporalio import workflow
 
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.reviews import Answer, Ask, AskKind, Review
 from longshift.contracts.session import AgentStatus
 from longshift.policy import review_list, reviews

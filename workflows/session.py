@@ -23,7 +23,8 @@ from longshift.contracts.activities import (
     RunChecksInput,
     WorkspaceActivities,
 )
-from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState, Attention
+from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState
+from longshift.contracts.attention import Attention
 from longshift.contracts.completion import Completion
 from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import AskKind

@@ -7,7 +7,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from longshift.contracts.activities import LedgerActivities
-from longshift.contracts.agent import AgentReport, Attention
+from longshift.contracts.agent import AgentReport
+from longshift.contracts.attention import Attention
 from longshift.contracts.fleet import FleetHold, FleetSpend
 from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import Answer, Decision, Review

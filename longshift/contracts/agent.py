@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Completion, CompletionReport, Verifier
 from longshift.contracts.ledger import Allowance, Extension, OnLimit, Spend
@@ -42,6 +43,8 @@ class AgentLimits(Wire):
     """How long a provider is waited for before the next of the fall-back profiles takes over."""
     stuck: StuckThresholds = StuckThresholds()
     """When the agent counts as stuck."""
+    swarm_width: int = 64
+    """Sub-agents at work at once, at most; how many slots their hosts have is another matter."""
     history_events: int = 1_000
     """Continue as new at about this many events, so that a cold worker replays in about a second."""
 
@@ -74,15 +77,6 @@ class AgentOutcome(StrEnum):
     EXPIRED = "expired"
     """Time or budget used up; a hand-off note was written."""
     CANCELLED = "cancelled"
-
-
-class Attention(Wire):
-    """Why a person should look."""
-
-    kind: str
-    """`configuration`, `quota`, `provider`, `refused`, `overflow`, `host`."""
-    text: str
-    since_step: int = 0
 
 
 class News(Wire):

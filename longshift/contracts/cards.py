@@ -5,11 +5,12 @@ A session tells its `Bulletin` workflow one card whenever something changed; the
 
 from enum import StrEnum
 
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.people import Face, PeopleChannels
 from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionState
+from longshift.contracts.swarm import SwarmSummary
 from longshift.contracts.tools import PlanItem
 from longshift.contracts.wire import Wire
 
@@ -58,6 +59,8 @@ class SessionCard(Wire):
     """The open ones, then those decided or withdrawn lately."""
     news: tuple[NewsLine, ...] = ()
     """The latest lines, oldest first."""
+    swarm: SwarmSummary | None = None
+    """Of the sub-agents at work, or that were last."""
     final: bool = False
     """The session has ended; no other card follows."""
 

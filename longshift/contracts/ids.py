@@ -9,6 +9,11 @@ TASK_ID_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$"
 
 TASK_ID_MAX_CHARACTERS = 100
 
+ITEM_ROOM_CHARACTERS = 46
+"""A swarm's id leaves so much for the name of an item, or of one that mends its merge."""
+INTEGRATION = "integration"
+SEED = "seed"
+
 KEY_SLUG_CHARACTERS = 40
 
 GATE_KEY_CHARACTERS = 200
@@ -79,9 +84,12 @@ def _next_id(task_id: str, letter: str) -> str:
     return _with_suffix(base, f"{letter}{number}")
 
 
-def _with_suffix(base: str, suffix: str) -> str:
-    if len(f"{base}.{suffix}") > TASK_ID_MAX_CHARACTERS:
-        base = f"{base[:80]}-{hashlib.sha256(base.encode()).hexdigest()[:8]}"
+def _with_suffix(base: str, suffix: str, *, room: int = 0) -> str:
+    """`room` is how many characters have to be free behind it."""
+    limit = TASK_ID_MAX_CHARACTERS - room
+    if len(f"{base}.{suffix}") > limit:
+        kept = limit - len(suffix) - 10
+        base = f"{base[: min(80, kept)]}-{hashlib.sha256(base.encode()).hexdigest()[:8]}"
     return f"{base}.{suffix}"
 
 
@@ -130,6 +138,84 @@ def shift_of_agent(agent: str) -> int:
     """The shift that an agent's id names, from 1."""
     found = re.fullmatch(r"[^/]+/.+-([1-9]\d*)", agent)
     return int(found[1]) if found else 1
+
+
+def swarm_id(agent: str, number: int) -> str:
+    """The id of the swarm that an agent of a session starts as its `number`th: `mend.swarm1`, of a second shift
+    `mend.swarm2-1`. Its items are tasks of their own, whose ids begin with it; no submitted task's id does."""
+    shift = shift_of_agent(agent)
+    name = f"swarm{number}" if shift == 1 else f"swarm{shift}-{number}"
+    return _with_suffix(task_of_agent(agent), name, room=ITEM_ROOM_CHARACTERS)
+
+
+def item_task_id(swarm: str, item: str) -> str:
+    """The id of an item's task; also of its workspace, and what its agent's id begins with."""
+    return f"{swarm}.{item}"
+
+
+def is_sub_task_id(task_id: str) -> bool:
+    """Whether a task id belongs to an item of a swarm, or to its integration: nobody may submit one."""
+    return re.search(r"\.swarm\d+(?:-\d+)?\.", f"{task_id}.") is not None
+
+
+def integration_id(swarm: str) -> str:
+    """The task and workspace in which a swarm's work is merged; no item may be named so."""
+    return item_task_id(swarm, INTEGRATION)
+
+
+def seed_id(swarm: str) -> str:
+    """The task and workspace from which a host without the session's workspace makes those of items."""
+    return item_task_id(swarm, SEED)
+
+
+def resolver_item(item: str, number: int) -> str:
+    """The name of the `number`th sub-agent that mends the merge of an item; no item may have a name with a dot."""
+    return f"{item}.fix{number}"
+
+
+def swarm_workflow_id(swarm: str) -> str:
+    """The workflow id of a swarm."""
+    return f"swarm/{swarm}"
+
+
+def item_workflow_id(task_id: str) -> str:
+    """The workflow id of an item, by the id of its task."""
+    return f"item/{task_id}"
+
+
+def plan_key(swarm: str, plan_hash: str) -> str:
+    """Object key of a swarm's plan; each version has its own."""
+    return f"swarms/{swarm}/plan-{plan_hash}.json"
+
+
+def item_report_key(swarm: str, item: str, attempt: int) -> str:
+    """Object key of the report of an attempt at an item."""
+    return f"swarms/{swarm}/items/{item}/report-{attempt}.json"
+
+
+def item_changes_key(swarm: str, item: str, attempt: int) -> str:
+    """Object key of the work of an attempt at an item."""
+    return f"swarms/{swarm}/items/{item}/changes-{attempt}.bundle"
+
+
+def integration_key(swarm: str, number: int) -> str:
+    """Object key of the `number`th integrated state, from 1: a bundle on top of the lead's base."""
+    return f"swarms/{swarm}/integration-{number}.bundle"
+
+
+def merge_key(swarm: str, number: int) -> str:
+    """Object key of what the `number`th merge came to, from 1."""
+    return f"swarms/{swarm}/merge-{number}.json"
+
+
+def conflict_key(swarm: str, item: str, number: int) -> str:
+    """Object key of what the `number`th resolver of an item starts from."""
+    return f"swarms/{swarm}/items/{item}/conflict-{number}.json"
+
+
+def swarm_result_key(swarm: str) -> str:
+    """Object key of a swarm's whole result: the reports' places, the merges, the critical path."""
+    return f"swarms/{swarm}/result.json"
 
 
 def agent_workflow_id(agent: str) -> str:

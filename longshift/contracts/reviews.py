@@ -59,6 +59,8 @@ class AskKind(StrEnum):
     DEADLINE = "deadline"
     VERDICT = "verdict"
     """The verifier refuses what the agent says is done."""
+    SWARM = "swarm"
+    """May sub-agents work by this plan? Approving it is bound to the plan's hash, which the question names."""
     DELIVERY = "delivery"
     """What is done may leave the sandbox: a push, a pull request."""
     UNDELIVERED = "undelivered"

@@ -2,11 +2,13 @@
 
 from enum import StrEnum
 
-from longshift.contracts.agent import AgentLimits, AgentReport, Attention, News
+from longshift.contracts.agent import AgentLimits, AgentReport, News
+from longshift.contracts.attention import Attention
 from longshift.contracts.ledger import Extension, Spend
 from longshift.contracts.people import PeopleChannels
 from longshift.contracts.reviews import Ask, Review
 from longshift.contracts.stuck import Rung
+from longshift.contracts.swarm import SwarmSummary
 from longshift.contracts.task import MESSAGE_MAX_CHARACTERS, TaskSpec
 from longshift.contracts.tools import PlanItem
 from longshift.contracts.transcript import Note
@@ -79,6 +81,8 @@ class Steer(Wire):
 
     text: str
     message_id: str = ""
+    item: str | None = None
+    """The item of the swarm at work whose sub-agent it is for; `*`: all of them; None: the agent itself."""
 
 
 class Extend(Wire):
@@ -140,6 +144,8 @@ class AgentStatus(Wire):
     changed_files: int = 0
     raised: Extension = Extension()
     """What people added to the budget where the agent asked for it."""
+    swarm: SwarmSummary | None = None
+    """Of the sub-agents at work, or that were last; `spent` above has them in it."""
 
 
 class SessionStatus(Wire):
@@ -173,6 +179,8 @@ class SessionStatus(Wire):
     cost_per_done_usd: float | None = None
     """What the finished task cost; None: the session did not end as done."""
     delivery: DeliveryDigest | None = None
+    swarms: tuple[SwarmSummary, ...] = ()
+    """How far its swarms have come, the latest of each, at most 10."""
     reviews: tuple[Review, ...] = ()
     """What was asked of people: the open ones, then the latest 20 that are not open any more."""
     unheard: tuple[Note, ...] = ()

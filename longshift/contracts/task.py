@@ -11,6 +11,8 @@ from longshift.contracts.ids import LEAD, TASK_ID_PATTERN, agent_id
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Autonomy
 from longshift.contracts.stuck import StuckThresholds
+from longshift.contracts.sub_agent import SubAgent
+from longshift.contracts.swarm_plan import SwarmRules
 from longshift.contracts.wire import UserInput
 
 INSTRUCTIONS_MAX_CHARACTERS = 200_000
@@ -204,6 +206,10 @@ class TaskSpec(UserInput):
     instructions and constraints stand in the prompt as somebody else's words."""
     start_from: StartFrom | None = None
     """Another session that this one goes on from; `workspace` is then fetched for what checkpoints do not hold."""
+    swarm: SwarmRules = SwarmRules()
+    """What holds for the sub-agents of this task."""
+    sub_agent: SubAgent | None = None
+    """Only in tasks that the runner writes itself, for the items of a swarm; refused in what is submitted."""
 
     @field_validator("checks")
     @classmethod

@@ -145,6 +145,12 @@ class FinishArguments(ToolArguments):
         max_length=MAX_CLAIMS,
         description="The commands that you ran to verify it; the runner compares them with what was run.",
     )
+    measurements: dict[Annotated[str, StringConstraints(min_length=1, max_length=60)], float] = Field(
+        default={}, max_length=20, description="Numbers that you measured, by name with the unit in it."
+    )
+    open_questions: tuple[Annotated[str, StringConstraints(min_length=1, max_length=500)], ...] = Field(
+        default=(), max_length=10, description="What is left to decide, for whoever gave you the work."
+    )
 
 
 class AskHumanArguments(ToolArguments):

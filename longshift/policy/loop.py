@@ -10,7 +10,8 @@ call, an action or an activity; it never becomes a paragraph in here or in the w
 What closes a step, its seal, travels with the next model call; `must_seal` says when it has to be written before.
 """
 
-from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
+from longshift.contracts.agent import AgentOutcome, AgentState, Phase
+from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Verdict
 from longshift.contracts.ledger import Extension

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.reviews import Answer, Ask, AskKind, Option, OptionStyle, Review
 from longshift.contracts.session import AgentStatus
 

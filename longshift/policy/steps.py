@@ -3,7 +3,8 @@
 Nothing here knows of actions or activities.
 """
 
-from longshift.contracts.agent import AgentOutcome, AgentState, Attention, Phase
+from longshift.contracts.agent import AgentOutcome, AgentState, Phase
+from longshift.contracts.attention import Attention
 from longshift.contracts.ledger import OnLimit
 from longshift.contracts.reviews import Ask
 from longshift.contracts.transcript import SealInput

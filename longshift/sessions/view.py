@@ -22,7 +22,8 @@ from temporalio.service import RPCStatusCode
 from longshift.adapters.engine import read_address
 from longshift.adapters.store import Store
 from longshift.contracts import ids
-from longshift.contracts.agent import AgentProgress, Attention
+from longshift.contracts.agent import AgentProgress
+from longshift.contracts.attention import Attention
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget, TaskSpec

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from longshift.cli import render
 from longshift.cli.words import this_person
 from longshift.contracts import ids
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import AgentStatus, SessionState
 from longshift.policy import reviews

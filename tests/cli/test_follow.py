@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from longshift.cli.follow import changes, needs_person
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState
 from longshift.sessions.view import SessionView

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from longshift.cli import figures, render
-from longshift.contracts.agent import AgentOutcome, AgentReport, Attention
+from longshift.contracts.agent import AgentOutcome, AgentReport
+from longshift.contracts.attention import Attention
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.completion import (
     CheckSource,

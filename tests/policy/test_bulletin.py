@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshift.contracts.agent import Attention, News
+from longshift.contracts.agent import News
+from longshift.contracts.attention import Attention
 from longshift.contracts.cards import Message, MessageKind, NewsLine, Posted, PostResult, SessionCard
 from longshift.contracts.ledger import Extension
 from longshift.contracts.people import Face

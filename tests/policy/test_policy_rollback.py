@@ -2,7 +2,8 @@
 
 import pytest
 
-from longshift.contracts.agent import AgentState, Attention, Phase, Recall
+from longshift.contracts.agent import AgentState, Phase, Recall
+from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.model import CallDigest, ModelDigest, ModelOutcome, ToolClass
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback, StepsFound

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.reviews import Answer, Ask, AskKind, Decision, Option, Review, ReviewState
 from longshift.contracts.session import AgentStatus, SessionState, SessionStatus
 from longshift.policy import describe, reviews

@@ -11,7 +11,8 @@ import pytest
 from temporalio.client import Client
 
 from longshift.contracts import ids
-from longshift.contracts.agent import AgentLimits, AgentOutcome, Attention
+from longshift.contracts.agent import AgentLimits, AgentOutcome
+from longshift.contracts.attention import Attention
 from longshift.contracts.errors import DiskFull, WorkspaceFailed
 from longshift.contracts.session import AgentStatus, Extend, SessionState, SessionStatus, Steer
 from longshift.contracts.tools import RunToolInput, ToolStatus

@@ -19,7 +19,7 @@ from longshift.adapters.slack import limits
 from longshift.adapters.slack.buttons import Choice, Form, choice_of, form, form_of
 from longshift.adapters.slack.rendering import rendered
 from longshift.adapters.slack.text import cut, cut_escaped, person, quoted
-from longshift.contracts.agent import Attention
+from longshift.contracts.attention import Attention
 from longshift.contracts.cards import Message, MessageKind, NewsLine, PostInput, SessionCard
 from longshift.contracts.people import Face
 from longshift.contracts.reviews import Ask, AskKind, Decision, Option, OptionStyle, Review, ReviewState
