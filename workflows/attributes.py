@@ -47,6 +47,14 @@ def of_agent(request: SessionInput) -> TypedSearchAttributes:
     return TypedSearchAttributes(_common(request))
 
 
+def inherited() -> TypedSearchAttributes:
+    """What a workflow below this one is listed under: the repository, the tenant and the model of this one."""
+    own = workflow.info().typed_search_attributes
+    return TypedSearchAttributes(
+        [SearchAttributePair(key, own[key]) for key in (_REPOSITORY, _TENANT, _MODEL) if key in own]
+    )
+
+
 def _common(request: SessionInput) -> list[SearchAttributePair[str]]:
     return [
         SearchAttributePair(_REPOSITORY, request.task.repository[-KEYWORD_LIMIT_CHARACTERS:]),

@@ -226,6 +226,10 @@ class AgentState(Wire):
     """When the agent has to ask; agents of earlier releases never do."""
     ask: Ask | None = None
     """What a person has to decide before the agent goes on; it is parked meanwhile."""
+    is_sub_agent: bool = False
+    """It works on an item of a swarm: it asks nobody."""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
     asks: int = 0
     """How often it has asked; makes the ids of its questions."""
     answers: tuple[PersonAnswer, ...] = ()
@@ -305,6 +309,8 @@ class AgentReport(Wire):
     undelivered: tuple[Note, ...] = ()
     """People's messages that came too late for this agent; the next shift's gets them."""
     handoff_note: str = ""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
 
 
 class AgentProgress(Wire):

@@ -25,6 +25,8 @@ class HoldSlotInput(Wire):
     """Workflow id of the session, which gets the signals `slot_taken`, `slot_granted` and `slot_draining`."""
     generation: int
     kind: SlotKind = SlotKind.SESSION
+    integration: int = 0
+    """Of a sub-agent: the integrated state that its workspace is first made from; 0: the lead's tree as it was."""
 
 
 class SlotEnd(Wire):

@@ -30,6 +30,7 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
         unknown=state.unknown,
         raised=state.raised,
+        throttled=state.throttled,
     )
 
 
@@ -109,6 +110,7 @@ def report(state: AgentState) -> AgentReport:
         questions=state.asks,
         undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
+        throttled=state.throttled,
     )
 
 
