@@ -197,6 +197,8 @@ FINISH = "finish"
 ASK_HUMAN = "ask_human"
 """The call that a person answers; it never reaches a host either."""
 UPDATE_PLAN = "update_plan"
+DELEGATE = "delegate"
+"""The call that sub-agents carry out; the workflow does it, and it never reaches a host as a tool."""
 
 
 class Job(Wire):
