@@ -213,6 +213,11 @@ def conflict_key(swarm: str, item: str, number: int) -> str:
     return f"swarms/{swarm}/items/{item}/conflict-{number}.json"
 
 
+def conflict_bundle_key(swarm: str, item: str, number: int) -> str:
+    """Object key of the files that the `number`th resolver of an item begins with."""
+    return f"swarms/{swarm}/items/{item}/conflict-{number}.bundle"
+
+
 def swarm_result_key(swarm: str) -> str:
     """Object key of a swarm's whole result: the reports' places, the merges, the critical path."""
     return f"swarms/{swarm}/result.json"
