@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from longshift.contracts import ids
 from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.sub_agent import SubAgent
-from longshift.contracts.swarm_plan import SwarmItem, SwarmPlan
+from longshift.contracts.swarm_plan import SwarmItem, SwarmPlan, SwarmRules
 from longshift.contracts.task import Budget, Check, TaskSpec
 
 TITLE_CHARACTERS = 200
@@ -104,6 +104,7 @@ def _task(
             "deliver": None,
             "not_before": None,
             "start_from": None,
+            "swarm": SwarmRules(max_items=0),
             "sub_agent": sub_agent,
         }
     )

@@ -15,13 +15,13 @@ def rules(sub_agent: SubAgent, *, has_checks: bool) -> str:
         "own: nobody else sees your files until your work is merged, and you see nobody else's.",
         *_scope(sub_agent),
         "- Build output, caches and the home folder are copies of your own; the setup has run already.",
-        "- Nobody can be asked, and nobody approves anything: where a decision is not yours, or something that you need "
-        "is missing or forbidden, do what can be done without it and report the rest as an open question.",
+        "- Nobody can be asked, and nobody approves anything: where a decision is not yours, or something that you "
+        "need is missing or forbidden, do what can be done without it and report the rest as an open question.",
         "- Do not commit, push or merge: the runner takes the files as you leave them when finish is accepted.",
         "- If the goal cannot be reached, put back what does not help, and say in finish why, and what would.",
         f"- Report by finish, to whoever gave you the work: in summary what you changed and how {_proof(has_checks)}, "
-        "and what others have to know; in measurements the numbers that you measured; in open_questions what is left to "
-        "decide. It is all that is read of your work besides the files, so be exact and short.",
+        "and what others have to know; in measurements the numbers that you measured; in open_questions what is left "
+        "to decide. It is all that is read of your work besides the files, so be exact and short.",
     ]
     return "<sub-agent>\n" + "\n".join(lines) + "\n</sub-agent>"
 
