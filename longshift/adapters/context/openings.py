@@ -15,6 +15,7 @@ from longshift.contracts.activities import OpenAgentInput, OpenedAgent
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.task import StartFrom, TaskSpec
+from longshift.contracts.tools import LEADS_ALONE
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import compaction, describe, notes, prompt, starting
@@ -52,7 +53,9 @@ class Openings:
 
     async def _plain(self, request: OpenAgentInput) -> EpochBase:
         opening = await self._epochs.opening(request.task_id, request.workspace)
-        return EpochBase(system=prompt.SYSTEM, tools=self._tools, messages=opening, first_step=1)
+        hidden = LEADS_ALONE if ids.is_sub_task_id(request.task_id) else frozenset[str]()
+        tools = tuple(tool for tool in self._tools if tool["name"] not in hidden)
+        return EpochBase(system=prompt.SYSTEM, tools=tools, messages=opening, first_step=1)
 
     async def _next_shift(self, request: OpenAgentInput) -> OpenedAgent:
         legacy = await read_legacy(self._store, self._transcripts, request.handoff_from)
