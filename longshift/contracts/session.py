@@ -85,6 +85,14 @@ class Steer(Wire):
     """The item of the swarm at work whose sub-agent it is for; `*`: all of them; None: the agent itself."""
 
 
+class StrikeItem(Wire):
+    """A person takes an item out of the swarm at work."""
+
+    item: str
+    reason: str = ""
+    by: str = ""
+
+
 class Extend(Wire):
     """More of a session's budget, active time among it, and with it the right to go on; 0: no more of that."""
 

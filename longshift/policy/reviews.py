@@ -26,7 +26,7 @@ PASSES_BY_ITSELF = frozenset({"provider", "quota", "fleet"})
 
 ADVISE, CONTINUE, END, CANCEL = "advise", "continue", "end", "cancel"
 APPROVE, REJECT, RAISE, RETRY = "approve", "reject", "raise", "retry"
-REPLY, EXTEND, ACCEPT = "reply", "extend", "accept"
+REPLY, EXTEND, ACCEPT, AMEND = "reply", "extend", "accept", "amend"
 PLAIN_WORDS = frozenset({ADVISE, REPLY})
 """Options that are nothing but a message to the agent."""
 BY_HANDS = frozenset({AskKind.CONFIGURATION, AskKind.DEADLINE})
@@ -64,6 +64,11 @@ OPTIONS: dict[AskKind, tuple[Option, ...]] = {
         Option(id=EXTEND, label="Give it as much time again", style=OptionStyle.PRIMARY),
         _END,
         _CANCEL,
+    ),
+    AskKind.SWARM: (
+        Option(id=APPROVE, label="Approve the plan", style=OptionStyle.PRIMARY),
+        Option(id=AMEND, label="Change the plan", needs_text=True),
+        Option(id=REJECT, label="Decide against it", style=OptionStyle.DANGER, needs_text=True),
     ),
     AskKind.DELIVERY: (
         Option(id=APPROVE, label="Let it leave", style=OptionStyle.PRIMARY),

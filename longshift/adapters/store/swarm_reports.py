@@ -1,7 +1,7 @@
 """What swarms have left in the store: results, plans and reports. How they are told is policy's."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from longshift.adapters.store.lineage import Lineage
 from longshift.adapters.store.objects import Store
@@ -23,12 +23,21 @@ class SwarmReports:
 
     async def ended(self, task_id: str) -> tuple[str, ...]:
         """The ids of a session's swarms that have a result, the first one first."""
+        return await self._swarms_with(task_id, ids.swarm_result_key)
+
+    async def begun(self, task_id: str, item: str) -> tuple[str, ...]:
+        """The ids of a session's swarms in which an item of this name was begun, the first one first."""
+        return await self._swarms_with(
+            task_id, lambda swarm: ids.base_key(ids.agent_id(ids.item_task_id(swarm, item)), 1)
+        )
+
+    async def _swarms_with(self, task_id: str, key: Callable[[str], str]) -> tuple[str, ...]:
         found = list[str]()
         for shift in range(1, max(1, await Lineage(self._store).shifts(task_id)) + 1):
             agent, number, missing = ids.agent_id(task_id, shift=shift), 1, 0
             while missing < GAP:
                 swarm = ids.swarm_id(agent, number)
-                is_there = await self._store.find(ids.swarm_result_key(swarm)) is not None
+                is_there = await self._store.find(key(swarm)) is not None
                 missing = 0 if is_there else missing + 1
                 found += [swarm] if is_there else []
                 number += 1

@@ -7,7 +7,7 @@ from longshift.contracts.read_report import ReadReportArguments
 from longshift.contracts.swarm import SwarmResult
 from longshift.contracts.swarm_plan import SwarmPlan
 from longshift.contracts.tools import ToolStatus
-from longshift.policy import report_tree, swarm_names
+from longshift.policy import report_tree, swarm_words
 from longshift.policy.report_tree import Reports
 
 
@@ -20,11 +20,11 @@ async def read_report(
     if reports is None:
         raise ToolRefused("this worker has no store to read reports from")
     known = await reports.ended(ids.task_of_agent(context.agent))
-    swarm = swarm_names.chosen(known, arguments.swarm)
+    swarm = swarm_words.chosen(known, arguments.swarm)
     result = await reports.result(swarm) if swarm else None
     plan = await reports.plan(ids.plan_key(swarm, result.plan_hash)) if result is not None else None
     if result is None or plan is None:
-        there = ", ".join(map(swarm_names.short, known))
+        there = ", ".join(map(swarm_words.short, known))
         raise ToolRefused(
             f"swarm: there is no swarm {arguments.swarm!r}; there are: {there}"
             if arguments.swarm and there
@@ -32,7 +32,7 @@ async def read_report(
         )
     text, again = await _text(arguments, result, plan, reports)
     page = report_tree.page(text, arguments.offset, again)
-    what = arguments.item or arguments.group or swarm_names.short(swarm)
+    what = arguments.item or arguments.group or swarm_words.short(swarm)
     return ToolOutcome(ToolStatus.OK, page, summary=f"read_report: {what} ({counted(len(page), 'character')})")
 
 
