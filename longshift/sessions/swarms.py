@@ -10,13 +10,12 @@ from temporalio.client import Client
 from longshift.adapters.store import Store
 from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.contracts import ids
-from longshift.contracts.errors import BadInput
 from longshift.contracts.reviews import AskKind, Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.swarm import ItemLine, ItemReport, ItemStatus, SwarmResult, SwarmTable
 from longshift.contracts.swarm_plan import SwarmPlan
 from longshift.policy import review_list, swarm_words
-from longshift.sessions.failures import SessionMissing, WorkerAbsent
+from longshift.sessions.failures import SessionMissing, SwarmMissing, WorkerAbsent
 from longshift.sessions.view import ask, read_session
 
 PLANS_LOOKED_FOR = 100
@@ -54,7 +53,7 @@ async def read_swarm(client: Client, store: Store, task_id: str, name: str = "")
 
     Raises:
         SessionMissing: neither the engine nor the store knows the session.
-        BadInput: it has no such swarm.
+        SwarmMissing: it has no such swarm, or that no such item.
         StoreUnavailable: the store cannot be read.
         RPCError: the engine does not answer.
     """
@@ -69,8 +68,8 @@ async def read_swarm(client: Client, store: Store, task_id: str, name: str = "")
     if not swarm:
         there = ", ".join(map(swarm_words.short, known))
         if not there:
-            raise BadInput(f"swarm: {task_id} has no swarm (yet): its agent has started no sub-agents")
-        raise BadInput(f"swarm: {task_id} has no swarm {name!r}; it has: {there}")
+            raise SwarmMissing(f"swarm: {task_id} has no swarm (yet): its agent has started no sub-agents")
+        raise SwarmMissing(f"swarm: {task_id} has no swarm {name!r}; it has: {there}")
     result = await reports.result(swarm)
     if result is not None:
         return SwarmView(await _table_of(result, reports), result, is_over=True)
@@ -93,7 +92,7 @@ async def read_item(client: Client, store: Store, task_id: str, item: str, name:
     line = next((each for each in view.table.items if each.item == item), None)
     if line is None:
         where = f"swarm {swarm_words.short(swarm)} of {task_id}"
-        raise BadInput(f"item: {where} has no item {item!r}; `longshift swarm {task_id}` lists those that it has")
+        raise SwarmMissing(f"item: {where} has no item {item!r}; `longshift swarm {task_id}` lists those that it has")
     reports = SwarmReports(store)
     attempt = view.result.attempts.get(item, 0) if view.result else 0
     report = await (reports.report(swarm, item, attempt) if attempt else reports.latest_report(swarm, item))
@@ -116,7 +115,9 @@ async def read_plan(client: Client, store: Store, task_id: str, name: str = "") 
     key = view.table.plan_key or ids.plan_key(view.table.summary.swarm, plan_hash)
     plan = await SwarmReports(store).plan(key)
     if plan is None:
-        raise BadInput(f"swarm: the plan of {view.table.summary.swarm} is not in the store; look at the store's URL")
+        raise SwarmMissing(
+            f"swarm: the plan of {view.table.summary.swarm} is not in the store; look at the store's URL"
+        )
     return plan
 
 
