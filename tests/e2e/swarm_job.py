@@ -112,7 +112,8 @@ class Job:
             edit = next(each for each in chosen if role not in (Role.BREAKS, Role.MENDED) or damages[each.path])
             chosen.remove(edit)
             taken.append(JobItem(f"{role.value}-{number}", role, edit, damages[edit.path]))
-        plain = (JobItem(f"annotate-{number:03}", Role.PLAIN, edit) for number, edit in enumerate(chosen, 1))
+        digits = len(str(len(chosen)))
+        plain = (JobItem(f"annotate-{number:0{digits}}", Role.PLAIN, edit) for number, edit in enumerate(chosen, 1))
         return cls(package, (*taken, *plain))
 
     @property

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400)]
 ITEMS = 4
 LONGSHIFT = str(Path(sys.executable).parent / "longshift")
 EDITED_GOAL = "Annotate it, and leave all else alone."
-AMENDMENT = f"strike annotate-003\ngoal annotate-002: {EDITED_GOAL}"
+AMENDMENT = f"strike annotate-3\ngoal annotate-2: {EDITED_GOAL}"
 REVIEWED = {"swarm": {"review": "human"}}
 
 
@@ -41,13 +41,13 @@ async def proceeds_without_the_struck_item(running: Rig, package: Package, job: 
     handle = running.client.get_workflow_handle(ids.session_workflow_id(TASK), result_type=SessionStatus)
     status = await asyncio.wait_for(handle.result(), 200)
     assert SessionState.DONE is status.state, status.reason
-    kept = {item.id for item in job.items} - {"annotate-003"}
+    kept = {item.id for item in job.items} - {"annotate-3"}
     assert dict.fromkeys(kept, ItemStatus.MERGED) == settled(running.data_dir, SWARM)
-    struck = job.by_id["annotate-003"].edit.path
+    struck = job.by_id["annotate-3"].edit.path
     expected = {path: text for path, text in job.files().items() if path != struck}
     assert expected == changed(package.source, running.tree(TASK))
-    assert 0 == model.asked[f"{SWARM}.annotate-003"]
-    task = json.loads((running.data_dir / "store" / ids.task_key(f"{SWARM}.annotate-002")).read_bytes())
+    assert 0 == model.asked[f"{SWARM}.annotate-3"]
+    task = json.loads((running.data_dir / "store" / ids.task_key(f"{SWARM}.annotate-2")).read_bytes())
     assert EDITED_GOAL in task["instructions"]
     await until_nothing_is_left(running)
 
@@ -65,7 +65,7 @@ async def test_a_plan_is_changed_and_approved_in_slack(
             lay_out(package, running.source)
             await running.submit(TASK, people=CHANNELS, **job.task(**REVIEWED))
             first = await question(slack, 0)
-            assert "annotate-001" in str(first.blocks)
+            assert "annotate-1" in str(first.blocks)
             await slack.socket_mode.connected(seconds=60)
             shown = button(first, "Approve")
             assert await slack.click(first, "Change the plan", user=ADA)
@@ -73,7 +73,7 @@ async def test_a_plan_is_changed_and_approved_in_slack(
             assert await slack.submit(slack.workspace.views[0], AMENDMENT)
             second = await question(slack, 1)
             text = str(second.blocks)
-            assert "annotate-003" in text
+            assert "annotate-3" in text
             assert EDITED_GOAL in text
             # The button that somebody still has on the screen: it was for the plan before.
             await slack.click(second, "Approve", user=ADA, value=shown["value"])
@@ -101,7 +101,7 @@ async def test_a_plan_is_changed_and_approved_on_the_command_line(tmp_path: Path
         lay_out(package, running.source)
         await running.submit(TASK, people=PeopleChannels(), **job.task(**REVIEWED))
         first = await asked(running)
-        assert "annotate-003" in str(first)
+        assert "annotate-3" in str(first)
         code, said = await longshift(running, "answer", TASK, first["ask"]["id"], "amend", "--text", AMENDMENT)
         assert 0 == code, said
         second = await asked(running, after=first["ask"]["id"])
