@@ -47,12 +47,11 @@ def of_agent(request: SessionInput) -> TypedSearchAttributes:
     return TypedSearchAttributes(_common(request))
 
 
-def inherited() -> TypedSearchAttributes:
-    """What a workflow below this one is listed under: the repository, the tenant and the model of this one."""
-    own = workflow.info().typed_search_attributes
-    return TypedSearchAttributes(
-        [SearchAttributePair(key, own[key]) for key in (_REPOSITORY, _TENANT, _MODEL) if key in own]
-    )
+def of_child() -> TypedSearchAttributes:
+    """What a workflow of the tree is listed under: as the one that starts it."""
+    here = workflow.info().typed_search_attributes
+    keys = (_REPOSITORY, _TENANT, _MODEL)
+    return TypedSearchAttributes([SearchAttributePair(key, here[key]) for key in keys if key in here])
 
 
 def _common(request: SessionInput) -> list[SearchAttributePair[str]]:

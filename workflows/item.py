@@ -110,7 +110,7 @@ class Item(ItemInbox):
             id=ids.agent_workflow_id(state.agent),
             task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
             cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            search_attributes=attributes.inherited(),
+            search_attributes=attributes.of_child(),
             static_summary=f"{state.agent}"[:200],
         )
         self._agent = agent

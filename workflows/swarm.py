@@ -23,7 +23,7 @@ from longshift.policy import swarm_begin, swarm_resolvers, swarm_view, swarm_win
 from workflows import options, signals
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
-from workflows.integration import Integration
+from workflows.integration import Integrated, Integration
 from workflows.swarm_inbox import SwarmInbox
 
 Result = TypeVar("Result")
@@ -87,8 +87,13 @@ class Swarm(SwarmInbox):
         )
 
     def _integrate(self) -> Integration:
+        start = self._state.start
         integration = self._integration = Integration(
-            self._state.start, self._state.reconciling, self._held, self._resolve, self._settled
+            self._state.reconciling,
+            Integrated(swarm=start.swarm, session=start.session, plan_hash=start.plan.hash, rows=start.plan.rows),
+            held=self._held,
+            resolve=self._resolve,
+            settled=self._settled,
         )
         self._working = asyncio.create_task(integration.work())
         return integration
@@ -98,11 +103,15 @@ class Swarm(SwarmInbox):
         self._begin_what_may()
         await self._tell_lead()
         await self._continue_if_grown()
-        before = self._changes
+        before, trouble = self._changes, self._trouble
         self._set_alarms()
-        await workflow.wait_condition(lambda: self._changes != before or self._has_crashed())
+        await workflow.wait_condition(
+            lambda: self._changes != before or self._has_crashed() or self._trouble != trouble
+        )
         if self._has_crashed():
             await self._finished_work()
+        if self._trouble != trouble:
+            self._changed()
         if workflow.time() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = workflow.time()
             await self._look()
@@ -146,7 +155,7 @@ class Swarm(SwarmInbox):
             MergeActivities.land_swarm,
             swarm_begin.landing(self._state, workspace, number, workflow.time()),
             summary="bring the result into the lead's workspace",
-            **options.housekeeping(workspace.host_queue),
+            **options.integration(workspace.host_queue),
         )
 
     async def _on_host(self, start: Callable[[Workspace], workflow.ActivityHandle[Result]]) -> Result:
@@ -166,7 +175,7 @@ class Swarm(SwarmInbox):
             return self._alarm(due)
         self._told_changes, self._told_at = self._changes, workflow.time()
         self._state = self._state.model_copy(update={"number": self._state.number + 1})
-        shown = swarm_view.summary(self._state, workflow.time())
+        shown = swarm_view.summary(self._state, workflow.time(), self._trouble)
         workflow.set_current_details(swarm_view.details(shown))
         await signals.to_agent(self._state.start.lead, "swarm_progress", shown)
         return None

@@ -65,6 +65,8 @@ class SwarmInbox(SwarmItems):
     async def wake(self) -> None:
         """Try again what was waited for."""
         self._changed()
+        if self._integration is not None:
+            self._integration.wake()
         await self._tell(self._state.account.shares, "wake")
 
     @workflow.signal
@@ -97,9 +99,9 @@ class SwarmInbox(SwarmItems):
     @workflow.query
     def summary(self) -> SwarmSummary:
         """How far it has come."""
-        return swarm_view.summary(self._state, workflow.time())
+        return swarm_view.summary(self._state, workflow.time(), self._trouble)
 
     @workflow.query
     def table(self) -> SwarmTable:
         """Each item in a line."""
-        return swarm_view.table(self._state, workflow.time())
+        return swarm_view.table(self._state, workflow.time(), self._trouble)

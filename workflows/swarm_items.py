@@ -44,6 +44,11 @@ class SwarmItems:
         """Whose end the engine tells to this run."""
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def _trouble(self) -> str:
+        """What holds the integration up, in words."""
+        return self._integration.trouble if self._integration is not None else ""
+
     def _changed(self, state: SwarmState | None = None) -> None:
         self._state = state or self._state
         self._changes += 1
@@ -99,7 +104,7 @@ class SwarmItems:
                     task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
                     parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                     cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
-                    search_attributes=attributes.inherited(),
+                    search_attributes=attributes.of_child(),
                     static_summary=f"{request.item}, attempt {request.attempt}"[:200],
                 )
             except WorkflowAlreadyStartedError:

@@ -1,8 +1,8 @@
 """What a swarm starts one attempt at an item with."""
 
 from longshift.contracts.agent import AgentLimits
+from longshift.contracts.queue_place import QueuePlace
 from longshift.contracts.reviews import Autonomy
-from longshift.contracts.session import QueuePlace
 from longshift.contracts.swarm import ItemFailure
 from longshift.contracts.transcript import Note
 from longshift.contracts.wire import Wire

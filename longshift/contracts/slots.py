@@ -26,7 +26,8 @@ class HoldSlotInput(Wire):
     generation: int
     kind: SlotKind = SlotKind.SESSION
     integration: int = 0
-    """Of a sub-agent: the integrated state that its workspace is first made from; 0: the lead's tree as it was."""
+    """Of an item: the integrated state that its worktree starts from, the same for all of its slots; 0: the one that
+    its task names."""
 
 
 class SlotEnd(Wire):

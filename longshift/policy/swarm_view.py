@@ -10,6 +10,7 @@ from longshift.policy.critical_path import critical_path
 
 TROUBLED_SHOWN = 20
 TROUBLED_CHARACTERS = 200
+WAITING_FOR_CHARACTERS = 500
 DETAILS_LIMIT_CHARACTERS = 8_000
 """The engine takes 20,000 bytes."""
 _TROUBLED = (
@@ -22,8 +23,8 @@ _TROUBLED = (
 )
 
 
-def summary(state: SwarmState, now: float) -> SwarmSummary:
-    """How far it has come; bounded in size."""
+def summary(state: SwarmState, now: float, trouble: str = "") -> SwarmSummary:
+    """How far it has come; bounded in size. `trouble` is what holds the integration up."""
     counts = Counter(run.status.value for run in state.items.values())
     waiting = [run for run in state.items.values() if run.status is ItemStatus.WAITING]
     return SwarmSummary(
@@ -37,18 +38,18 @@ def summary(state: SwarmState, now: float) -> SwarmSummary:
         spent=state.account.spent,
         unknown=state.account.unknown,
         costs=state.costs,
-        waiting_for=_waiting_for(waiting),
-        needs_person=any(run.needs_person for run in waiting),
+        waiting_for="; ".join(part for part in (trouble, _waiting_for(waiting)) if part)[:WAITING_FOR_CHARACTERS],
+        needs_person=bool(trouble) or any(run.needs_person for run in waiting),
         troubled=_troubled(state),
         critical_path=path(state),
         number=state.number,
     )
 
 
-def table(state: SwarmState, now: float) -> SwarmTable:
+def table(state: SwarmState, now: float, trouble: str = "") -> SwarmTable:
     """Each item in a line, in the order of the plan."""
     return SwarmTable(
-        summary=summary(state, now),
+        summary=summary(state, now, trouble),
         items=tuple(_line(item, run, now) for item, run in state.items.items()),
         plan_key=state.start.plan.key,
     )
@@ -89,7 +90,7 @@ def _waiting_for(waiting: list[ItemRun]) -> str:
     reasons = Counter(run.waits_for for run in waiting)
     return "; ".join(
         f"{count} {'wait' if count > 1 else 'waits'}: {reason}" for reason, count in reasons.most_common(3)
-    )[:500]
+    )
 
 
 def _troubled(state: SwarmState) -> tuple[str, ...]:

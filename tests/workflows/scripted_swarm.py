@@ -153,7 +153,7 @@ class SubAgentSlots(SlotActivities):
 
 @asynccontextmanager
 async def swarm_worker(client: Client, swarm: SwarmScript, script: Script | None = None) -> AsyncGenerator[None]:
-    """Workers for a swarm. With a `script` its items are real ones, whose agents play it; without, `swarm` plays them."""
+    """Workers for a swarm. With a `script` its items are real, and their agents play it; else `swarm` plays them."""
     doubles, gates, boundary = SwarmDoubles(swarm), Gates(), ErrorBoundary()
     own = [
         *(doubles.open_swarm, doubles.seal_item, doubles.discard_worktree, doubles.sweep_swarm),

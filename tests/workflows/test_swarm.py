@@ -1,6 +1,6 @@
 # The SDK's own types are partial.
 # pyright: reportUnknownMemberType=false
-"""The window of a swarm through the real engine, with played items: all of 300, continued, lost, cancelled, told things."""
+"""The window of a swarm through the real engine, with played items: 300 of them, continued, lost, cancelled, told."""
 
 import asyncio
 import uuid
