@@ -8,7 +8,7 @@ from longshift.contracts.swarm_state import WidthState
 
 RAMP_START = 5
 RAMP_SECONDS = 0.7
-"""One more each; both as in kimi-code's swarm, facts/agents.md 3.1."""
+"""One more each."""
 CALM_SECONDS = 5.0
 """A storm is one event: within this time of a halving, further 429s are the same one."""
 
