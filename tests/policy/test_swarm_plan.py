@@ -71,15 +71,16 @@ def test_a_plan_keeps_what_it_was_given() -> None:
 
 
 def test_a_template_makes_an_item_of_each_input() -> None:
+    files = tuple(f"src/m{number}.py" for number in range(12))
     template = {
         "id": "annotate-{{number}}",
         "goal": "Annotate {{input}} ({{slug}}).",
         "inputs": ("{{ input }}",),
         "write_scope": ("{{input}}",),
         "checks": ({"name": "types {{number}}", "run": "mypy {{input}}"},),
-        "over": tuple(f"src/m{number}.py" for number in range(12)),
+        "over": files,
     }
-    site = Site(files=frozenset(template["over"]))
+    site = Site(files=frozenset(files))
     made = planned(arguments(templates=(template,)), site)
     assert [f"annotate-{number:02}" for number in range(1, 13)] == [each.id for each in made.items]
     last = made.items[-1]
