@@ -111,6 +111,22 @@ def test_the_path_of_a_file_stands_for_that_file_alone() -> None:
     assert ("/setup.py", "pages/\\[id\\].tsx") == made.items[0].write_scope
 
 
+def test_the_name_of_a_folder_stands_for_that_folder_alone() -> None:
+    made = plan(item("a", write_scope=("src",)), item("b", write_scope=("pages/",)), item("c", write_scope=("/new/",)))
+    assert [("/src/",), ("/pages/",), ("/new/",)] == [each.write_scope for each in made.items]
+
+
+def test_braces_in_a_goal_are_text() -> None:
+    assert "Render {{input}}." == plan(item("a", goal="Render {{input}}.")).items[0].goal
+
+
+def test_orders_and_patterns_that_are_too_many_are_refused() -> None:
+    chain = [item(f"i{number}", depends_on=tuple(f"i{other}" for other in range(number))) for number in range(70)]
+    assert "2,415 orders between items, at most 2,000 are allowed" in refused(*chain)
+    many = [item(f"i{number}", write_scope=tuple(f"d{number}/{each}*" for each in range(100))) for number in range(31)]
+    assert "all items together have 3,100 patterns, at most 3,000" in refused(*many)
+
+
 def test_an_item_may_read_what_one_before_it_writes() -> None:
     first = item("a", write_scope=("gen/**",))
     assert plan(first, item("b", depends_on=("a",)), item("c", depends_on=("b",), inputs=("gen/deep/x.py",)))
@@ -126,7 +142,7 @@ def test_an_item_may_read_what_one_before_it_writes() -> None:
         ([item("a"), item("a")], "item 'a', id: 2 items have it", "ids must differ"),
         ([item("a", goal=" ")], "item 'a', goal: is empty", "say what"),
         ([item("a", goal="x" * 8_001)], "has 8,001 characters, at most 8,000", "put what is long into a file"),
-        ([item("a", goal="{{input}}")], "has a {{placeholder}}", "only templates are filled in"),
+        ([item("a", write_scope=("{{input}}",))], "has a {{placeholder}}", "only templates are filled in"),
         ([item("a", depends_on=("b",))], "item 'a', depends_on: there is no item 'b'", "name an item of this plan"),
         ([item("a", merge_after=("z-*",))], "item 'a', merge_after: there is no item 'z-*'", "name an item"),
         ([item("a", depends_on=("a",))], "item 'a', depends_on: names the item itself", "leave it out"),
