@@ -168,6 +168,11 @@ def seed_id(swarm: str) -> str:
     return item_task_id(swarm, SEED)
 
 
+def is_seed_id(task_id: str) -> bool:
+    """Whether a task id belongs to the seed of a swarm."""
+    return is_sub_task_id(task_id) and task_id.endswith(f".{SEED}")
+
+
 def resolver_item(item: str, number: int) -> str:
     """The name of the `number`th sub-agent that mends the merge of an item; no item may have a name with a dot."""
     return f"{item}.fix{number}"
@@ -221,6 +226,11 @@ def merge_key(swarm: str, number: int) -> str:
 def conflict_key(swarm: str, item: str, number: int) -> str:
     """Object key of what the `number`th resolver of an item starts from."""
     return f"swarms/{swarm}/items/{item}/conflict-{number}.json"
+
+
+def conflict_bundle_key(swarm: str, item: str, number: int) -> str:
+    """Object key of the files that the `number`th resolver of an item begins with."""
+    return f"swarms/{swarm}/items/{item}/conflict-{number}.bundle"
 
 
 def swarm_result_key(swarm: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from longshift.contracts.completion import MAX_CLAIMS, MAX_PROPOSED_CHECKS, ProposedCheck
 from longshift.contracts.delegate import DelegateArguments
 from longshift.contracts.model import ToolClass
+from longshift.contracts.read_report import ReadReportArguments
 from longshift.contracts.wire import ToolArguments, Wire
 from longshift.contracts.workspace import Workspace
 
@@ -172,6 +173,7 @@ TOOL_CLASSES: dict[str, ToolClass] = {
     "ask_human": ToolClass.PURE,
     "finish": ToolClass.PURE,
     "delegate": ToolClass.EFFECT,
+    "read_report": ToolClass.PURE,
 }
 
 TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
@@ -187,7 +189,10 @@ TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
     "ask_human": AskHumanArguments,
     "finish": FinishArguments,
     "delegate": DelegateArguments,
+    "read_report": ReadReportArguments,
 }
+
+READ_REPORT = "read_report"
 
 FINISH = "finish"
 """The call that asks the runner to prove completion; it never reaches a host as a tool."""

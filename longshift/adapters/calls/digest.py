@@ -33,6 +33,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     "grep": ("pattern", "path"),
     "finish": ("summary",),
     "ask_human": ("question",),
+    "read_report": ("item", "group"),
 }
 _READS: dict[str, tuple[str, ...]] = {"glob": ("pattern", "path"), "grep": ("pattern", "path")}
 PART_LINES = 1_000
