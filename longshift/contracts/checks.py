@@ -24,6 +24,8 @@ class ChecksDigest(Wire):
     results: tuple[CheckResult, ...] = ()
     protected_changes: tuple[str, ...] = ()
     """Protected files that differ from the base tree; any makes the checks red."""
+    out_of_scope: tuple[str, ...] = ()
+    """Of a sub-agent: changed files outside of its write scope; any makes the checks red."""
     tree_hash: str = ""
     """The tree that was checked."""
 
@@ -32,4 +34,6 @@ class ChecksDigest(Wire):
         """One line: how many of the checks pass."""
         green = sum(result.passed for result in self.results)
         suffix = f", {len(self.protected_changes)} protected files changed" if self.protected_changes else ""
+        if self.out_of_scope:
+            suffix += f", {len(self.out_of_scope)} files changed outside of the write scope"
         return f"{green}/{len(self.results)} checks green{suffix}"

@@ -25,6 +25,9 @@ class HoldSlotInput(Wire):
     """Workflow id of the session, which gets the signals `slot_taken`, `slot_granted` and `slot_draining`."""
     generation: int
     kind: SlotKind = SlotKind.SESSION
+    integration: int = 0
+    """Of an item: the integrated state that its worktree starts from, the same for all of its slots; 0: the one that
+    its task names."""
 
 
 class SlotEnd(Wire):

@@ -15,6 +15,8 @@ class SubAgent(Wire):
     """The lead's step that delegates: its checkpoint is what hosts without the session's workspace start from."""
     base_agent: str
     """The lead's agent id."""
+    base_tree: str = ""
+    """The lead's files when it delegated: the tree that every host makes the same base commit of."""
     root: str = ""
     """Absolute path of the lead's tree: at it, commands in a sandbox see the item's own tree, so that what the setup
     wrote into files (virtual environments, build folders) holds there too. Empty: at its own path."""

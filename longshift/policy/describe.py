@@ -11,7 +11,7 @@ from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import network, review_list, reviews, rollback
+from longshift.policy import network, review_list, reviews, rollback, swarm_words
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -156,6 +156,7 @@ def session_details(status: SessionStatus) -> str:
     if status.spent.tokens:
         spent = status.spent
         rows.append(("spent", f"${spent.usd:.2f}, {spent.tokens:,} tokens{_unknown(status.unknown)}"))
+    rows += [("swarm", swarm_words.line(each)) for each in status.swarms[-3:]]
     if status.workspace:
         rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
         rows.append(("sandbox", _sandbox(status.workspace.sandbox)))
