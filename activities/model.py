@@ -102,12 +102,14 @@ class Models(ModelActivities, SwarmModelActivities):
                     body_limit_bytes=fitted.body_limit_bytes,
                     retry_after_seconds=error.retry_after_seconds,
                     reserve=self._asker.reserve(profile, request.context_tokens),
+                    throttled=tab.booked.throttled,
                     **_spent(profile, tab),
                 )
         digest = _digest(profile, self._asker.fitted(profile), answer)
         if not is_own:  # an attempt that was given up stored its answer first: both are paid
             digest = _with_spent(profile, digest, tab)
-        return digest.model_copy(update={"reserve": self._asker.reserve(profile, digest.context_tokens)})
+        reserve = self._asker.reserve(profile, digest.context_tokens)
+        return digest.model_copy(update={"reserve": reserve, "throttled": tab.booked.throttled})
 
     async def _answer(self, profile: ModelProfile, request: CallModelInput, tab: Tab) -> AnswerRecord:
         view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
