@@ -8,6 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 STEPS ?= 4000
 QUEUED ?= 10000
+ITEMS ?= 300
 
 # How many processes share the tests. They mostly wait, so one more than there are cores; each needs about half a
 # gigabyte with the servers that it starts. WORKERS=0 runs all in one process, as a bare pytest does.
@@ -19,7 +20,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue bench-stuck bench-sandbox lock clean help
+.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue bench-stuck bench-sandbox bench-swarm lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -65,6 +66,9 @@ bench-stuck: setup ## how well loops are told from work
 
 bench-sandbox: setup ## what the sandbox and the supervisor cost, and the attacks that are stopped
 	@$(BIN)/python -m bench.sandbox $(ARGS)
+
+bench-swarm: setup ## what a swarm costs, and how it uses a limited provider; ITEMS=60 for a short run
+	@$(BIN)/python -m bench.swarm --items $(ITEMS) $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate --quiet

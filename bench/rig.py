@@ -46,8 +46,15 @@ async def engine(data_dir: Path, ring: KeyRing | None = None) -> AsyncGenerator[
 @asynccontextmanager
 async def zero_model(steps: int, path: str, port: int, *options: str) -> AsyncGenerator[str]:
     """The model that costs nothing, in its own process; gives its base URL."""
-    given = ["--steps", str(steps), "--path", path, "--port", str(port), *options]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.zero_model", *given, cwd=REPOSITORY)
+    async with model_process("bench.zero_model", port, "--steps", str(steps), "--path", path, *options) as base_url:
+        yield base_url
+
+
+@asynccontextmanager
+async def model_process(program: str, port: int, *options: str) -> AsyncGenerator[str]:
+    """A model of ours in a process of its own; gives its base URL once it answers."""
+    given = ["-m", program, "--port", str(port), *options]
+    process = await asyncio.create_subprocess_exec(sys.executable, *given, cwd=REPOSITORY)
     base_url = f"http://127.0.0.1:{port}"
     try:
         while True:

@@ -44,32 +44,38 @@ class ZeroModel:
                 if head.startswith(b"GET"):
                     await self._tell(head, writer)
                 else:
-                    await self._answer(body, writer)
+                    await self.answer(body, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+    def facts(self) -> dict[str, Any]:
+        """What was seen besides the requests."""
+        return dict(self._watched.facts) if self._watched else {}
 
     async def _tell(self, head: bytes, writer: asyncio.StreamWriter) -> None:
         wanted = re.search(rb"wait_for=(\d+)", head)
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self._requests) >= (int(wanted.group(1)) if wanted else 0))
-        facts = self._watched.facts if self._watched else {}
-        body = json.dumps({"requests": self._requests, "facts": facts}).encode()
+        body = json.dumps({"requests": self._requests, "facts": self.facts()}).encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
         writer.write(body)
         await writer.drain()
 
-    async def _answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
+    async def answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
+        """Answer one request for a step or a note."""
         arrived = time.monotonic()
         turn, is_handoff = turn_of(body), HANDOFF in body[-4_000:]
         tokens = len(body) // 4
-        events = _events(self._blocks(turn, is_handoff=is_handoff), tokens)
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(events), events))
-        await writer.drain()
+        events = events_of(self._blocks(turn, is_handoff=is_handoff), tokens)
+        await send_events(events, writer)
         record: dict[str, float] = {"received_monotonic_seconds": arrived, "prompt_tokens": tokens}
         if self._watched is not None:
             share, common = self._watched.see(body, turn, is_handoff=is_handoff)
             record |= {"turn": turn, "is_handoff": is_handoff, "prefix_share": share, "cached_tokens": common // 4}
+        await self.record(record)
+
+    async def record(self, record: dict[str, float]) -> None:
+        """Remember a request, and tell whoever waits for it."""
         async with self._arrived:
             self._requests.append(record)
             self._arrived.notify_all()
@@ -102,8 +108,8 @@ def _call_id(turn: int, index: int) -> str:
     return f"r:{turn}" if index == 0 else f"r:{turn}.{index}"
 
 
-def _events(blocks: list[dict[str, Any]], tokens: int) -> bytes:
-    """The stream of an answer."""
+def events_of(blocks: list[dict[str, Any]], tokens: int) -> bytes:
+    """The stream of an answer; the prompt had so many tokens."""
     usage = {"input_tokens": 10, "cache_read_input_tokens": tokens - 10, "output_tokens": 20}
     head: dict[str, Any] = {
         "id": "msg",
@@ -131,7 +137,15 @@ def _events(blocks: list[dict[str, Any]], tokens: int) -> bytes:
     return b"".join(b"event: %b\ndata: %b\n\n" % (str(e["type"]).encode(), json.dumps(e).encode()) for e in told)
 
 
-async def _serve(model: ZeroModel, port: int) -> None:
+async def send_events(events: bytes, writer: asyncio.StreamWriter) -> None:
+    """An answer as a provider streams it, in one piece."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(events), events))
+    await writer.drain()
+
+
+async def serve_model(model: ZeroModel, port: int) -> None:
+    """Until the process ends."""
     server = await asyncio.start_server(model.serve, "127.0.0.1", port, limit=2**26)
     async with server:
         await server.serve_forever()
@@ -146,4 +160,4 @@ if __name__ == "__main__":
     parser.add_argument("--planted", action="store_true")
     options = parser.parse_args()
     watched = WatchedRequests(planted.FACTS) if options.planted else None
-    asyncio.run(_serve(ZeroModel(options.steps, options.path, options.lines, watched), options.port))
+    asyncio.run(serve_model(ZeroModel(options.steps, options.path, options.lines, watched), options.port))

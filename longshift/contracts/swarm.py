@@ -227,3 +227,25 @@ class SwarmReport(Wire):
     """Of the `delegate` call: its text is in the store, the integrated tree in the lead's workspace."""
     reason: str = ""
     """Why it ended before all items were settled."""
+
+
+class SwarmResult(Wire):
+    """The whole result of a swarm, under `ids.swarm_result_key`: where everything else of it is."""
+
+    swarm: str
+    plan_hash: str = ""
+    """Of the plan that was carried out, under `ids.plan_key`."""
+    summary: SwarmSummary
+    attempts: dict[str, int] = {}
+    """Item → the attempt whose report counts, under `ids.item_report_key`; none for an item that was not begun."""
+    statuses: dict[str, str] = {}
+    """Item → `ItemStatus`."""
+    reasons: dict[str, str] = {}
+    """Item → why it is not merged."""
+    critical_path: CriticalPath = CriticalPath()
+    branch: str = ""
+    """The name of the swarm's branch; empty: nothing was merged."""
+    checks: ChecksDigest | None = None
+    """Of the integrated tree."""
+    reason: str = ""
+    """Why it ended before all items were settled."""
