@@ -72,15 +72,18 @@ class Worktrees(WorktreeActivities):
         """Keep an item's work and report; what a first attempt stored stays."""
         progress = Progress()
         async with heartbeating(progress):
+            earlier = await self._store.find(ids.item_report_key(request.swarm, request.item, request.attempt))
+            if earlier is not None:
+                return await self._sealed_before(request, ItemReport.model_validate_json(earlier))
             task = await self._task(request.task_id)
             end, work = request.end, None
             if end.failure is None:
                 progress.report("sealing the work")
                 await self._workspaces.abandon(request.task_id)
                 end, work = await self._sealed(request, task)
-            stored = await self._reported(request, task, end, work)
+            await self._reported(request, task, end, work)
             await self._store.settled()
-        return end.model_copy(update={"failure": stored.failure, "reason": stored.reason})
+        return end
 
     @activity.defn
     async def discard_worktree(self, request: DiscardWorktreeInput) -> None:
@@ -162,13 +165,34 @@ class Worktrees(WorktreeActivities):
         )
         return request.end.model_copy(update={"seal": seal}), work
 
+    async def _sealed_before(self, request: SealItemInput, report: ItemReport) -> ItemEnd:
+        """The end that an earlier call has reported, whatever has become of the worktree since."""
+        end = request.end.model_copy(update={"failure": report.failure, "reason": report.reason})
+        if report.failure is not None:
+            return end.model_copy(update={"seal": None})
+        base = tree = request.workspace.base_tree
+        key = ids.item_changes_key(request.swarm, request.item, request.attempt) if report.files else ""
+        if key:
+            tree = await tree_of_bundle(self._workspaces, request.workspace, await self._store.get(key))
+        seal = ItemSeal(
+            attempt=request.attempt,
+            key=key,
+            base_tree=base,
+            tree=tree,
+            files=len(report.files),
+            insertions=report.insertions,
+            deletions=report.deletions,
+            changed_files=report.files[:SHOWN_FILES],
+        )
+        return end.model_copy(update={"seal": seal})
+
     async def _network_kept(self, workspace: Workspace, task_id: str) -> None:
         used = await self._workspaces.network_use(workspace)
         if used is not None:
             await self._store.create(ids.artifact_key(task_id, "network.jsonl"), used[1])
 
-    async def _reported(self, request: SealItemInput, task: TaskSpec, end: ItemEnd, work: Sealed | None) -> ItemReport:
-        """The report as it is in the store."""
+    async def _reported(self, request: SealItemInput, task: TaskSpec, end: ItemEnd, work: Sealed | None) -> None:
+        """Write the report: from then on a repeated call has the same end."""
         finish = await self._finish(request)
         counts = work.counts if work is not None else None
         left_out = sorted({*counts.left_out} - {*counts.changed_files}) if counts is not None else []
@@ -196,8 +220,7 @@ class Worktrees(WorktreeActivities):
             agent=request.agent,
             host=request.workspace.host_id,
         )
-        key = ids.item_report_key(request.swarm, request.item, request.attempt)
-        return ItemReport.model_validate_json(await self._store.create(key, _body(report)))
+        await self._store.create(ids.item_report_key(request.swarm, request.item, request.attempt), _body(report))
 
     async def _finish(self, request: SealItemInput) -> FinishArguments | None:
         """The arguments of the `finish` that ended the attempt."""

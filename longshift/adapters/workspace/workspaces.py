@@ -283,7 +283,8 @@ class Workspaces:
 
     def _known(self, prefix: str) -> list[str]:
         places = (self._data_dir / "workspaces", self.outputs_root)
-        return sorted({path.name for place in places for path in place.glob("*") if path.name.startswith(prefix)})
+        names = {path.name for place in places for path in place.glob("*")}
+        return sorted(name for name in names if name.startswith(prefix) and ids.is_task_id(name))
 
     async def close(self) -> None:
         """End what stands ready for the workspaces of this host; their commands go on under their supervisors."""
