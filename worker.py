@@ -37,6 +37,7 @@ from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, open_store
+from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.adapters.worktrees.making import making_of_sub_agent
@@ -245,7 +246,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         clean=parts.clean,
         making_of_sub_agent=making_of_sub_agent,
     )
-    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress)
+    toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress, reports=SwarmReports(parts.store))
     tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}

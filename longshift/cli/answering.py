@@ -1,6 +1,8 @@
 """What sessions ask of people: `inbox` shows it, `answer`, `approve` and `reject` decide it."""
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +11,12 @@ from rich.text import Text
 
 from longshift.cli import figures, render_reviews
 from longshift.cli.command import TaskId, command
+from longshift.cli.editing import edited_plan
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.terminal_text import clean
-from longshift.cli.words import given_words, this_person
+from longshift.cli.words import file_words, given_words, this_person
+from longshift.contracts.errors import BadInput
 from longshift.contracts.reviews import Answer, Review
 from longshift.policy import reviews
 from longshift.sessions.questions import (
@@ -23,6 +27,7 @@ from longshift.sessions.questions import (
     open_questions,
     question_with,
 )
+from longshift.sessions.swarms import plan_of_question
 
 VIA = "cli"
 
@@ -30,6 +35,8 @@ ReviewId = Annotated[str, typer.Argument(metavar="REVIEW", help="The question's 
 OneReview = Annotated[str, typer.Argument(metavar="[REVIEW]", help="The question's id; without it, the only one.")]
 Choice = Annotated[str, typer.Argument(metavar="OPTION", help="One of the question's options.")]
 Words = Annotated[str, typer.Option("--text", help="What you say to it; - reads it from standard input.")]
+WordsFile = Annotated[Path | None, typer.Option("--file", help="A file with what you say to it.")]
+Edit = Annotated[bool, typer.Option("--edit", help="With `amend`: change the whole plan in $EDITOR.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Ask at most this many sessions.")]
 
 
@@ -46,9 +53,22 @@ def register(app: typer.Typer) -> None:
         return ExitCode.OK
 
     @command(app, "answer")
-    async def answer(run: Invocation, task_id: TaskId, review: ReviewId, option: Choice, text: Words = "") -> int:
+    async def answer(
+        run: Invocation,
+        task_id: TaskId,
+        review: ReviewId,
+        option: Choice,
+        text: Words = "",
+        file: WordsFile = None,
+        edit: Edit = False,
+    ) -> int:
         """Decide what a session asks."""
-        return await _decide(run, task_id, _given(review, option, text))
+        if sum((bool(text), file is not None, edit)) > 1:
+            raise BadInput("--text: give one of --text, --file and --edit")
+        if edit:
+            return await _decide_edited(run, task_id, review, option)
+        words = file_words(file, "--file") if file is not None else text
+        return await _decide(run, task_id, _given(review, option, words))
 
     @command(app, "approve")
     async def approve(run: Invocation, task_id: TaskId, review: OneReview = "") -> int:
@@ -70,6 +90,18 @@ async def _decide_one(run: Invocation, task_id: str, option: str, review_id: str
     """Decide the one question that takes this option, as it was when it was looked up."""
     words = given_words(text, "--text") if text else ""
     review = await question_with(await run.client(), task_id, option, review_id)
+    return await _decide(run, task_id, _given(review.ask.id, option, words, review.shown_hash), review)
+
+
+async def _decide_edited(run: Invocation, task_id: str, review_id: str, option: str) -> int:
+    """Change the plan that a question is about in an editor, and send it as it is then."""
+    review = await question_with(await run.client(), task_id, option, review_id)
+    if option != reviews.AMEND:
+        raise BadInput(f"--edit: changes a plan, and {option!r} does not; use it with {reviews.AMEND}")
+    plan = await plan_of_question(run.store, review)
+    if plan is None:
+        raise BadInput(f"--edit: the store has no plan that {review_id} is about; use --text, or look at store_url")
+    words = await asyncio.to_thread(edited_plan, plan)
     return await _decide(run, task_id, _given(review.ask.id, option, words, review.shown_hash), review)
 
 

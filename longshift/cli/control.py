@@ -17,6 +17,10 @@ from longshift.sessions import updates
 from longshift.sessions.failures import WorkerAbsent
 
 Message = Annotated[str, typer.Argument(metavar="TEXT", help="The message; - reads it from standard input.")]
+ForItem = Annotated[
+    str | None,
+    typer.Option("--item", metavar="ITEM", help="The item of the swarm at work whose sub-agent it is for; * for all."),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the session's report.")]
 ToStep = Annotated[int, typer.Option("--to-step", min=0, help="The last step that stays; 0 is the beginning.")]
 Words = Annotated[str, typer.Option("--reason", help="The agent gets it as your message; - reads standard input.")]
@@ -30,9 +34,11 @@ def register(app: typer.Typer) -> None:
     """Put the commands onto the command line."""
 
     @command(app, "steer")
-    async def steer(run: Invocation, task_id: TaskId, text: Message) -> int:
-        """Send the agent a message; it is delivered with its next model call."""
-        return await _tell(run, task_id, "steer", Steer(text=given_words(text)))
+    async def steer(run: Invocation, task_id: TaskId, text: Message, item: ForItem = None) -> int:
+        """Send the agent a message, or with --item a sub-agent; it is delivered with its next model call."""
+        if item is not None and not item.strip():
+            raise BadInput("--item: is empty; name an item of the swarm at work, or * for all of them")
+        return await _tell(run, task_id, "steer", Steer(text=given_words(text), item=item))
 
     @command(app, "pause")
     async def pause(run: Invocation, task_id: TaskId) -> int:

@@ -13,8 +13,10 @@ from longshift.cli import render, render_transcript
 from longshift.cli.engine_link import EngineLink
 from longshift.cli.exit_codes import ExitCode, of_state
 from longshift.cli.invocation import Invocation
+from longshift.cli.terminal_text import clean
 from longshift.contracts.errors import StoreError
 from longshift.contracts.session import SessionState
+from longshift.policy import swarm_words
 from longshift.sessions import transcript_document
 from longshift.sessions.transcript_reader import Entry, TranscriptReader
 from longshift.sessions.view import BY_THEMSELVES, SessionView, read_session, web_url
@@ -46,10 +48,24 @@ def changes(before: SessionView | None, now: SessionView) -> list[Event]:
     if checks and checks != known:
         data = {"event": "checks", "task_id": status.task_id, **checks.model_dump(mode="json")}
         found.append(Event(data, (Text(f"checks: {checks.headline}", style="bold"), render.checks(checks))))
+    found += _swarms(before, now)
     if now.remark and (before is None or before.remark != now.remark):
         data = {"event": "remark", "task_id": status.task_id, "text": now.remark}
         found.append(Event(data, (Text(now.remark, style="yellow"),)))
     return found
+
+
+def _swarms(before: SessionView | None, now: SessionView) -> list[Event]:
+    """How far sub-agents have come, where that is news."""
+    known = {each.swarm: each for each in before.status.swarms} if before else {}
+    return [
+        Event(
+            {"event": "swarm", "task_id": now.status.task_id, "swarm": each.model_dump(mode="json")},
+            (Text(clean(swarm_words.line(each))),),
+        )
+        for each in now.status.swarms
+        if swarm_words.is_news(known.get(each.swarm), each)
+    ]
 
 
 def needs_person(view: SessionView) -> bool:

@@ -15,7 +15,7 @@ from longshift.contracts.completion import CompletionReport
 from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.task import Budget
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import describe, network, review_list
+from longshift.policy import describe, network, review_list, swarm_words
 from longshift.sessions.view import BY_THEMSELVES, SessionView
 
 STATE_STYLES = {
@@ -30,6 +30,8 @@ STATE_STYLES = {
     SessionState.CANCELLED: "dim",
     SessionState.EXPIRED: "magenta",
 }
+SWARMS = 3
+"""The latest ones, which a session's page has a line for."""
 _PLAN_MARKS = {
     PlanItemStatus.PENDING: ("☐", ""),
     PlanItemStatus.IN_PROGRESS: ("▸", "bold cyan"),
@@ -136,6 +138,7 @@ def _rows(view: SessionView, budget: Budget | None, url: str) -> list[Row]:
         last = status.agents[-1]
         counted = f"{last.compactions + last.clearings} compactions"
         rows.append(("work", f"{last.steps} steps, {last.tool_calls} tool calls, {counted}"))
+    rows += [("swarm", clean(swarm_words.line(each))) for each in status.swarms[-SWARMS:]]
     rows += render_budget.rows(status, progress, budget)
     if status.workspace:
         rows.append(("workspace", Text(clean(f"{status.workspace.root} on {status.workspace.host_id}"))))

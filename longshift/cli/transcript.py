@@ -10,13 +10,16 @@ import orjson
 import typer
 from pydantic import BaseModel
 
+from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.cli.command import TaskId, command
 from longshift.cli.exit_codes import ExitCode
 from longshift.cli.invocation import Invocation
 from longshift.cli.output import write_bytes
 from longshift.cli.transcript_markdown import markdown
+from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.ids import LEAD
+from longshift.policy import swarm_words
 from longshift.sessions.transcript_document import document
 from longshift.sessions.transcript_reader import AnswerEntry, Entry, SealEntry, TranscriptReader
 
@@ -37,6 +40,8 @@ Shift = Annotated[int | None, typer.Option("--shift", min=1, help="Only this shi
 FromStep = Annotated[int, typer.Option("--from-step", min=1, help="Only from this step on.")]
 ToStep = Annotated[int | None, typer.Option("--to-step", min=1, help="Only up to and including this step.")]
 Epochs = Annotated[bool, typer.Option("--epochs", help="Only what each epoch began with, and last notes.")]
+OfItem = Annotated[str, typer.Option("--item", metavar="ITEM", help="That of the sub-agent of this item.")]
+SwarmName = Annotated[str, typer.Option("--swarm", metavar="N", help="Of which swarm; else the latest with that item.")]
 Full = Annotated[bool, typer.Option("--full", help="Leave long results whole in Markdown.")]
 
 
@@ -55,16 +60,19 @@ def register(app: typer.Typer) -> None:
         to_step: ToStep = None,
         epochs: Epochs = False,
         full: Full = False,
+        item: OfItem = "",
+        swarm: SwarmName = "",
     ) -> int:
         """Export a transcript, whole or in part: epochs, answers, calls, results, messages, notes."""
         form = form or (Format.JSONL if run.out.json and output is None else Format.MARKDOWN)
         if run.out.json and output is None and form is Format.MARKDOWN:
             raise BadInput("--format: markdown is no JSON; leave out --json, or add --output")
         await run.require_stored(task_id)
-        reader = TranscriptReader(run.store, task_id, agent, shift or 0)
+        whose = await _task_of_item(run, task_id, item, swarm) if item else task_id
+        reader = TranscriptReader(run.store, whose, agent, shift or 0)
         wanted = _chosen(reader, from_step, to_step, epochs_only=epochs)
         parts = [_part(entry, form, full=full) async for entry in wanted]
-        head = f"# Transcript of {task_id}\n\n".encode() if form is Format.MARKDOWN else b""
+        head = f"# Transcript of {whose}\n\n".encode() if form is Format.MARKDOWN else b""
         body = head + b"".join(parts)
         if output is None:
             write_bytes(body)
@@ -74,6 +82,18 @@ def register(app: typer.Typer) -> None:
         if not parts:
             run.out.remark(f"nothing of that is in the store (yet); `longshift status {task_id}` says how it stands")
         return ExitCode.OK
+
+
+async def _task_of_item(run: Invocation, task_id: str, item: str, swarm: str) -> str:
+    """The task that the runner wrote for an item; of the latest swarm that has it, where none is named.
+
+    Raises:
+        BadInput: no such item was ever begun.
+    """
+    found = [each for each in await SwarmReports(run.store).begun(task_id, item) if swarm_words.chosen((each,), swarm)]
+    if found:
+        return ids.item_task_id(found[-1], item)
+    raise BadInput(f"--item: the store has no item {item!r} of {task_id}; `longshift swarm {task_id}` lists its items")
 
 
 async def _chosen(

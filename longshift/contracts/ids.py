@@ -193,6 +193,16 @@ def plan_key(swarm: str, plan_hash: str) -> str:
     return f"swarms/{swarm}/plan-{plan_hash}.json"
 
 
+def plan_files_key(swarm: str, plan_hash: str) -> str:
+    """Object key of the list of files that a plan was checked against, shortened, for whoever judges the plan."""
+    return f"swarms/{swarm}/plan-{plan_hash}-files.json"
+
+
+def plan_verdict_key(swarm: str, plan_hash: str, number: int) -> str:
+    """Object key of what the critic says of a plan, in its `number`th round, from 1."""
+    return f"swarms/{swarm}/plan-{plan_hash}-verdict-{number}.json"
+
+
 def item_report_key(swarm: str, item: str, attempt: int) -> str:
     """Object key of the report of an attempt at an item."""
     return f"swarms/{swarm}/items/{item}/report-{attempt}.json"

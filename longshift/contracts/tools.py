@@ -7,23 +7,19 @@ that every call passes before it is stored. Descriptions for the model are `.md`
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from longshift.contracts.completion import MAX_CLAIMS, MAX_PROPOSED_CHECKS, ProposedCheck
+from longshift.contracts.delegate import DelegateArguments
 from longshift.contracts.model import ToolClass
-from longshift.contracts.wire import Wire
+from longshift.contracts.read_report import ReadReportArguments
+from longshift.contracts.wire import ToolArguments, Wire
 from longshift.contracts.workspace import Workspace
 
 OUTPUT_LIMIT_CHARACTERS = 30_000
 """Tool output beyond this keeps head and tail, and names the path of the whole."""
 
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
-
-
-class ToolArguments(BaseModel):
-    """The base of all arguments: unknown keys are refused, numbers in strings are accepted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class BashArguments(ToolArguments):
@@ -176,6 +172,8 @@ TOOL_CLASSES: dict[str, ToolClass] = {
     "update_plan": ToolClass.IDEMPOTENT,
     "ask_human": ToolClass.PURE,
     "finish": ToolClass.PURE,
+    "delegate": ToolClass.EFFECT,
+    "read_report": ToolClass.PURE,
 }
 
 TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
@@ -190,13 +188,19 @@ TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
     "update_plan": UpdatePlanArguments,
     "ask_human": AskHumanArguments,
     "finish": FinishArguments,
+    "delegate": DelegateArguments,
+    "read_report": ReadReportArguments,
 }
+
+READ_REPORT = "read_report"
 
 FINISH = "finish"
 """The call that asks the runner to prove completion; it never reaches a host as a tool."""
 ASK_HUMAN = "ask_human"
 """The call that a person answers; it never reaches a host either."""
 UPDATE_PLAN = "update_plan"
+DELEGATE = "delegate"
+"""The call that sub-agents carry out: the workflow starts them, no host runs it as a tool."""
 
 
 class Job(Wire):

@@ -17,3 +17,9 @@ class UserInput(BaseModel):
     """A frozen value that a person writes: an unknown key is an error, never silently dropped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ToolArguments(BaseModel):
+    """The base of all arguments of tools: unknown keys are refused, numbers in strings are accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

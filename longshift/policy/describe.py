@@ -11,7 +11,7 @@ from longshift.contracts.reviews import Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.stuck import Rung
 from longshift.contracts.tools import PlanItem, PlanItemStatus
-from longshift.policy import network, review_list, reviews, rollback
+from longshift.policy import network, review_list, reviews, rollback, swarm_words
 
 SUMMARY_LIMIT_CHARACTERS = 200
 DETAILS_LIMIT_CHARACTERS = 8_000
@@ -20,7 +20,7 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
 
 
-_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY})
+_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY, Phase.DELEGATE})
 _PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
 _CHECKS_OF_PLAN = "\n\nChecks of this plan, which the runner runs at finish (exit code 0 is green):\n"
 _CHECK_LINE = re.compile(r"- ([^\n`]{1,60}): `(.*)")
@@ -43,6 +43,7 @@ _NEXT = {
     Phase.MODEL: "ask the model",
     Phase.CHECKS: "run the checks",
     Phase.VERIFY: "have the work verified",
+    Phase.DELEGATE: "delegate to sub-agents",
     Phase.COMPACT: "compact the context",
     Phase.HANDOFF: "write the last hand-off note",
     Phase.PARKED: "wait for a person",
@@ -155,6 +156,7 @@ def session_details(status: SessionStatus) -> str:
     if status.spent.tokens:
         spent = status.spent
         rows.append(("spent", f"${spent.usd:.2f}, {spent.tokens:,} tokens{_unknown(status.unknown)}"))
+    rows += [("swarm", swarm_words.line(each)) for each in status.swarms[-3:]]
     if status.workspace:
         rows.append(("workspace", f"`{status.workspace.root}` on {status.workspace.host_id}"))
         rows.append(("sandbox", _sandbox(status.workspace.sandbox)))

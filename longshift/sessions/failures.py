@@ -13,6 +13,12 @@ class SessionMissing(LongshiftError):
     kind = "session_missing"
 
 
+class SwarmMissing(SessionMissing):
+    """The session has no such swarm, or the swarm no such item."""
+
+    kind = "swarm_missing"
+
+
 class SessionRefused(LongshiftError):
     """The session does not take this request in its state; the message is the session's own."""
 

@@ -125,14 +125,14 @@ async def read_session(client: Client, task_id: str) -> SessionView:
             reason = f"{name} in the engine: {in_words(error.cause)}"
             return view(known.model_copy(update={"reason": reason}))
     try:
-        status = await _ask(client, workflow_id, "status", SessionStatus)
+        status = await ask(client, workflow_id, "status", SessionStatus)
     except WorkerAbsent as error:
         return view(known, remark=f"{error}; this is what the engine knows")
     progress, doing = None, await pending_lines(client, about)
     if status.agent and not any(report.agent == status.agent for report in status.agents):
         with contextlib.suppress(WorkerAbsent):  # an agent that starts or ends just now
             agent = ids.agent_workflow_id(status.agent)
-            progress = await _ask(client, agent, "progress", AgentProgress)
+            progress = await ask(client, agent, "progress", AgentProgress)
             about_agent = await client.get_workflow_handle(agent).describe(
                 rpc_timeout=timedelta(seconds=ANSWER_SECONDS)
             )
@@ -147,7 +147,7 @@ async def read_status(client: Client, task_id: str) -> SessionStatus:
         WorkerAbsent: nobody gives one.
         RPCError: the engine does not answer.
     """
-    return await _ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
+    return await ask(client, ids.session_workflow_id(task_id), "status", SessionStatus)
 
 
 def web_url(settings: Settings, view: SessionView | None = None) -> str:
@@ -189,7 +189,7 @@ async def budget_of(store: Store, task_id: str) -> Budget | None:
         return None
 
 
-async def _ask(client: Client, workflow_id: str, query: str, answer: type[T]) -> T:
+async def ask(client: Client, workflow_id: str, query: str, answer: type[T]) -> T:
     """A query's answer.
 
     Raises:

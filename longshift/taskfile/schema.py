@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from longshift.contracts import delivery, task
+from longshift.contracts import delivery, sub_agent, swarm_plan, task
 from longshift.contracts.task import TaskSpec
 
 DERIVED = {
@@ -17,15 +17,19 @@ DERIVED = {
     "instructions": "What to do. In a Markdown file this is the text below the front matter.",
 }
 """Fields that a file may leave out although a task always has them."""
+OWN = {"sub_agent": "SubAgent"}
+"""Fields that only the runner writes, with their definitions: no file has them."""
 
 
 def task_schema() -> dict[str, Any]:
     """The schema of a task file, with the descriptions that stand beside the fields in the code."""
     schema = TaskSpec.model_json_schema()
-    found = {**vars(delivery), **vars(task)}
+    found = {**vars(delivery), **vars(sub_agent), **vars(swarm_plan), **vars(task)}
     models = {name: value for name, value in found.items() if inspect.isclass(value)}
     for name, definition in [("TaskSpec", schema), *schema.get("$defs", {}).items()]:
         _describe(definition, models[name])
+    for field, definition in OWN.items():
+        del schema["properties"][field], schema["$defs"][definition]
     for name, text in DERIVED.items():
         schema["properties"][name]["description"] = text
     schema["required"] = [name for name in schema.get("required", ()) if name not in DERIVED]

@@ -14,6 +14,7 @@ from typing import Final
 from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.port import Sandbox
+from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.adapters.tools.bash import bash
 from longshift.adapters.tools.bash_kill import bash_kill
 from longshift.adapters.tools.bash_output import bash_output
@@ -27,9 +28,11 @@ from longshift.adapters.tools.openers import best_opener
 from longshift.adapters.tools.outcome import OnProgress, ToolContext, ToolOutcome, ToolRefused, one_line, storable
 from longshift.adapters.tools.paths import Tree
 from longshift.adapters.tools.read_file import read_file
+from longshift.adapters.tools.read_report import read_report
 from longshift.adapters.tools.ripgrep import Ripgrep
 from longshift.adapters.tools.update_plan import update_plan
 from longshift.adapters.tools.write_file import write_file
+from longshift.contracts.read_report import ReadReportArguments
 from longshift.contracts.tools import (
     TOOL_ARGUMENTS,
     BashArguments,
@@ -52,8 +55,17 @@ _WRITE_LOCKS: Final = 32
 class Toolbox:
     """All tools of a host."""
 
-    def __init__(self, runner: ProcessRunner, sandbox: Sandbox, *, ripgrep: str, egress: Egress | None = None) -> None:
-        """Without `egress` no command has a network."""
+    def __init__(
+        self,
+        runner: ProcessRunner,
+        sandbox: Sandbox,
+        *,
+        ripgrep: str,
+        egress: Egress | None = None,
+        reports: SwarmReports | None = None,
+    ) -> None:
+        """Without `egress` no command has a network; without `reports` nobody reads those of sub-agents."""
+        self._reports = reports
         self._runner = runner
         self._sandbox = sandbox
         self._egress = egress or Egress(Path(), runner, {})
@@ -148,6 +160,8 @@ class Toolbox:
                 return await bash_kill(arguments, context, self._runner)
             case UpdatePlanArguments():
                 return update_plan(arguments)
+            case ReadReportArguments():
+                return await read_report(arguments, context, self._reports)
             case _:
                 raise ValueError(f"{type(arguments).__name__} are not run on a host")
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from longshift.contracts.agent import AgentProgress
 from longshift.contracts.reviews import REVIEW_TEXT_MAX_CHARACTERS, Review
 from longshift.contracts.session import STEER_MAX_CHARACTERS, SessionState, SessionStatus
+from longshift.contracts.swarm import ItemLine, ItemReport, SwarmResult, SwarmTable
+from longshift.contracts.swarm_plan import SwarmPlan
 from longshift.policy.session import MAX_EXTENSION_HOURS
 from longshift.sessions.listing import ListedSession
 from longshift.sessions.questions import LIMIT_SESSIONS
@@ -25,9 +27,19 @@ class Given(BaseModel):
 
 
 class SteerBody(Given):
-    """A message for the agent."""
+    """A message for the agent, or for sub-agents of its swarm at work."""
 
     text: Text
+    item: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    """The item whose sub-agent it is for; `*`: all items that are not settled; left out: the agent itself."""
+
+
+class StrikeBody(Given):
+    """Take an item out of the swarm at work."""
+
+    item: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    reason: Annotated[str, StringConstraints(max_length=REASON_MAX_CHARACTERS)] = ""
+    """Kept in the item's report."""
 
 
 class AnswerBody(Given):
@@ -107,6 +119,15 @@ class TranscriptQuery(BaseModel):
 
     step: int | None = Field(default=None, ge=1, le=1_000_000)
     """Only the answer and the results of this step."""
+
+
+class SwarmQuery(BaseModel):
+    """Which swarm is meant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    swarm: str = Field(default="", max_length=100)
+    """Its number in the session, such as `1`, or its name; the latest when left out."""
 
 
 class NoQuery(BaseModel):
@@ -189,6 +210,37 @@ class SessionDocument(BaseModel):
     """Why this is not the session's own answer."""
     started_from: str = ""
     """The session, and the step, that this one goes on from."""
+
+
+class SwarmDocument(BaseModel):
+    """A swarm: how far it has come, and each item in a line."""
+
+    task_id: str
+    table: SwarmTable
+    result: SwarmResult | None = None
+    """Of one that is over."""
+    is_over: bool = False
+    remark: str = ""
+    """Why this is not the swarm's own answer."""
+
+
+class ItemDocument(BaseModel):
+    """An item of a swarm."""
+
+    task_id: str
+    swarm: str
+    line: ItemLine
+    report: ItemReport | None = None
+    """Of its last attempt that has ended."""
+    agent: str
+    """Whose transcript it is."""
+
+
+class PlanDocument(BaseModel):
+    """The plan that waits for a person, or else the one that is, or was, carried out."""
+
+    task_id: str
+    plan: SwarmPlan
 
 
 class Told(BaseModel):

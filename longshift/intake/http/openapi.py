@@ -51,6 +51,7 @@ _FIELD_TEXTS = {
     "task_id": ("The task's id.", {"type": "string", "pattern": TASK_ID_PATTERN}),
     "source": ("Whose secret signs.", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$"}),
     "review": ("The question's id.", {"type": "string", "minLength": 1, "maxLength": 200}),
+    "item": ("An item's id.", {"type": "string", "minLength": 1, "maxLength": 100}),
     "name": ("An artifact's name; it may have slashes.", {"type": "string", "minLength": 1}),
 }
 

@@ -1,17 +1,23 @@
 """The table of routes: what there is over HTTP. The application and the OpenAPI document are both made from it."""
 
-from longshift.intake.http import deciding, events, github, reading, stored, submitting, telling, webhooks
+from pydantic import BaseModel
+
+from longshift.intake.http import deciding, events, github, reading, stored, submitting, swarming, telling, webhooks
 from longshift.intake.http.answers import (
     ArtifactNames,
     Health,
     Ignored,
+    ItemDocument,
     ListQuery,
     OpenReviews,
+    PlanDocument,
     QueueAnswer,
     ReviewsQuery,
     SessionDocument,
     SessionPage,
     Submitted,
+    SwarmDocument,
+    SwarmQuery,
     Told,
     TranscriptQuery,
 )
@@ -35,6 +41,22 @@ def _tells(verb: str, summary: str, handler: Handler, body: Body | None, scope: 
         problems=(404, 409),
     )
 
+
+def _reads_swarm(rest: str, name: str, summary: str, answer: type[BaseModel]) -> Endpoint:
+    return Endpoint(
+        "GET",
+        f"{SESSION}/swarm{rest}",
+        name,
+        summary,
+        _SWARM_HANDLERS[name],
+        {200: answer},
+        scope=Scope.READ,
+        query=SwarmQuery,
+        problems=(404,),
+    )
+
+
+_SWARM_HANDLERS: dict[str, Handler] = {"swarm": swarming.swarm, "item": swarming.item, "plan": swarming.plan}
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
@@ -114,7 +136,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         media_type=ANY_FILE,
         problems=(404,),
     ),
-    _tells("steer", "Send the agent a message; it goes with its next model call.", telling.steer, telling.STEER_BODY),
+    _reads_swarm("", "swarm", "A swarm of the session: how far it has come, each item in a line.", SwarmDocument),
+    _reads_swarm("/items/{item}", "item", "An item of a swarm, with the report of its last attempt.", ItemDocument),
+    _reads_swarm("/plan", "plan", "A swarm's plan: the one that waits for a person, else the latest.", PlanDocument),
+    _tells(
+        "steer",
+        "Send the agent a message, or with `item` its sub-agents; it goes with the next model call.",
+        telling.steer,
+        telling.STEER_BODY,
+    ),
+    _tells("strike", "Take an item out of the swarm at work.", telling.strike, telling.STRIKE_BODY),
     _tells(
         "answer",
         "Answer a session that waits for a person: the agent gets the text, and the session goes on.",

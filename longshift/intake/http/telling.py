@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from longshift.contracts.rollback import Rollback
-from longshift.contracts.session import Extend, SessionState, SessionStatus, Steer
-from longshift.intake.http.answers import AnswerBody, CancelBody, ExtendBody, RollbackBody, SteerBody, Told
+from longshift.contracts.session import Extend, SessionState, SessionStatus, Steer, StrikeItem
+from longshift.intake.http.answers import AnswerBody, CancelBody, ExtendBody, RollbackBody, SteerBody, StrikeBody, Told
 from longshift.intake.http.authority import require_visible
 from longshift.intake.http.bodies import idempotency_key, read_value
 from longshift.intake.http.deciding import VIA
@@ -23,6 +23,7 @@ from longshift.sessions.updates import cancel_later, find_told, tell
 from longshift.sessions.view import read_session
 
 STEER_BODY = Body((JSON,), UPDATE_BODY_BYTES, SteerBody)
+STRIKE_BODY = Body((JSON,), UPDATE_BODY_BYTES, StrikeBody)
 ANSWER_BODY = Body((JSON,), UPDATE_BODY_BYTES, AnswerBody)
 CANCEL_BODY = Body((JSON,), UPDATE_BODY_BYTES, CancelBody, is_required=False)
 ROLLBACK_BODY = Body((JSON,), UPDATE_BODY_BYTES, RollbackBody)
@@ -30,9 +31,15 @@ EXTEND_BODY = Body((JSON,), UPDATE_BODY_BYTES, ExtendBody)
 
 
 async def steer(call: Call) -> Response:
-    """A message for the agent."""
+    """A message for the agent, or for sub-agents."""
     body = await read_value(call, STEER_BODY, SteerBody)
-    return await _tell(call, "steer", Steer(text=body.text))
+    return await _tell(call, "steer", Steer(text=body.text, item=body.item))
+
+
+async def strike(call: Call) -> Response:
+    """Take an item out of the swarm at work."""
+    body = await read_value(call, STRIKE_BODY, StrikeBody)
+    return await _tell(call, "strike", StrikeItem(item=body.item, reason=body.reason, by=call.caller.name))
 
 
 async def pause(call: Call) -> Response:
