@@ -73,9 +73,9 @@ class Lab:
     items: list[SwarmItem] = field(default_factory=list[SwarmItem])
     number: int = 0
 
-    async def begin(self, files: Mapping[str, Content]) -> None:
-        """The lead's files as they are when it delegates."""
-        self.tree("lead").mkdir(parents=True)
+    async def begin(self, files: Mapping[str, Content], *, is_there: bool = False) -> None:
+        """The lead's files as they are when it delegates; `is_there`: they are made already."""
+        self.tree("lead").mkdir(parents=True, exist_ok=is_there)
         write(self.tree("lead"), files)
         shadow = self.shadow("lead")
         await shadow.create()
