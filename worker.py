@@ -31,6 +31,7 @@ from activities.slot_supply import slot_tuner
 from activities.slots import Slots
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
+from activities.worktrees import Worktrees
 from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.delivery import Delivering, Identity
 from longshift.adapters.model import LimiterPool, ModelClient
@@ -251,6 +252,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
+    worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
     built.slots = Slots(
         built.pools,
         life,
@@ -270,6 +272,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
             life.deliver,
             life.release_workspace,
         ),
+        *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
