@@ -15,6 +15,8 @@ _SAID = (
     ((ItemStatus.CANCELLED,), "cancelled"),
 )
 """Statuses that are counted together, and what is said of them."""
+LEAST_FOR_QUARTERS = 20
+"""Items of a swarm about whose quarters people are told."""
 STAGES = 20
 """People hear of a swarm that is at work about so often: it has as many stages."""
 
@@ -44,6 +46,22 @@ def line(summary: SwarmSummary) -> str:
     """A swarm in a line: its name, how far it has come, what holds it up."""
     held = f"; {'needs a person' if summary.needs_person else 'held up'}: {summary.waiting_for}"
     return f"{short(summary.swarm)}: {counted(summary)}{held if summary.waiting_for else ''}"
+
+
+def quarters(summary: SwarmSummary) -> tuple[tuple[int, str], ...]:
+    """Lines for people about the quarters that are over, with their numbers; a small swarm has none.
+
+    The line of a number says the same for ever, so that whoever has it needs no other one. Begin and end are told by
+    the lead.
+    """
+    if summary.total < LEAST_FOR_QUARTERS or is_over(summary):
+        return ()
+    done = settled(summary) * 4 // summary.total
+    said = ("a quarter", "half", "three quarters")
+    return tuple(
+        (number, f"{short(summary.swarm)}: {part} of {summary.total} items are over")
+        for number, part in enumerate(said[:done], 1)
+    )
 
 
 def settled(summary: SwarmSummary) -> int:
