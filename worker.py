@@ -40,6 +40,7 @@ from longshift.adapters.store import Store, Transcripts, open_store
 from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
+from longshift.adapters.worktrees.making import making_of_sub_agent
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.activities import ToolActivities
@@ -243,6 +244,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         archive=archive,
         secrets=settings.secret_book,
         clean=parts.clean,
+        making_of_sub_agent=making_of_sub_agent,
     )
     toolbox = Toolbox(runner, sandbox, ripgrep=find_ripgrep(), egress=egress, reports=SwarmReports(parts.store))
     tools = Tools(toolbox, workspaces, parts.transcripts, host_id, parts.clean)

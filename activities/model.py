@@ -30,7 +30,7 @@ from longshift.contracts.activities import CallModelInput, ModelActivities, Writ
 from longshift.contracts.errors import ProviderError
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
-from longshift.contracts.tools import TOOL_ARGUMENTS
+from longshift.contracts.tools import TOOL_ARGUMENTS, ToolArguments
 from longshift.contracts.transcript import AnswerRecord
 from longshift.contracts.verification import VerdictDigest, VerifyInput
 from longshift.policy import answers, context, provider
@@ -111,7 +111,7 @@ class Models(ModelActivities):
         checked = check_calls(
             answer.content,
             answer.raw_inputs,
-            TOOL_ARGUMENTS,
+            _offered(view),
             is_used=lambda call_id: _is_used(call_id, asked.messages),
             step=request.step,
             autonomy=request.autonomy,
@@ -196,6 +196,12 @@ class Models(ModelActivities):
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"
+
+
+def _offered(view: View) -> dict[str, type[ToolArguments]]:
+    """The tools that the conversation began with: no others are called in it."""
+    names = {tool["name"] for tool in view.base.tools}
+    return {name: arguments for name, arguments in TOOL_ARGUMENTS.items() if name in names}
 
 
 def _is_used(call_id: str, messages: Sequence[bytes]) -> bool:

@@ -116,6 +116,8 @@ class Tools(ToolActivities):
             run_key=ids.run_key(request.agent, request.step, request.index, request.workspace.life),
             life=request.workspace.life,
             network=request.workspace.network.profile if request.workspace.network else NO_NETWORK,
+            seen_root=place.seen_root,
+            seen_home=place.seen_home,
         )
 
 

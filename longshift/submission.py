@@ -12,7 +12,8 @@ from longshift.adapters.store import open_store
 from longshift.contracts import ids
 from longshift.contracts.errors import BadInput, KeyTaken
 from longshift.contracts.people import PeopleChannels
-from longshift.contracts.session import QueuePlace, SessionInput, SessionStatus
+from longshift.contracts.queue_place import QueuePlace
+from longshift.contracts.session import SessionInput, SessionStatus
 from longshift.contracts.task import FAIRNESS_KEY_MAX_BYTES, TaskSpec
 from longshift.settings import Settings
 from longshift.starting import refuse_unusable

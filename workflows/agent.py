@@ -24,8 +24,8 @@ from longshift.contracts.model import CallDigest
 from longshift.contracts.tools import Job, ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
 from longshift.policy import actions, describe, loop, requests, slots, standing, steps
-from workflows import options, signals
-from workflows.agent_files import AgentFiles
+from workflows import options
+from workflows.delegating import AgentDelegations
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
 
@@ -34,7 +34,7 @@ REPORT_EVERY_STEPS = 25
 
 
 @workflow.defn(name="Agent")
-class Agent(AgentFiles):
+class Agent(AgentDelegations):
     """One agent, from its first step to its report."""
 
     @workflow.init
@@ -42,7 +42,6 @@ class Agent(AgentFiles):
         super().__init__(request)
         self._is_asking = False
         """A model call is out."""
-        self._told_news = self._state.news[-1].number if self._state.news else 0
 
     @workflow.run
     async def run(self, request: AgentInput) -> AgentReport:
@@ -100,6 +99,8 @@ class Agent(AgentFiles):
                 await self._run_checks(action)
             case actions.Verify():
                 await self._verify()
+            case actions.PlanSwarm() | actions.AmendPlan() | actions.CriticisePlan() | actions.RunSwarm():
+                await self._delegate(action)
             case actions.Seal():
                 await self._seal(action)
             case actions.RollBack():
@@ -287,16 +288,3 @@ class Agent(AgentFiles):
         action = loop.next_action(self._state)
         if isinstance(action, actions.Seal):
             await self._seal(action)
-
-    async def _tell_news(self) -> None:
-        """What people should hear of at once."""
-        if standing.has_news(self._state, self._told_news):
-            self._told_news = self._state.news[-1].number
-            await self._report()
-
-    async def _report(self, *, idle: bool = False) -> None:
-        """Tell the session where this agent stands."""
-        await signals.to_parent(standing.status(self._state, idle=idle))
-
-    def _describe(self) -> None:
-        workflow.set_current_details(describe.agent_details(self.progress()))

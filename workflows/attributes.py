@@ -47,6 +47,13 @@ def of_agent(request: SessionInput) -> TypedSearchAttributes:
     return TypedSearchAttributes(_common(request))
 
 
+def of_child() -> TypedSearchAttributes:
+    """What a workflow of the tree is listed under: as the one that starts it."""
+    here = workflow.info().typed_search_attributes
+    keys = (_REPOSITORY, _TENANT, _MODEL)
+    return TypedSearchAttributes([SearchAttributePair(key, here[key]) for key in keys if key in here])
+
+
 def _common(request: SessionInput) -> list[SearchAttributePair[str]]:
     return [
         SearchAttributePair(_REPOSITORY, request.task.repository[-KEYWORD_LIMIT_CHARACTERS:]),

@@ -52,7 +52,7 @@ async def on_host(
         workspace = newer
 
 
-async def settled(handle: workflow.ActivityHandle[Any]) -> BaseException | None:
+async def settled(handle: asyncio.Task[Any]) -> BaseException | None:
     """Wait for the end of a call without failing with it; what it failed with."""
     await workflow.wait([handle])
     return None if handle.cancelled() else handle.exception()

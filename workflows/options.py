@@ -91,6 +91,11 @@ def run_checks(host_queue: str) -> RemoteOptions:
     return _on_host(host_queue, timedelta(hours=24))
 
 
+def integration(host_queue: str) -> RemoteOptions:
+    """Merges, and the landing of what was merged; where the integration has to be made first, that may run a setup."""
+    return _on_host(host_queue, timedelta(hours=13))
+
+
 def housekeeping(host_queue: str) -> RemoteOptions:
     """Checkpoints, delivery, release."""
     return _on_host(host_queue, timedelta(minutes=30))

@@ -23,6 +23,11 @@ async def to_agent(agent: str, name: str, value: object | None = None) -> None:
     await _send(ids.agent_workflow_id(agent), name, value)
 
 
+async def to_swarm(swarm: str, name: str, value: object | None = None) -> None:
+    """Send the signal `name` to a swarm."""
+    await _send(ids.swarm_workflow_id(swarm), name, value)
+
+
 async def to_session(session: str, name: str, value: object | None = None) -> bool:
     """Send the signal `name` to a session; whether there was one."""
     return await _send(session, name, value)

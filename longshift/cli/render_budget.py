@@ -63,7 +63,7 @@ def _spent(status: SessionStatus, progress: AgentProgress | None) -> tuple[Spend
         unknown = unknown + report.unknown
     if progress is not None:
         own = Spend(usage=progress.usage, usd=progress.cost_usd, steps=progress.step - progress.first_step)
-        spent, unknown = spent + own, unknown + progress.unknown
+        spent, unknown = spent + own + progress.delegated, unknown + progress.unknown
     return spent, unknown
 
 

@@ -5,11 +5,15 @@ from enum import StrEnum
 from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Completion, CompletionReport, Verifier
+from longshift.contracts.delegation import Delegation
 from longshift.contracts.ledger import Allowance, Extension, OnLimit, Spend
 from longshift.contracts.model import BYTES_PER_TOKEN, CallDigest, Reserve, Usage
+from longshift.contracts.queue_place import QueuePlace
 from longshift.contracts.reviews import Ask, Autonomy
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.stuck import Rung, RungTaken, Signal, StuckState, StuckThresholds
+from longshift.contracts.swarm import SwarmSummary
+from longshift.contracts.swarm_plan import SwarmRules
 from longshift.contracts.tools import PlanItem, ToolDigest
 from longshift.contracts.transcript import Note, SealInput
 from longshift.contracts.wire import Wire
@@ -60,6 +64,8 @@ class Phase(StrEnum):
     """`finish` was called: prove it."""
     VERIFY = "verify"
     """The checks are green: have the work judged."""
+    DELEGATE = "delegate"
+    """`delegate` was called: carry it out; see `AgentState.delegation`."""
     COMPACT = "compact"
     HANDOFF = "handoff"
     """Write the last hand-off note, then end."""
@@ -206,6 +212,12 @@ class AgentState(Wire):
     """By model profile."""
     earlier_costs: dict[str, Spend] = {}
     """The same of earlier agents of the session."""
+    delegated: Spend = Spend()
+    """What its swarms spent that are over, steps included; of the one at work `swarm` tells."""
+    delegated_unknown: Spend = Spend()
+    """The part of it that no provider told."""
+    delegated_costs: dict[str, Spend] = {}
+    """The same by model profile."""
     raised: Extension = Extension()
     """What people's decisions added to the limits."""
     warned: tuple[str, ...] = ()
@@ -256,6 +268,24 @@ class AgentState(Wire):
     handoff_note: str = ""
     """Key of the epoch or hand-off that holds the last note, with its first characters."""
 
+    delegation: Delegation | None = None
+    """The open `delegate` call."""
+    delegations: int = 0
+    """Swarms ever begun, those of steps that were undone included."""
+    plan_rejections: int = 0
+    """How many plans in a row a critic has rejected."""
+    swarm: SwarmSummary | None = None
+    """Of the swarm at work, or that was last."""
+    swarms: tuple[SwarmSummary, ...] = ()
+    """Of those that are over, the latest 10."""
+    swarm_rules: SwarmRules = SwarmRules()
+    is_sub_agent: bool = False
+    """It works at an item of a swarm: it asks nobody, has no sub-agents, and ends where a person would be needed."""
+    place: QueuePlace = QueuePlace()
+    """The session's, for the slots of sub-agents."""
+    host_patience_seconds: float = 45
+    """The session's."""
+
 
 class AgentInput(Wire):
     """Starts an agent, or continues it as new."""
@@ -304,6 +334,10 @@ class AgentReport(Wire):
     """How often people were asked."""
     undelivered: tuple[Note, ...] = ()
     """People's messages that came too late for this agent; the next shift's gets them."""
+    delegated: Spend = Spend()
+    """What its sub-agents spent, steps included; it is in `unknown` and `costs`, and in nothing else above."""
+    swarms: tuple[SwarmSummary, ...] = ()
+    """What became of its swarms, the latest 10."""
     handoff_note: str = ""
 
 
@@ -357,3 +391,7 @@ class AgentProgress(Wire):
     next_action: str = ""
     last_text: str = ""
     changed_files: int = 0
+    swarm: SwarmSummary | None = None
+    """Of the sub-agents at work, or that were last."""
+    delegated: Spend = Spend()
+    """What its sub-agents spent, steps included; it is in `unknown`, and in nothing else above."""

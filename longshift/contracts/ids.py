@@ -168,6 +168,11 @@ def seed_id(swarm: str) -> str:
     return item_task_id(swarm, SEED)
 
 
+def is_seed_id(task_id: str) -> bool:
+    """Whether a task id belongs to the seed of a swarm."""
+    return is_sub_task_id(task_id) and task_id.endswith(f".{SEED}")
+
+
 def resolver_item(item: str, number: int) -> str:
     """The name of the `number`th sub-agent that mends the merge of an item; no item may have a name with a dot."""
     return f"{item}.fix{number}"
@@ -186,6 +191,16 @@ def item_workflow_id(task_id: str) -> str:
 def plan_key(swarm: str, plan_hash: str) -> str:
     """Object key of a swarm's plan; each version has its own."""
     return f"swarms/{swarm}/plan-{plan_hash}.json"
+
+
+def plan_files_key(swarm: str, plan_hash: str) -> str:
+    """Object key of the list of files that a plan was checked against, shortened, for whoever judges the plan."""
+    return f"swarms/{swarm}/plan-{plan_hash}-files.json"
+
+
+def plan_verdict_key(swarm: str, plan_hash: str, number: int) -> str:
+    """Object key of what the critic says of a plan, in its `number`th round, from 1."""
+    return f"swarms/{swarm}/plan-{plan_hash}-verdict-{number}.json"
 
 
 def item_report_key(swarm: str, item: str, attempt: int) -> str:
@@ -211,6 +226,11 @@ def merge_key(swarm: str, number: int) -> str:
 def conflict_key(swarm: str, item: str, number: int) -> str:
     """Object key of what the `number`th resolver of an item starts from."""
     return f"swarms/{swarm}/items/{item}/conflict-{number}.json"
+
+
+def conflict_bundle_key(swarm: str, item: str, number: int) -> str:
+    """Object key of the files that the `number`th resolver of an item begins with."""
+    return f"swarms/{swarm}/items/{item}/conflict-{number}.bundle"
 
 
 def swarm_result_key(swarm: str) -> str:

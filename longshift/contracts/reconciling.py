@@ -51,7 +51,7 @@ class Mending(Wire):
     """Where the conflict is, at most 20; empty: the merge was clean, and the checks were red."""
     red_checks_step: int = 0
     evidence: ChecksDigest | None = None
-    """What the checks said."""
+    """What the checks said, as far as they were red, in short."""
     is_open: bool = False
     """Its task is written."""
     is_done: bool = False
@@ -86,6 +86,8 @@ class Reconciling(Wire):
     mending: tuple[Mending, ...] = ()
     tried: dict[str, int] = {}
     """Item → resolvers that it has had."""
+    proof: ChecksDigest | None = None
+    """What the checks said of the green state, in short; None: nothing was proved yet."""
     out: tuple[str, ...] = ()
     """Items of which nothing will be merged: dropped here, or failed, blocked, struck or cancelled."""
 

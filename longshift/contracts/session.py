@@ -6,6 +6,7 @@ from longshift.contracts.agent import AgentLimits, AgentReport, News
 from longshift.contracts.attention import Attention
 from longshift.contracts.ledger import Extension, Spend
 from longshift.contracts.people import PeopleChannels
+from longshift.contracts.queue_place import QueuePlace
 from longshift.contracts.reviews import Ask, Review
 from longshift.contracts.stuck import Rung
 from longshift.contracts.swarm import SwarmSummary
@@ -38,20 +39,6 @@ class SessionState(StrEnum):
     def is_final(self) -> bool:
         """Whether the session has ended."""
         return self in {SessionState.DONE, SessionState.FAILED, SessionState.CANCELLED, SessionState.EXPIRED}
-
-
-class QueuePlace(Wire):
-    """Where a session stands in the queue, resolved when its task was submitted."""
-
-    priority: int = 3
-    """1 to 5, 1 first."""
-    fairness_key: str = ""
-    """At most 64 bytes; keys of one priority take turns."""
-    fairness_weight: float = 1.0
-    cap_key: str = ""
-    """What the cap below counts, such as `repository:…`; empty: no cap."""
-    cap_sessions: int = 0
-    """How many sessions of that key may hold a slot at once."""
 
 
 class SessionInput(Wire):
@@ -153,7 +140,10 @@ class AgentStatus(Wire):
     raised: Extension = Extension()
     """What people added to the budget where the agent asked for it."""
     swarm: SwarmSummary | None = None
-    """Of the sub-agents at work, or that were last; `spent` above has them in it."""
+    """Of the sub-agents at work, or that were last; tokens, cost, `spent` and `unknown` above have them in it."""
+    swarm_at_work: bool = False
+    delegated_steps: int = 0
+    """Of its sub-agents; `spent` counts them, `step` does not."""
 
 
 class SessionStatus(Wire):

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
+from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.swarm import CriticalPath, ItemEnd, SwarmSummary
 from longshift.contracts.swarm_plan import PlanDigest, SwarmRules
 from longshift.contracts.tools import ToolDigest
@@ -169,7 +170,11 @@ class OpenResolverInput(Wire):
     red_checks_step: int = 0
     """Set when the merge was clean and the checks were red: their run (`run_checks`'s step)."""
     others: tuple[str, ...] = ()
-    """Items that were merged since the one to be mended was begun: the other side."""
+    """Items that were merged since the one to be mended was begun: the other side; empty: as the history says."""
+    by: str = ""
+    """The resolver whose work does not fit either; empty: it is the item's own."""
+    evidence: ChecksDigest | None = None
+    """What the red checks said."""
 
 
 class LandSwarmInput(Wire):
@@ -195,6 +200,10 @@ class LandSwarmInput(Wire):
     critical_path: CriticalPath = CriticalPath()
     reason: str = ""
     """Why the swarm ended before all items were settled."""
+    merges: tuple[Merge, ...] = ()
+    """What is in the integrated state, in order."""
+    checks: ChecksDigest | None = None
+    """What proved it."""
 
 
 class SweepSwarmInput(Wire):

@@ -65,6 +65,26 @@ class SwarmItem(Wire):
     """A model profile; empty: the lead's."""
 
 
+class PlanTemplate(Wire):
+    """What many items were made of, kept so that people see it once: texts with `{{input}}`, `{{number}}`, `{{slug}}`.
+
+    What is carried out are the items alone.
+    """
+
+    id: str
+    goal: str
+    inputs: tuple[str, ...] = ()
+    write_scope: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    merge_after: tuple[str, ...] = ()
+    checks: tuple[tuple[str, str], ...] = ()
+    """Name and command of each."""
+    budget_share: float | None = None
+    model: str = ""
+    over: tuple[str, ...] = ()
+    """One item for each, in this order."""
+
+
 class SwarmPlan(Wire):
     """A whole plan, as it is reviewed and carried out."""
 
@@ -73,6 +93,10 @@ class SwarmPlan(Wire):
     items: tuple[SwarmItem, ...]
     checks: tuple[ProposedCheck, ...] = ()
     """What proves the integrated tree beside the task's own checks."""
+    templates: tuple[PlanTemplate, ...] = ()
+    """What some of the items were made of, as the model wrote it; nothing follows from it but how they are shown."""
+    struck: tuple[str, ...] = ()
+    """Items that a person has taken out since the model wrote the plan."""
 
 
 class ItemRow(Wire):

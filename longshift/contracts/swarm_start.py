@@ -2,7 +2,7 @@
 
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.ledger import Allowance
-from longshift.contracts.session import QueuePlace
+from longshift.contracts.queue_place import QueuePlace
 from longshift.contracts.swarm_plan import PlanDigest
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import Workspace

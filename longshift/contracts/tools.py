@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from longshift.contracts.completion import MAX_CLAIMS, MAX_PROPOSED_CHECKS, ProposedCheck
+from longshift.contracts.delegate import DelegateArguments
 from longshift.contracts.model import ToolClass
 from longshift.contracts.read_report import ReadReportArguments
 from longshift.contracts.wire import ToolArguments, Wire
@@ -171,6 +172,7 @@ TOOL_CLASSES: dict[str, ToolClass] = {
     "update_plan": ToolClass.IDEMPOTENT,
     "ask_human": ToolClass.PURE,
     "finish": ToolClass.PURE,
+    "delegate": ToolClass.EFFECT,
     "read_report": ToolClass.PURE,
 }
 
@@ -186,18 +188,19 @@ TOOL_ARGUMENTS: dict[str, type[ToolArguments]] = {
     "update_plan": UpdatePlanArguments,
     "ask_human": AskHumanArguments,
     "finish": FinishArguments,
+    "delegate": DelegateArguments,
     "read_report": ReadReportArguments,
 }
 
 READ_REPORT = "read_report"
-LEADS_ALONE = frozenset({READ_REPORT})
-"""Tools about sub-agents, which they have no use for themselves."""
 
 FINISH = "finish"
 """The call that asks the runner to prove completion; it never reaches a host as a tool."""
 ASK_HUMAN = "ask_human"
 """The call that a person answers; it never reaches a host either."""
 UPDATE_PLAN = "update_plan"
+DELEGATE = "delegate"
+"""The call that sub-agents carry out: the workflow starts them, no host runs it as a tool."""
 
 
 class Job(Wire):

@@ -36,6 +36,30 @@ class Verify:
 
 
 @dataclass(frozen=True)
+class PlanSwarm:
+    """Make a plan of the open `delegate` call."""
+
+
+@dataclass(frozen=True)
+class AmendPlan:
+    """Change the plan as a person says."""
+
+
+@dataclass(frozen=True)
+class CriticisePlan:
+    """Have another model judge the plan."""
+
+
+@dataclass(frozen=True)
+class RunSwarm:
+    """Have sub-agents carry the approved plan out."""
+
+
+Delegating = PlanSwarm | AmendPlan | CriticisePlan | RunSwarm
+"""What an open `delegate` call can need; which one is `AgentState.delegation`."""
+
+
+@dataclass(frozen=True)
 class Seal:
     """Close the step before by itself, as no model call follows at once."""
 
@@ -78,4 +102,20 @@ class Finish:
     report: AgentReport
 
 
-Action = CallModel | RunTools | RunChecks | Verify | Seal | Compact | RollBack | WriteHandoff | Wait | Park | Finish
+Action = (
+    CallModel
+    | RunTools
+    | RunChecks
+    | Verify
+    | PlanSwarm
+    | AmendPlan
+    | CriticisePlan
+    | RunSwarm
+    | Seal
+    | Compact
+    | RollBack
+    | WriteHandoff
+    | Wait
+    | Park
+    | Finish
+)

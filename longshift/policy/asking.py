@@ -9,21 +9,21 @@ from longshift.contracts.agent import AgentState, PersonAnswer
 from longshift.contracts.completion import ProposedCheck
 from longshift.contracts.model import CallDigest, ToolClass
 from longshift.contracts.reviews import Ask, AskKind, Autonomy, Decision, Risk
-from longshift.contracts.tools import ASK_HUMAN, FINISH, UPDATE_PLAN, PlanItem
+from longshift.contracts.tools import ASK_HUMAN, UPDATE_PLAN, PlanItem
 from longshift.contracts.transcript import Note, Speaker
-from longshift.policy import describe, notes
+from longshift.policy import call_rules, describe, notes
+from longshift.policy.call_rules import MAY_ALWAYS_RUN, PLANS_ARE_REVIEWED
+from longshift.policy.calls import NOT_ON_HOST
 from longshift.policy.reviews import EVIDENCE_CHARACTERS, EVIDENCE_LINES, options_of
 
-HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET, AskKind.DELIVERY})
+HOLDING = frozenset({AskKind.RISK, AskKind.PLAN, AskKind.BUDGET, AskKind.SWARM, AskKind.DELIVERY})
 """Only a decision ends these questions; a message or a resume leaves them open."""
-MAY_ALWAYS_RUN = frozenset({UPDATE_PLAN, ASK_HUMAN, FINISH})
 _ASKED_OF: dict[Autonomy, frozenset[Risk]] = {
     Autonomy.FULL: frozenset(),
     Autonomy.BALANCED: frozenset({Risk.HIGH, Risk.UNKNOWN}),
     Autonomy.CAUTIOUS: frozenset({Risk.HIGH, Risk.UNKNOWN, Risk.MEDIUM}),
     Autonomy.MANUAL: frozenset({Risk.HIGH, Risk.UNKNOWN, Risk.MEDIUM}),
 }
-PLANS_ARE_REVIEWED = frozenset({Autonomy.CAUTIOUS, Autonomy.MANUAL})
 
 
 def needs_approval(autonomy: Autonomy, name: str, tool_class: ToolClass, risk: Risk) -> bool:
@@ -43,9 +43,10 @@ def answered(state: AgentState) -> AgentState:
     said = [
         PersonAnswer(index=call.index, allowed=False, text=text)
         for call in state.calls
-        if (text := _refusal(state, call))
+        if (text := call_rules.refusal(state, call))
     ]
-    return state.model_copy(update={"answers": tuple(said)})
+    refused = call_rules.finish_refusal(state)
+    return state.model_copy(update={"answers": tuple(said), "finish_refused": refused})
 
 
 def wish(state: AgentState) -> Ask | None:
@@ -101,7 +102,8 @@ def undecided(state: AgentState) -> AgentState:
 
 def is_plan_unapproved(state: AgentState) -> bool:
     """Whether the plan that the open step brought waits for a person."""
-    if state.autonomy not in PLANS_ARE_REVIEWED or state.plan_is_shown or not _brings_plan(state):
+    is_reviewed = state.autonomy in PLANS_ARE_REVIEWED and not state.is_sub_agent
+    if not is_reviewed or state.plan_is_shown or not _brings_plan(state):
         return False
     if state.autonomy is Autonomy.MANUAL:
         return state.approved_plan != plan_hash(state.plan, state.completion.proposed)
@@ -114,23 +116,9 @@ def plan_hash(plan: tuple[PlanItem, ...], checks: tuple[ProposedCheck, ...] = ()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _refusal(state: AgentState, call: CallDigest) -> str:
-    """Why a call does not run by the rules alone; empty: it may, or a person decides."""
-    if call.rejected:
-        return ""
-    if call.name == ASK_HUMAN and state.autonomy is Autonomy.FULL:
-        return notes.NOBODY_IS_ASKED
-    changes = call.tool_class is not ToolClass.PURE and call.name not in MAY_ALWAYS_RUN
-    if changes and state.autonomy in PLANS_ARE_REVIEWED and not state.approved_plan:
-        return notes.NEEDS_PLAN
-    return ""
-
-
 def _is_open(state: AgentState) -> bool:
     done = {result.index for result in state.results} | {answer.index for answer in state.answers if not answer.allowed}
-    return any(
-        not call.rejected and call.name not in (FINISH, ASK_HUMAN) and call.index not in done for call in state.calls
-    )
+    return any(not call.rejected and call.name not in NOT_ON_HOST and call.index not in done for call in state.calls)
 
 
 def _brings_plan(state: AgentState) -> bool:

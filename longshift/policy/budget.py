@@ -12,16 +12,17 @@ from longshift.contracts.reviews import Ask, AskKind, Decision
 from longshift.contracts.session import TimeUsed
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.verification import VerdictDigest
-from longshift.policy import asking, context, ladder, ledger, notes, raising
+from longshift.policy import asking, context, ladder, ledger, notes, raising, tree_spend
 from longshift.policy.reviews import RAISE, options_of
 
 _NOUNS = {"tokens": "tokens", "usd": "dollars", "steps": "steps"}
 
 
 def account(state: AgentState) -> Account:
-    """The agent's account, with what earlier agents of its session spent."""
+    """The agent's account, with what earlier agents of its session spent, and its swarms."""
     own = Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step)
-    return Account(limits=limits(state), spent=state.earlier + own, unknown=state.unknown)
+    spent = state.earlier + own + tree_spend.spent(state)
+    return Account(limits=limits(state), spent=spent, unknown=state.unknown + tree_spend.unknown(state))
 
 
 def limits(state: AgentState) -> Allowance:
@@ -204,7 +205,7 @@ def _used(state: AgentState, name: str) -> str:
 
 def _profiles(state: AgentState) -> tuple[str, ...]:
     costs = dict(state.earlier_costs)
-    costs |= {profile: costs.get(profile, Spend()) + cost for profile, cost in state.costs.items()}
+    costs |= {profile: costs.get(profile, Spend()) + cost for profile, cost in tree_spend.costs(state).items()}
     return tuple(f"{profile} so far: {_usd(cost.usd)}, {cost.tokens:,} tokens" for profile, cost in costs.items())[:10]
 
 

@@ -2,9 +2,12 @@
 
 from longshift.contracts.agent import AgentState
 from longshift.contracts.model import CallDigest, ToolClass
-from longshift.contracts.tools import ASK_HUMAN, FINISH, ToolDigest, ToolStatus
+from longshift.contracts.tools import ASK_HUMAN, DELEGATE, FINISH, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealedResult
 from longshift.policy import notes
+
+NOT_ON_HOST = frozenset({FINISH, ASK_HUMAN, DELEGATE})
+"""Calls that the workflow itself carries out."""
 
 
 def batches(calls: tuple[CallDigest, ...]) -> tuple[tuple[CallDigest, ...], ...]:
@@ -24,13 +27,20 @@ def unanswered_calls(state: AgentState) -> tuple[CallDigest, ...]:
     return tuple(
         call
         for call in state.calls
-        if not call.rejected and call.name not in (FINISH, ASK_HUMAN) and call.index not in answered
+        if not call.rejected and call.name not in NOT_ON_HOST and call.index not in answered
     )
 
 
 def finish_call(state: AgentState) -> CallDigest | None:
     """The answer's `finish`, if there is a usable one."""
     return next((call for call in state.calls if call.name == FINISH and not call.rejected), None)
+
+
+def delegate_call(state: AgentState) -> CallDigest | None:
+    """The answer's `delegate` that has no result yet, if there is a usable one."""
+    over = {result.index for result in state.results} | {said.index for said in state.answers if not said.allowed}
+    open_ones = (call for call in state.calls if call.name == DELEGATE and not call.rejected)
+    return next((call for call in open_ones if call.index not in over), None)
 
 
 def sealed_results(state: AgentState, accepted: str = notes.FINISH_ACCEPTED) -> tuple[SealedResult, ...]:

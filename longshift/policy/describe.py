@@ -20,7 +20,7 @@ DETAILS_LIMIT_CHARACTERS = 8_000
 _MARKS = {PlanItemStatus.PENDING: " ", PlanItemStatus.IN_PROGRESS: "~", PlanItemStatus.DONE: "x"}
 
 
-_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY})
+_ON_HOST = frozenset({Phase.TOOLS, Phase.CHECKS, Phase.VERIFY, Phase.DELEGATE})
 _PLAN_LINE = re.compile(r"- \[([ ~x])\] (.*)")
 _CHECKS_OF_PLAN = "\n\nChecks of this plan, which the runner runs at finish (exit code 0 is green):\n"
 _CHECK_LINE = re.compile(r"- ([^\n`]{1,60}): `(.*)")
@@ -43,6 +43,7 @@ _NEXT = {
     Phase.MODEL: "ask the model",
     Phase.CHECKS: "run the checks",
     Phase.VERIFY: "have the work verified",
+    Phase.DELEGATE: "delegate to sub-agents",
     Phase.COMPACT: "compact the context",
     Phase.HANDOFF: "write the last hand-off note",
     Phase.PARKED: "wait for a person",

@@ -34,7 +34,7 @@ def of_step(state: AgentState) -> StepEvidence:
 def checks_hash(checks: ChecksDigest) -> str:
     """Of which checks are red and how, times and the like left out (16 hex digits); empty where none is."""
     red = [f"{result.name}\0{normalise(result.detail)}" for result in checks.results if not result.passed]
-    text = "\0".join((*red, *checks.protected_changes))
+    text = "\0".join((*red, *checks.protected_changes, *checks.out_of_scope))
     if not text:
         return ""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

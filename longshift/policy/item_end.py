@@ -1,4 +1,4 @@
-"""How a sub-agent ends that would need a person, and what its report says of it. It asks nobody: it answers to its lead.
+"""How a sub-agent ends that would need a person, and what its report says of it. It answers to its lead alone.
 
 When that is the case is found out in `steps`; what becomes of the attempt is the swarm's.
 """

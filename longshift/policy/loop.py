@@ -3,7 +3,7 @@
 Everything that moves an `AgentState` lives in this file and in `steps`. A feature becomes a policy function that they
 call, an action or an activity; it never becomes a paragraph in here or in the workflow.
 
-    MODEL ──answer──► TOOLS ──results──► [CHECKS ► VERIFY] ──► the step is closed: MODEL (next step) | ENDED
+    MODEL ──answer──► TOOLS ──results──► [DELEGATE | CHECKS ► VERIFY] ──► the step is closed: MODEL (next step) | ENDED
       │ overflow or little room ► COMPACT ► MODEL      provider down ► WAITING ► back
       │ time or budget used up  ► HANDOFF ► ENDED      a person has to help ► PARKED ► back
 
@@ -11,7 +11,6 @@ What closes a step, its seal, travels with the next model call; `must_seal` says
 """
 
 from longshift.contracts.agent import AgentOutcome, AgentState, Phase
-from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.completion import Verdict
 from longshift.contracts.ledger import Extension
@@ -20,6 +19,8 @@ from longshift.contracts.reviews import AskKind, Decision
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
 from longshift.contracts.session import TimeUsed
 from longshift.contracts.slots import SlotGranted
+from longshift.contracts.swarm import SwarmReport, SwarmSummary
+from longshift.contracts.swarm_plan import PlanDigest
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.verification import VerdictDigest
@@ -29,7 +30,7 @@ from longshift.policy import (
     budget,
     calls,
     completion,
-    handover,
+    delegating,
     ladder,
     notes,
     proof_notes,
@@ -39,7 +40,7 @@ from longshift.policy import (
     standing,
     steps,
     stuck,
-    waiting,
+    tree_spend,
 )
 from longshift.policy.actions import (
     Action,
@@ -65,6 +66,14 @@ VERSION_WITH_CONTEXT = 2
 MAX_HANDOFF_WAITS = 3
 """How often the last hand-off note may wait for the provider before the session ends without one."""
 
+_ALWAYS: dict[Phase, Action] = {
+    Phase.COMPACT: Compact(),
+    Phase.HANDOFF: WriteHandoff(),
+    Phase.VERIFY: Verify(),
+    Phase.PARKED: Park(),
+}
+"""Phases in which there is nothing to choose."""
+
 
 def next_action(state: AgentState) -> Action:
     """What to do now."""
@@ -75,21 +84,17 @@ def next_action(state: AgentState) -> Action:
     match state.phase:
         case Phase.MODEL:
             return CallModel(notes=state.notes[:MAX_NOTES_AT_ONCE], seal=state.unwritten_seal)
-        case Phase.COMPACT:
-            return Compact()
-        case Phase.HANDOFF:
-            return WriteHandoff()
         case Phase.TOOLS:
             return RunTools(calls.batches(calls.unanswered_calls(state)))
         case Phase.CHECKS:
             has_people = state.version >= steps.VERSION_WITH_PEOPLE
             return RunChecks(are_there=completion.has_something_to_run(state) or not has_people)
-        case Phase.VERIFY:
-            return Verify()
+        case Phase.DELEGATE:
+            return delegating.next_action(state)
         case Phase.WAITING:
             return Wait(seconds=state.wait_seconds)
-        case Phase.PARKED:
-            return Park()
+        case Phase.COMPACT | Phase.HANDOFF | Phase.VERIFY | Phase.PARKED:
+            return _ALWAYS[state.phase]
         case Phase.ENDED:
             return Finish(report=standing.report(state))
 
@@ -122,7 +127,7 @@ def after_model(state: AgentState, digest: ModelDigest) -> AgentState:
         case ModelOutcome.OVERFLOW:
             return _overflowed(state, digest)
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
-            return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.MODEL)
+            return steps.outwait(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.MODEL)
         case ModelOutcome.REFUSED:
             return steps.park(state, "refused", digest.detail)
         case ModelOutcome.MISCONFIGURED:
@@ -185,29 +190,6 @@ def _is_smallest(state: AgentState) -> bool:
     return state.step == 1 or state.version < VERSION_WITH_CONTEXT or state.overflow_streak > 2
 
 
-def _waiting(
-    state: AgentState, outcome: ModelOutcome, detail: str, retry_after_seconds: float | None, back: Phase
-) -> AgentState:
-    state = state.model_copy(update={"phase": back})
-    if handover.is_due(state):
-        return steps.ended_or(handover.to_next_profile(state, detail))
-    kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
-    attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
-    seconds = handover.within_patience(state, waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds))
-    return steps.unless_undoing(
-        state.model_copy(
-            update={
-                "phase": Phase.WAITING,
-                "resume_phase": back,
-                "waits": state.waits + 1,
-                "waited_seconds": state.waited_seconds + seconds,
-                "wait_seconds": seconds,
-                "attention": attention,
-            }
-        )
-    )
-
-
 def decided(state: AgentState, decision: Decision) -> AgentState:
     """A person decided; a word on a question that is not open any more changes nothing."""
     wish = state.ask
@@ -220,6 +202,8 @@ def decided(state: AgentState, decision: Decision) -> AgentState:
     match wish.kind:
         case AskKind.RISK | AskKind.PLAN | AskKind.QUESTION:
             return steps.after_calls(state)
+        case AskKind.SWARM:
+            return steps.after_calls(delegating.decided(state, decision))
         case AskKind.VERDICT:
             state, refused = completion.decided(state, decision)
             return steps.closed(state.model_copy(update={"finish_refused": refused}))
@@ -316,7 +300,7 @@ def after_verdict(state: AgentState, digest: VerdictDigest) -> AgentState:
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
             alone = state.verifier is not None and state.verifier.model is not None
             asked = state.model_copy(update={"fallback": ()}) if alone else state
-            waits = _waiting(asked, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.VERIFY)
+            waits = steps.outwait(asked, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.VERIFY)
             return waits.model_copy(update={"fallback": state.fallback}) if alone else waits
         case _:
             return steps.park(state, digest.outcome.value, f"the verifier could not be asked: {digest.detail}")
@@ -329,6 +313,40 @@ def _judged(state: AgentState, verdict: Verdict) -> AgentState:
     if wish is not None:
         return steps.ask(state, wish)
     return steps.closed(state.model_copy(update={"finish_refused": completion.last_refusal(state)}))
+
+
+def after_plan(state: AgentState, plan: PlanDigest) -> AgentState:
+    """Take the outcome of `PlanSwarm`."""
+    return steps.after_calls(delegating.after_plan(state, plan))
+
+
+def after_amendment(state: AgentState, plan: PlanDigest) -> AgentState:
+    """Take the outcome of `AmendPlan`."""
+    return steps.after_calls(delegating.after_amendment(state, plan))
+
+
+def after_critic(state: AgentState, digest: VerdictDigest) -> AgentState:
+    """Take the outcome of `CriticisePlan`. Trouble with the provider is waited out, and is never a rejection."""
+    state = budget.charged(state, digest)
+    if digest.outcome in {ModelOutcome.QUOTA, ModelOutcome.UNAVAILABLE}:
+        waits = steps.outwait(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.DELEGATE)
+        return steps.after_calls(delegating.given_up(waits)) if waits.ending and waits.calls else waits
+    if digest.outcome is not ModelOutcome.ANSWERED or digest.verdict is None:
+        return steps.park(state, digest.outcome.value, f"the critic could not be asked: {digest.detail}")
+    state = state.model_copy(update={"waits": 0, "waited_seconds": 0.0, "attention": None})
+    return steps.after_calls(delegating.after_critic(state, digest.verdict))
+
+
+def swarm_told(state: AgentState, summary: SwarmSummary) -> AgentState:
+    """The swarm at work tells how far it has come, and what was spent."""
+    told = tree_spend.told(state, summary)
+    return state if told is state else budget.warned(told)
+
+
+def after_swarm(state: AgentState, report: SwarmReport) -> AgentState:
+    """Take the outcome of `RunSwarm`; it is the result of the call."""
+    index = state.delegation.index if state.delegation else report.result.index
+    return after_tool(delegating.after_swarm(state, report), report.result.model_copy(update={"index": index}))
 
 
 def after_checkpoint(state: AgentState, digest: CheckpointDigest) -> AgentState:
@@ -390,7 +408,7 @@ def after_compaction(state: AgentState, digest: HandoffDigest) -> AgentState:
                 )
             )
         case ModelOutcome.QUOTA | ModelOutcome.UNAVAILABLE:
-            return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.COMPACT)
+            return steps.outwait(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.COMPACT)
         case _:
             return steps.park(state, digest.outcome.value, f"compaction failed: {digest.detail}")
 
@@ -399,7 +417,7 @@ def after_handoff(state: AgentState, digest: HandoffDigest) -> AgentState:
     """Take the outcome of `WriteHandoff`; without a note the agent still ends, and the report says so."""
     state = budget.charged(state, digest)
     if digest.outcome in {ModelOutcome.QUOTA, ModelOutcome.UNAVAILABLE} and state.waits < MAX_HANDOFF_WAITS:
-        return _waiting(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.HANDOFF)
+        return steps.outwait(state, digest.outcome, digest.detail, digest.retry_after_seconds, Phase.HANDOFF)
     written = digest.outcome is ModelOutcome.ANSWERED
     if not written and not state.note_by_runner and state.version >= VERSION_WITH_CONTEXT:
         return state.model_copy(update={"note_by_runner": digest.detail or digest.outcome.value})
@@ -448,6 +466,8 @@ def end(state: AgentState, reason: str) -> AgentState:
         state = state.model_copy(update={"phase": Phase.MODEL, "ask": None})
     if state.phase is Phase.WAITING and state.resume_phase is Phase.VERIFY:
         return steps.closed(state.model_copy(update={"finish_refused": proof_notes.TIME_IS_UP}))
+    if state.phase is Phase.WAITING and state.resume_phase is Phase.DELEGATE:
+        return steps.after_calls(delegating.given_up(state.model_copy(update={"attention": None})))
     return steps.ended_or(state)
 
 

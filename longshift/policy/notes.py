@@ -79,6 +79,12 @@ def finish_refused(checks: ChecksDigest, *, proposed: bool = False) -> str:
     if checks.protected_changes:
         listed = "\n  ".join(checks.protected_changes[:50])
         lines.append(f"\n[RED] protected files were changed; restore them:\n  {listed}")
+    if checks.out_of_scope:
+        listed = "\n  ".join(checks.out_of_scope[:50])
+        lines.append(
+            "\n[RED] files outside of your write scope were changed; put them back as they were when you began "
+            f"(git may help: `git diff`), and report in finish what would have to change there:\n  {listed}"
+        )
     lines.append("\nMake the red ones green, then call finish again.")
     text = "\n".join(lines)
     return text if len(text) <= CHECKS_LIMIT_CHARACTERS else text[:CHECKS_LIMIT_CHARACTERS] + "\n[cut]"

@@ -11,7 +11,7 @@ from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.tools import Job
 from longshift.contracts.transcript import AnswerRecord, Block, Message, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import network, notes, untrusted
+from longshift.policy import network, notes, sub_agents, untrusted
 
 HANDOFF_MARKER = "<handoff-request>"
 """Stands in every request for a hand-off note; scripted models look for it."""
@@ -67,6 +67,8 @@ _PLAIN_WORDS = (
 def opening_messages(task: TaskSpec, workspace: Workspace, rules_text: str) -> tuple[Message, ...]:
     """The first message of an agent: the task and all that holds for its whole life, verbatim."""
     parts = [_task(task), _environment(task, workspace)]
+    if task.sub_agent is not None:
+        parts.append(sub_agents.rules(task.sub_agent, has_checks=bool(task.checks)))
     if rules_text:
         parts.append(f'<repository-rules file="{workspace.rules_file}">\n{rules_text}\n</repository-rules>')
     return ({"role": "user", "content": [{"type": "text", "text": part} for part in parts]},)
@@ -183,4 +185,5 @@ def _environment(task: TaskSpec, workspace: Workspace) -> str:
     # A workspace of an earlier release says nothing: what such an agent was told first stays as it was.
     reach = network.for_prompt(workspace.network, workspace.sandbox) if workspace.network is not None else ""
     reach = f"\n- {reach}" if reach else ""
-    return f"<environment>\n{places}{setup}{reach}{_AUTONOMY[task.autonomy]}\n</environment>"
+    autonomy = _AUTONOMY[task.autonomy] if task.sub_agent is None else ""
+    return f"<environment>\n{places}{setup}{reach}{autonomy}\n</environment>"

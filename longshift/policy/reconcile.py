@@ -22,6 +22,8 @@ from longshift.policy.merge_order import fitting, ordered
 
 REASON_CHARACTERS = 200
 REDS_BEFORE_BLAME = 2
+RED_SHOWN = 5
+RED_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def after_checks(state: Reconciling, digest: ChecksDigest) -> Outcome:
         kept = Part(merges=tuple(each for each in trial.merged if each.item not in state.out))
         return state.model_copy(update={"trial": None, "parts": (kept, *_unknown(state.parts))}), ()
     if digest.passed:
-        return _green(state, trial)
+        return _green(state.model_copy(update={"proof": in_short(digest)}), trial)
     if len(trial.merged) > 1:
         halves = _halves(trial.merged)
         return state.model_copy(update={"trial": None, "parts": (*halves, *_unknown(state.parts))}), ()
@@ -118,8 +120,21 @@ def after_checks(state: Reconciling, digest: ChecksDigest) -> Outcome:
     if reds + trial.part.is_known_red < REDS_BEFORE_BLAME:
         return state.model_copy(update={"trial": trial.model_copy(update={"reds": reds})}), ()
     state = state.model_copy(update={"trial": None, "parts": _unknown(state.parts)})
-    alone = next(iter(trial.merged))
-    return _mended(state, Mending(merge=alone, number=0, onto=trial.onto, red_checks_step=step, evidence=digest))
+    alone, evidence = next(iter(trial.merged)), in_short(digest)
+    return _mended(state, Mending(merge=alone, number=0, onto=trial.onto, red_checks_step=step, evidence=evidence))
+
+
+def in_short(digest: ChecksDigest) -> ChecksDigest:
+    """A digest to carry along: of the red checks the end of what they printed, of the green ones their names."""
+    red = [each for each in digest.results if not each.passed][:RED_SHOWN]
+    green = [each.model_copy(update={"detail": ""}) for each in digest.results if each.passed]
+    return digest.model_copy(
+        update={
+            "results": (*(each.model_copy(update={"detail": each.detail[-RED_CHARACTERS:]}) for each in red), *green),
+            "protected_changes": digest.protected_changes[:FILES_SHOWN],
+            "out_of_scope": digest.out_of_scope[:FILES_SHOWN],
+        }
+    )
 
 
 def after_opening(state: Reconciling, item: str) -> Reconciling:

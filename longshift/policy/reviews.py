@@ -167,10 +167,11 @@ def attention_of(status: AgentStatus) -> Attention | None:
 
 
 def is_asking(status: AgentStatus) -> bool:
-    """Whether the agent stands still until a person has decided something."""
+    """Whether the agent, or a part of its swarm, stands still until a person has decided something."""
     if status.ask is not None:
         return True
-    return status.waiting and status.attention is not None and status.attention.kind not in PASSES_BY_ITSELF
+    stands = status.waiting or bool(_swarm_in_need(status))
+    return stands and status.attention is not None and status.attention.kind not in PASSES_BY_ITSELF
 
 
 def asks_the_same(before: AgentStatus | None, status: AgentStatus) -> bool:
@@ -183,7 +184,15 @@ def asks_the_same(before: AgentStatus | None, status: AgentStatus) -> bool:
 def _question_in(status: AgentStatus) -> object:
     if status.ask is not None:
         return status.ask.id
-    return status.attention if is_asking(status) else None
+    if not is_asking(status):
+        return None
+    # How many items of a swarm wait changes all the time: it is one question.
+    return _swarm_in_need(status) or status.attention
+
+
+def _swarm_in_need(status: AgentStatus) -> str:
+    """The swarm at work of which a part waits for a person."""
+    return status.swarm.swarm if status.swarm_at_work and status.swarm and status.swarm.needs_person else ""
 
 
 def option(review: Review, option_id: str) -> Option | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from longshift.contracts.agent import AgentLimits, AgentReport
 from longshift.contracts.ledger import Allowance, Extension, Spend
-from longshift.contracts.model import Usage
 from longshift.contracts.reviews import Answer, AskKind
 from longshift.contracts.rollback import Rollback
 from longshift.contracts.session import (
@@ -23,7 +22,7 @@ from longshift.contracts.session import (
 from longshift.contracts.task import Budget, OnDeadline
 from longshift.policy import asking, ledger, raising, review_list
 from longshift.policy.clock import ActiveClock
-from longshift.policy.reviews import RAISE
+from longshift.policy.reviews import BY_HANDS, RAISE
 
 MAX_UPDATES = 1_500
 """The engine takes 2,000 updates per run; beyond this a session only takes answers, resume and cancel."""
@@ -37,12 +36,13 @@ _TIME_IS_UP = "budget.active_hours: active time is used up"
 
 
 def progress(earlier: tuple[AgentReport, ...], status: AgentStatus) -> AgentStatus:
-    """Where the session stands: the work of earlier shifts added to that of the agent at work."""
+    """Where the session stands: earlier shifts, and the sub-agents of all, added to the agent at work."""
+    before = spent_before(earlier)
     return status.model_copy(
         update={
-            "step": status.step + sum(report.steps for report in earlier),
-            "tokens": status.tokens + sum(report.usage.total_tokens for report in earlier),
-            "cost_usd": round(status.cost_usd + sum(report.cost_usd for report in earlier), 4),
+            "step": status.step + status.delegated_steps + before.steps,
+            "tokens": status.tokens + before.tokens,
+            "cost_usd": round(status.cost_usd + before.usd, 4),
         }
     )
 
@@ -58,11 +58,15 @@ def spent(earlier: tuple[AgentReport, ...], status: AgentStatus | None) -> tuple
 
 
 def spent_before(earlier: tuple[AgentReport, ...]) -> Spend:
-    """What agents that have ended spent."""
-    usage, usd = Usage(), 0.0
+    """What agents that have ended spent, with their sub-agents."""
+    total = Spend()
     for report in earlier:
-        usage, usd = usage + report.usage, usd + report.cost_usd
-    return Spend(usage=usage, usd=usd, steps=sum(report.steps for report in earlier))
+        total = total + _spent_by(report)
+    return total
+
+
+def _spent_by(report: AgentReport) -> Spend:
+    return Spend(usage=report.usage, usd=report.cost_usd, steps=report.steps) + report.delegated
 
 
 def costs_before(earlier: tuple[AgentReport, ...]) -> dict[str, Spend]:
@@ -75,14 +79,16 @@ def costs_before(earlier: tuple[AgentReport, ...]) -> dict[str, Spend]:
 
 def at_end(report: AgentReport) -> AgentStatus:
     """Where an agent stood when it ended."""
+    spent = _spent_by(report)
     return AgentStatus(
         agent=report.agent,
         waiting=False,
         step=report.steps,
-        tokens=report.usage.total_tokens,
-        cost_usd=report.cost_usd,
+        tokens=spent.tokens,
+        cost_usd=spent.usd,
         context_fill=report.context_fill,
-        spent=Spend(usage=report.usage, usd=report.cost_usd, steps=report.steps),
+        spent=spent,
+        delegated_steps=report.delegated.steps,
         unknown=report.unknown,
     )
 
@@ -191,13 +197,14 @@ def refuse_pause(status: SessionStatus, paused: bool, updates: int) -> str:
 
 def refuse_resume(status: SessionStatus, paused: bool) -> str:
     """Why a resume is not taken."""
-    if not paused and status.state is not SessionState.WAITING:
+    asked = review_list.open_ones(status.reviews)
+    by_hands = any(each.ask.kind in BY_HANDS for each in asked)  # also while others of a swarm go on
+    if not paused and not by_hands and status.state is not SessionState.WAITING:
         return f"the session is {status.state.value}: there is nothing to resume"
     if not paused and status.attention is not None and status.attention.kind == "fleet":
         return "what all sessions together may spend is used up: raise it (longshift fleet raise) or release them"
     if status.attention is not None and status.attention.kind == "deadline":
         return "the session's active time is used up: extend it (longshift extend) or cancel it"
-    asked = review_list.open_ones(status.reviews)
     if not paused and asked and all(each.ask.kind in asking.HOLDING for each in asked):
         names = ", ".join(each.ask.id for each in asked)
         return f"the session asks something that only a decision ends: {names} (longshift answer, see longshift inbox)"

@@ -5,20 +5,23 @@ from longshift.contracts.completion import CompletionReport
 from longshift.contracts.ledger import Spend
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.transcript import Speaker
-from longshift.policy import budget, completion, context, describe, recall, steps
+from longshift.policy import budget, completion, context, delegating, describe, recall, steps, tree_spend
 
 
 def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
     """What the session is told; `idle` says that the agent holds and needs no slot."""
+    own = Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step)
+    below = tree_spend.spent(state)
+    tree = own + below
     return AgentStatus(
         agent=state.agent,
-        waiting=state.phase in {Phase.PARKED, Phase.WAITING},
+        waiting=state.phase in {Phase.PARKED, Phase.WAITING} or delegating.is_held_up(state),
         idle=idle,
         wait_seconds=state.wait_seconds if state.phase is Phase.WAITING else 0.0,
-        attention=state.attention,
+        attention=state.attention or delegating.trouble(state),
         step=state.step - state.first_step + 1,
-        tokens=state.usage.total_tokens,
-        cost_usd=round(state.cost_usd, 4),
+        tokens=tree.tokens,
+        cost_usd=round(tree.usd, 4),
         context_fill=context.fill(state),
         profile=state.profile,
         ask=state.ask,
@@ -27,9 +30,12 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         news=state.news,
         last_text=state.last_text[:500],
         changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
-        spent=Spend(usage=state.usage, usd=state.cost_usd, steps=state.step - state.first_step),
-        unknown=state.unknown,
+        spent=tree,
+        unknown=state.unknown + tree_spend.unknown(state),
         raised=state.raised,
+        swarm=state.swarm,
+        swarm_at_work=delegating.is_at_work(state),
+        delegated_steps=below.steps,
     )
 
 
@@ -50,7 +56,7 @@ def progress(state: AgentState) -> AgentProgress:
         window_tokens=state.window_tokens,
         usage=state.usage,
         cost_usd=state.cost_usd,
-        unknown=state.unknown,
+        unknown=state.unknown + tree_spend.unknown(state),
         next_call=budget.next_call(state),
         limits=budget.limits(state),
         tool_calls=state.tool_calls,
@@ -75,6 +81,8 @@ def progress(state: AgentState) -> AgentProgress:
         next_action=describe.next_action(state),
         last_text=state.last_text,
         changed_files=state.checkpoint.changed_count if state.checkpoint else 0,
+        swarm=state.swarm,
+        delegated=tree_spend.spent(state),
     )
 
 
@@ -89,8 +97,8 @@ def report(state: AgentState) -> AgentReport:
         last_step=state.step - 1,
         usage=state.usage,
         cost_usd=state.cost_usd,
-        unknown=state.unknown,
-        costs=state.costs,
+        unknown=state.unknown + tree_spend.unknown(state),
+        costs=tree_spend.costs(state),
         raised=state.raised,
         tool_calls=state.tool_calls,
         rejected_calls=state.rejected_calls,
@@ -109,6 +117,8 @@ def report(state: AgentState) -> AgentReport:
         questions=state.asks,
         undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
+        delegated=tree_spend.spent(state),
+        swarms=state.swarms,
     )
 
 

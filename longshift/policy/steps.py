@@ -6,9 +6,24 @@ Nothing here knows of actions or activities.
 from longshift.contracts.agent import AgentOutcome, AgentState, Phase
 from longshift.contracts.attention import Attention
 from longshift.contracts.ledger import OnLimit
-from longshift.contracts.reviews import Ask
+from longshift.contracts.model import ModelOutcome
+from longshift.contracts.reviews import Ask, AskKind
 from longshift.contracts.transcript import SealInput
-from longshift.policy import asking, budget, calls, completion, context, ladder, notes, rollback
+from longshift.policy import (
+    asking,
+    budget,
+    calls,
+    completion,
+    context,
+    delegating,
+    handover,
+    item_end,
+    ladder,
+    notes,
+    rollback,
+    tree_spend,
+    waiting,
+)
 
 LAST_CALLS_CHARACTERS = 140
 VERSION_WITH_PEOPLE = 3
@@ -16,23 +31,32 @@ VERSION_WITH_PEOPLE = 3
 
 
 def after_calls(state: AgentState) -> AgentState:
-    """Run what is left of the calls, then the checks if `finish` is among them, then close the step."""
+    """Run what is left of the calls, then `delegate`, then the checks of a `finish`, then close the step."""
     if (wish := asking.wish(state)) is not None:
         return ask(state, wish)
     if calls.unanswered_calls(state):
         return state.model_copy(update={"phase": Phase.TOOLS})
+    if delegating.is_open(state):
+        return _delegating(delegating.begun(state))
     return state.model_copy(update={"phase": Phase.CHECKS}) if _is_to_be_proved(state) else closed(state)
 
 
+def _delegating(state: AgentState) -> AgentState:
+    wish = delegating.wish(state, asking.ask_id(state, AskKind.SWARM))
+    return state.model_copy(update={"phase": Phase.DELEGATE}) if wish is None else ask(state, wish)
+
+
 def _is_to_be_proved(state: AgentState) -> bool:
-    finish = calls.finish_call(state)
+    finish = calls.finish_call(state) if state.finish_refused is None else None
     if finish is None or state.version < VERSION_WITH_PEOPLE:
         return finish is not None and state.has_checks
     return completion.has_something_to_prove(state, finish)
 
 
 def park(state: AgentState, kind: str, text: str) -> AgentState:
-    """Hold the agent for a person; the phase it was in is where it goes on."""
+    """Hold the agent for a person; the phase it was in is where it goes on. A sub-agent may have to end instead."""
+    if state.is_sub_agent and (ending := item_end.ending(kind, text)):
+        return _ended_alone(state, ending)
     back = state.resume_phase if state.phase in {Phase.PARKED, Phase.WAITING} else state.phase
     attention = Attention(kind=kind, text=text[:2_000], since_step=state.step)
     parked = state.model_copy(update={"phase": Phase.PARKED, "resume_phase": back, "attention": attention})
@@ -42,11 +66,44 @@ def park(state: AgentState, kind: str, text: str) -> AgentState:
 
 def ask(state: AgentState, wish: Ask) -> AgentState:
     """Hold the agent until a person has decided."""
-    parked = park(state, wish.kind.value, wish.question)
+    parked = park(state, wish.kind.value, "; ".join(wish.evidence) if state.is_sub_agent else wish.question)
     if parked.phase is not Phase.PARKED:
         return parked
     back = Phase.TOOLS if state.calls else parked.resume_phase
     return parked.model_copy(update={"ask": wish, "asks": state.asks + 1, "resume_phase": back})
+
+
+def _ended_alone(state: AgentState, ending: str) -> AgentState:
+    """A sub-agent ends where a person would be asked; a model that refuses is not asked for the note either."""
+    refused = ending.startswith(item_end.REFUSED_ENDING)
+    update = {"phase": Phase.MODEL, "ending": state.ending or ending, "attention": None}
+    update["note_by_runner"] = ending if refused else state.note_by_runner
+    state = state.model_copy(update=update)
+    return closed(state.model_copy(update={"finish_refused": notes.NOT_RUN})) if state.calls else ended_or(state)
+
+
+def outwait(
+    state: AgentState, outcome: ModelOutcome, detail: str, retry_after_seconds: float | None, back: Phase
+) -> AgentState:
+    """Let a provider recover, or have the next profile take over, then go on in the phase `back`."""
+    state = state.model_copy(update={"phase": back})
+    if handover.is_due(state):
+        return ended_or(handover.to_next_profile(state, detail))
+    kind = "quota" if outcome is ModelOutcome.QUOTA else "provider"
+    attention = state.attention or Attention(kind=kind, text=detail, since_step=state.step)
+    seconds = handover.within_patience(state, waiting.provider_wait_seconds(outcome, state.waits, retry_after_seconds))
+    return unless_undoing(
+        state.model_copy(
+            update={
+                "phase": Phase.WAITING,
+                "resume_phase": back,
+                "waits": state.waits + 1,
+                "waited_seconds": state.waited_seconds + seconds,
+                "wait_seconds": seconds,
+                "attention": attention,
+            }
+        )
+    )
 
 
 def freed(state: AgentState) -> AgentState:
@@ -64,7 +121,7 @@ def unless_undoing(state: AgentState) -> AgentState:
 
 def closed(state: AgentState) -> AgentState:
     """The step is over: keep what seals it, and open the next one, or end."""
-    state = ladder.observed(_heard_out(state))
+    state = ladder.observed(tree_spend.settled(_heard_out(state)))
     is_done = calls.finish_call(state) is not None and state.finish_refused is None
     seal = SealInput(
         agent=state.agent,
@@ -132,9 +189,10 @@ def ended_or(state: AgentState) -> AgentState:
     if state.phase is not Phase.MODEL:
         return state
     if not state.ending and state.version >= VERSION_WITH_PEOPLE and (reason := budget.exhausted(state)):
-        if state.limits.on_limit is OnLimit.ASK:
+        if state.limits.on_limit is OnLimit.ASK and not state.is_sub_agent:
             return ask(state, budget.wish(state))
-        state = state.model_copy(update={"ending": reason})
+        ending = item_end.ending(AskKind.BUDGET.value, reason) if state.is_sub_agent else reason
+        state = state.model_copy(update={"ending": ending})
     if state.ending:
         return state.model_copy(update={"phase": Phase.HANDOFF})
     is_foreign = bool(state.epoch_profile)  # another profile took over while a step was open

@@ -25,9 +25,10 @@ from longshift.adapters.calls.names import LEAKED_TOKEN, stored_name
 from longshift.adapters.calls.storable import storable, storage_problem
 from longshift.contracts.model import CallDigest, ToolClass
 from longshift.contracts.reviews import Autonomy
-from longshift.contracts.tools import ASK_HUMAN, TOOL_ARGUMENTS, TOOL_CLASSES, UPDATE_PLAN, ToolArguments
+from longshift.contracts.tools import ASK_HUMAN, DELEGATE, TOOL_ARGUMENTS, TOOL_CLASSES, UPDATE_PLAN, ToolArguments
 from longshift.contracts.transcript import Block
-from longshift.policy.asking import needs_approval
+from longshift.policy.asking import is_asked_about, needs_approval
+from longshift.policy.plan_templates import checks_in
 from longshift.policy.risk import risk_of
 
 _MAX_ID_CHARACTERS = 128
@@ -183,6 +184,8 @@ def _for_people(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonom
         )
     if name == UPDATE_PLAN and arguments.get("checks"):
         return _with_risk_of_checks(digest, arguments, autonomy)
+    if name == DELEGATE:
+        return _with_risk_of_plan(digest, arguments, autonomy)
     risk, reason = risk_of(name, arguments)
     needed = needs_approval(autonomy, name, digest.tool_class, risk)
     update = {"risk": risk, "risk_reason": reason, "needs_approval": needed}
@@ -197,6 +200,18 @@ def _with_risk_of_checks(digest: CallDigest, arguments: dict[str, Any], autonomy
         return digest
     _, risk, reason = asked[0]
     listed = "\n".join(f"{check['name']}: {check['run']}" for check, *_ in asked)
+    update = {"risk": risk, "risk_reason": reason, "needs_approval": True}
+    return digest.model_copy(update={**update, "shown": shown(digest.name, {"checks": listed})})
+
+
+def _with_risk_of_plan(digest: CallDigest, arguments: dict[str, Any], autonomy: Autonomy) -> CallDigest:
+    """A swarm's plan has a review of its own; but no command in it runs unasked that would not in a plan of one."""
+    judged = [(check, *risk_of("bash", {"command": check.run})) for check in checks_in(arguments)]
+    asked = [each for each in judged if is_asked_about(autonomy, each[1])]
+    if not asked:
+        return digest
+    _, risk, reason = asked[0]
+    listed = "\n".join(f"{check.name}: {check.run}" for check, *_ in asked)
     update = {"risk": risk, "risk_reason": reason, "needs_approval": True}
     return digest.model_copy(update={**update, "shown": shown(digest.name, {"checks": listed})})
 

@@ -1,9 +1,10 @@
-"""Fits a call's arguments to its tool's model: known aliases, encoded values, plan items; else the precise errors.
+"""Fits a call's arguments to its tool's model: known aliases, encoded values; else the precise errors.
 
-Only rules with one reading are here. Names of tools are in `names`, the JSON text in `json_text`.
+Only rules with one reading are here. Names of tools are in `names`, the JSON text in `json_text`, lists of small
+objects in `written_lists`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,8 +14,8 @@ from pydantic import ValidationError
 from longshift.adapters.calls.definitions import flat_schema, short_schema
 from longshift.adapters.calls.json_text import parse_json_text
 from longshift.adapters.calls.names import snake_case
+from longshift.adapters.calls.written_lists import written_lists
 from longshift.contracts.tools import ToolArguments
-from longshift.policy.describe import is_check_name
 
 _ALIASES = {
     "path": "file_path filepath filename file target_file file_name directory dir folder search_path",
@@ -46,21 +47,6 @@ _FIELDS_BY_ALIAS: dict[str, tuple[str, ...]] = {
 _COMMENTS = frozenset({"description", "explanation", "reasoning", "reason", "thought", "security_risk"})
 """Keys with which models comment on a call; they change nothing."""
 _WRAPPERS = frozenset({"arguments", "input", "parameters", "params", "args"})
-_ITEM_TITLES = ("title", "content", "task", "step", "text", "name", "description")
-_ITEM_STATUS = {
-    "completed": "done",
-    "complete": "done",
-    "finished": "done",
-    "in progress": "in_progress",
-    "in-progress": "in_progress",
-    "active": "in_progress",
-    "doing": "in_progress",
-    "todo": "pending",
-    "open": "pending",
-    "not_started": "pending",
-}
-_CLAIM_KEYS = {"cmd": "command", "run": "command", "result": "outcome", "output": "outcome"}
-_CHECK_KEYS = {"cmd": "run", "command": "run"}
 _MAX_ERRORS = 8
 _FREE_TEXT = frozenset({"content", "old", "new"})
 """File contents; everywhere else a NUL character makes the system call fail."""
@@ -102,6 +88,7 @@ def _mended(model: type[ToolArguments], value: dict[str, Any]) -> dict[str, Any]
     fields = cast(dict[str, dict[str, Any]], flat_schema(model).get("properties", {}))
     value = _unwrapped(value, fields)
     required = set(flat_schema(model).get("required", ()))
+    lists = written_lists(model)
     mended: dict[str, Any] = {}
     for key, member in value.items():
         name = _field_of(key, fields, value)
@@ -112,8 +99,8 @@ def _mended(model: type[ToolArguments], value: dict[str, Any]) -> dict[str, Any]
         if name is not None and isinstance(member, str) and fields[name].get("type") in ("array", "object"):
             parsed = parse_json_text(member)
             member = member if parsed.problem else parsed.value
-        if name in _LISTS:
-            member = _LISTS[name](member)
+        if name is not None and name in lists:
+            member = lists[name](member)
         if name is not None and name in mended and mended[name] != member:
             name = None  # two spellings of one argument that disagree
         mended[name or key] = member
@@ -142,61 +129,6 @@ def _field_of(key: str, fields: Mapping[str, object], value: Mapping[str, object
     if len(meant) != 1 or (meant[0] in value and value[meant[0]] != value[key]):
         return None
     return meant[0]
-
-
-def _plan_items(items: object) -> object:
-    if not isinstance(items, list):
-        return items
-    return [_plan_item(item) for item in cast(list[object], items)]
-
-
-def _plan_item(item: object) -> object:
-    if isinstance(item, str):
-        return {"title": item}
-    if not isinstance(item, dict):
-        return item
-    members = cast(dict[str, object], item)
-    title = next((members[key] for key in _ITEM_TITLES if key in members), None)
-    status = members.get("status", "pending")
-    if isinstance(status, str):
-        status = _ITEM_STATUS.get(status.strip().lower(), status.strip().lower())
-    return members if title is None else {"title": title, "status": status}
-
-
-def _claims(lines: object) -> object:
-    """The lines of `verified`: a bare command, or one under another name."""
-    if not isinstance(lines, list):
-        return lines
-    return [_renamed(line, "command", _CLAIM_KEYS) for line in cast(list[object], lines)]
-
-
-def _proposed(checks: object) -> object:
-    """The checks of a plan: a bare command names itself, and a name keeps what a name may hold."""
-    if not isinstance(checks, list):
-        return checks
-    return [_proposed_check(_renamed(check, "run", _CHECK_KEYS)) for check in cast(list[object], checks)]
-
-
-def _proposed_check(check: object) -> object:
-    if not isinstance(check, dict):
-        return check
-    members = cast(dict[str, object], check)
-    name = members.get("name") or members.get("title") or members.get("run")
-    plain = "".join(letter if is_check_name(letter) else " " for letter in str(name)[:200])
-    plain = " ".join(plain.split())[:60].strip() or "check"
-    return {"name": plain, **{key: member for key, member in members.items() if key == "run"}}
-
-
-def _renamed(line: object, wanted: str, keys: Mapping[str, str]) -> object:
-    if isinstance(line, str):
-        return {wanted: line}
-    if not isinstance(line, dict):
-        return line
-    return {keys.get(key, key): member for key, member in cast(dict[str, object], line).items()}
-
-
-_LISTS: dict[str, Callable[[object], object]] = {"items": _plan_items, "verified": _claims, "checks": _proposed}
-"""Arguments that are lists of small objects, which models write in other ways too."""
 
 
 def _problem(model: type[ToolArguments], error: ValidationError) -> str:

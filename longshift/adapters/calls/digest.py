@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 
 from longshift.contracts.completion import Claim
-from longshift.contracts.tools import ASK_HUMAN, BashArguments, FinishArguments, ToolArguments
+from longshift.contracts.tools import ASK_HUMAN, DELEGATE, BashArguments, FinishArguments, ToolArguments
 from longshift.policy.claims import command_text
 
 SUMMARY_CHARACTERS = 120
@@ -57,6 +57,9 @@ def call_summary(name: str, arguments: dict[str, Any]) -> str:
         items = cast(Sequence[dict[str, Any]], arguments.get("items", ()))
         done = sum(item.get("status") == "done" for item in items)
         return f"update_plan: {done}/{len(items)} done"
+    if name == DELEGATE:
+        count = len(arguments.get("items", ())) + sum(len(each["over"]) for each in arguments.get("templates", ()))
+        return one_line(f"delegate: {count} items, {str(arguments.get('goal'))[:400]}")
     keys = _SUBJECTS.get(name) or tuple(arguments)[:1]
     subject = " in ".join(str(arguments[key])[:400] for key in keys if key in arguments)
     return one_line(f"{name}: {subject}" if subject else name)

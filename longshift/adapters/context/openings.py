@@ -15,10 +15,9 @@ from longshift.contracts.activities import OpenAgentInput, OpenedAgent
 from longshift.contracts.errors import BadInput
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.task import StartFrom, TaskSpec
-from longshift.contracts.tools import LEADS_ALONE
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import compaction, describe, notes, prompt, starting
+from longshift.policy import compaction, describe, notes, offering, prompt, starting
 from longshift.policy.compaction import Round
 
 
@@ -43,37 +42,36 @@ class Openings:
         task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
         start = task.start_from
         if request.handoff_from:
-            return await self._next_shift(request)
+            return await self._next_shift(request, task)
         if start is None:
-            await self._begun(request, await self._plain(request))
+            await self._begun(request, await self._plain(request, task))
             return OpenedAgent()
         if start.step is None:
-            return await self._continued(request, start)
+            return await self._continued(request, task, start)
         return await self._forked(request, start, start.step)
 
-    async def _plain(self, request: OpenAgentInput) -> EpochBase:
+    async def _plain(self, request: OpenAgentInput, task: TaskSpec) -> EpochBase:
+        tools = tuple(tool for tool in self._tools if tool["name"] not in offering.withheld(task))
         opening = await self._epochs.opening(request.task_id, request.workspace)
-        hidden = LEADS_ALONE if ids.is_sub_task_id(request.task_id) else frozenset[str]()
-        tools = tuple(tool for tool in self._tools if tool["name"] not in hidden)
         return EpochBase(system=prompt.SYSTEM, tools=tools, messages=opening, first_step=1)
 
-    async def _next_shift(self, request: OpenAgentInput) -> OpenedAgent:
+    async def _next_shift(self, request: OpenAgentInput, task: TaskSpec) -> OpenedAgent:
         legacy = await read_legacy(self._store, self._transcripts, request.handoff_from)
-        base = await self._plain(request)
+        base = await self._plain(request, task)
         if legacy is None:
             await self._begun(request, base)
             return OpenedAgent()
         await self._begun(request, _inherited(base, legacy, written=starting.SHIFT_BEFORE))
         return OpenedAgent(plan=legacy.plan, proposed=legacy.checks)
 
-    async def _continued(self, request: OpenAgentInput, start: StartFrom) -> OpenedAgent:
+    async def _continued(self, request: OpenAgentInput, task: TaskSpec, start: StartFrom) -> OpenedAgent:
         agent = ids.agent_id(start.session, shift=await self._lineage.shifts(start.session) or 1)
         legacy = await read_legacy(self._store, self._transcripts, agent)
         if legacy is None:
             raise BadInput(f"start_from.session: {start.session!r} has no conversation yet to go on from")
         unheard = await self._unheard(start.session)
         written = starting.written_by(start.session)
-        await self._begun(request, _inherited(await self._plain(request), legacy, unheard, written=written))
+        await self._begun(request, _inherited(await self._plain(request, task), legacy, unheard, written=written))
         missing = _missing(request.workspace, legacy.steps, is_settled=legacy.has_note)
         return OpenedAgent(
             plan=legacy.plan,

@@ -46,14 +46,16 @@ class BubblewrapOptions:
 
 @dataclass(frozen=True)
 class _Binds:
-    """What of the host is bound at its own path; none lies within another one."""
+    """What of the host is bound, at its own path or where the command is to see it; none lies within another one."""
 
-    writable: tuple[str, ...]
+    writable: dict[str, str]
+    """Path on the host → path inside."""
     readable: tuple[str, ...]
 
     @property
     def every(self) -> tuple[str, ...]:
-        return (*self.writable, *self.readable)
+        """The paths inside."""
+        return (*self.writable.values(), *self.readable)
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,14 @@ class Bubblewrap:
             self.executable,
             *_CONFINED,
             *system_root.identity(),
-            *system_root.arguments(self.folder, command.home, shown=binds.every),
+            *system_root.arguments(self.folder, command.seen(command.home), shown=binds.every),
             *("--dev", "/dev", "--size", str(self.options.shm_bytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
             *tmp,
-            *(part for path in binds.writable for part in ("--bind", path, path)),
+            *(part for path, seen in binds.writable.items() for part in ("--bind", path, seen)),
             *(part for path in binds.readable for part in ("--ro-bind", path, path)),
             *socket,
             *(part for pin in _pins(command, binds) for part in ("--remount-ro", pin)),
-            *("--remount-ro", "/", "--chdir", command.cwd, "--"),
+            *("--remount-ro", "/", "--chdir", command.seen(command.cwd), "--"),
             *command.argv,
         )
         if len(argv) > ARGUMENTS_LIMIT:
@@ -133,7 +135,7 @@ class Bubblewrap:
         for path in (*writable, *wanted):
             if not os.path.exists(path):
                 raise HostError(f"sandbox: {path} is to be seen by a command and does not exist")
-        return _Binds(writable, wanted)
+        return _Binds({path: command.seen(path) for path in writable}, wanted)
 
     def _tmp(self, command: SandboxCommand, binds: _Binds) -> tuple[str, ...]:
         """`/tmp`. Where paths below it are bound, what leads there is pinned: by mounts that no command can move.
@@ -143,7 +145,8 @@ class Bubblewrap:
         if not command.tmp:
             return ("--size", str(self.options.tmp_bytes), "--tmpfs", "/tmp")
         pins = _pins(command, binds)
-        own = {_pin(path) for path in (command.workspace_root, command.home, *self.options.readable)}
+        places = (command.seen(command.workspace_root), command.seen(command.home), *self.options.readable)
+        own = {_pin(path) for path in places}
         for pin in pins:
             if pin not in own:
                 raise BadInput(

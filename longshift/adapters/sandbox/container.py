@@ -122,7 +122,7 @@ class Container:
             "remove": [self.engine.executable, "rm", "--force", *self._quietly()],
             "argv": [self._inside(command.argv[0]), *command.argv[1:]],
             "env": {**inherited, **clean_environment(command, path)},
-            "cwd": command.cwd,
+            "cwd": command.seen(command.cwd),
         }
         argv = (self.python, "-IS", "-X", "utf8", container_launch.__file__)
         return WrappedCommand(argv=argv, env=container_launch.encoded(request), cwd="/")
@@ -144,7 +144,7 @@ class Container:
             yield from ("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={self.options.tmp_bytes}")
         writable = readable.outermost((command.workspace_root, command.home, *command.writable_paths), ())
         for path in writable:
-            yield from _bound(path, path)
+            yield from _bound(path, command.seen(path))
         # What lies in a workspace may have been swapped for a link that leads out of it: nothing of its own is bound.
         for path in readable.outermost((*self.options.readable, *command.readable_paths), writable):
             if path not in _OF_THE_IMAGE:
@@ -193,7 +193,7 @@ class Container:
 
 
 def _bound(source: str, target: str, *, is_readonly: bool = False, must_exist: bool = True) -> tuple[str, str]:
-    if _UNUSABLE & set(source):
+    if _UNUSABLE & {*source, *target}:
         raise BadInput(f"sandbox: {source!r} has a comma, a quote or a line break, which no container engine can bind")
     if must_exist and not os.path.exists(source):
         raise HostError(f"sandbox: {source} is to be seen by a command and does not exist")

@@ -7,4 +7,4 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def clean_environment(command: SandboxCommand, path: str = DEFAULT_PATH) -> dict[str, str]:
     """A plain terminal's environment with the command's own variables over it."""
-    return {"PATH": path, "HOME": command.home, "LANG": "C.UTF-8", "TERM": "dumb", **command.env}
+    return {"PATH": path, "HOME": command.seen(command.home), "LANG": "C.UTF-8", "TERM": "dumb", **command.env}

@@ -13,7 +13,12 @@ class NoSandbox:
         self._path = path
 
     def wrap(self, command: SandboxCommand) -> WrappedCommand:
-        """The command as it is, with a clean environment."""
+        """The command as it is, with a clean environment.
+
+        Raises: ValueError, because nothing can be shown elsewhere than where it is.
+        """
+        if command.seen_root or command.seen_home:
+            raise ValueError("without a sandbox a command sees its workspace where it is")
         return WrappedCommand(argv=command.argv, env=clean_environment(command, self._path), cwd=command.cwd)
 
     async def broken(self, command: SandboxCommand, output: str) -> str:

@@ -26,6 +26,17 @@ class SandboxCommand:
     """The unix socket of the proxy through which the command reaches the network; empty: no network at all."""
     group: str = ""
     """Whose share of the host's processors, memory and processes it counts as: the workspace's id. Empty: nobody's."""
+    seen_root: str = ""
+    """Where the command sees the workspace, in a sandbox that can show a folder elsewhere; empty: at its own path."""
+    seen_home: str = ""
+    """The same of `home`."""
+
+    def seen(self, path: str) -> str:
+        """Where the command sees the path of the host, such as `cwd`: elsewhere if it is of the workspace or home."""
+        for own, seen in ((self.workspace_root, self.seen_root), (self.home, self.seen_home)):
+            if seen and (path == own or path.startswith(own.rstrip("/") + "/")):
+                return seen + path[len(own.rstrip("/")) :]
+        return path
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ async def _confined(arguments: BashArguments, context: ToolContext, egress: Egre
         tmp=str(context.tmp),
         proxy_socket=egress.socket(context.task_id, NetworkPhase.AGENT, context.network),
         group=context.task_id,
+        seen_root=context.seen_root,
+        seen_home=context.seen_home,
     )
 
 

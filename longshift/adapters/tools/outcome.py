@@ -37,6 +37,9 @@ class ToolContext:
     """Of the workspace, see `contracts.workspace`."""
     network: str = "none"
     """The network profile of commands."""
+    seen_root: str = ""
+    """Where commands, and so the model, see the workspace tree; empty: at its own path."""
+    seen_home: str = ""
 
 
 @dataclass(frozen=True)

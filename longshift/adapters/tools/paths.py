@@ -19,8 +19,12 @@ from longshift.adapters.tools.outcome import ToolRefused
 class Tree:
     """A folder that file tools may touch."""
 
-    def __init__(self, root: Path, opener: PathOpener) -> None:
+    def __init__(self, root: Path, opener: PathOpener, *, seen: str = "") -> None:
+        """`seen` is the folder's path as the model knows it, where that is not its own."""
         self.root = root
+        self.shown_root = seen or str(root)
+        """The folder's path as the model knows it."""
+        self._roots = (seen,) if seen else (str(root), os.path.realpath(root))
         self._opener = opener
 
     def holds(self, path: str) -> bool:
@@ -72,7 +76,7 @@ class Tree:
         try:
             root = os.open(self.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise ToolRefused(f"The folder {self.root} is not there.") from None
+            raise ToolRefused(f"The folder {self.shown_root} is not there.") from None
         try:
             yield root
         finally:
@@ -80,7 +84,7 @@ class Tree:
 
     def _beneath(self, path: str) -> str | None:
         """`path` relative to the folder, when it is absolute and starts with the folder's path."""
-        for root in (str(self.root), os.path.realpath(self.root)):
+        for root in self._roots:
             if path == root:
                 return "."
             if path.startswith(root.rstrip("/") + "/"):
@@ -98,7 +102,9 @@ class Tree:
             return path or "."
         relative = self._beneath(path)
         if relative is None:
-            raise ToolRefused(f"{path} is outside of the workspace. Use a path relative to its root, {self.root}.")
+            raise ToolRefused(
+                f"{path} is outside of the workspace. Use a path relative to its root, {self.shown_root}."
+            )
         return relative
 
     def _located(self, root: int, descriptor: int, path: str) -> Located:

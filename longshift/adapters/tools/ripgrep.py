@@ -113,6 +113,8 @@ class Ripgrep:
                 home=str(context.home),
                 tmp=str(context.tmp),
                 group=context.task_id,
+                seen_root=context.seen_root,
+                seen_home=context.seen_home,
                 readable_paths=(self._executable, *([] if place.root == context.root else [str(place.root)])),
             )
         )

@@ -16,6 +16,8 @@ class SearchedPlace:
     """What a search looks at."""
 
     root: Path
+    shown_root: str
+    """The root as the model knows it."""
     relative: str
     """Beneath the root, without links; `.` for the root itself."""
     is_folder: bool
@@ -35,6 +37,7 @@ class SearchedPlace:
                 os.close(located.open_file())
             return cls(
                 tree.root,
+                tree.shown_root,
                 located.relative,
                 located.is_folder,
                 is_repository=(tree.root / ".git").exists(),
@@ -56,7 +59,7 @@ class SearchedPlace:
     def anchored(self, pattern: str) -> str | None:
         """A glob that is meant relative to this place, as rg needs it: relative to the root; None for every file."""
         negation = "!" if pattern.startswith("!") else ""
-        bare = pattern.removeprefix("!").removeprefix(str(self.root)).removeprefix("./")
+        bare = pattern.removeprefix("!").removeprefix(self.shown_root).removeprefix("./")
         if not negation and bare in _EVERYTHING:
             return None
         if "/" not in bare:

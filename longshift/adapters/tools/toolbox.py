@@ -173,7 +173,7 @@ class Toolbox:
             return edit_file(arguments, tree, context)
 
     def _tree(self, context: ToolContext) -> Tree:
-        return Tree(context.root, self._opener)
+        return Tree(context.root, self._opener, seen=context.seen_root)
 
     def _readable_tree(self, path: str, context: ToolContext) -> Tree:
         """The workspace, or for the absolute path of a stored output the folder of these."""

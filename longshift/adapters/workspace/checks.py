@@ -19,6 +19,7 @@ from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.adapters.workspace.workspaces import Workspaces
+from longshift.adapters.workspace.write_scope import outside_scope
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.task import Check, TaskSpec
 from longshift.contracts.wire import Wire
@@ -38,6 +39,8 @@ class ChecksRecord(Wire):
     """The tree that is checked."""
     protected: tuple[str, ...] = ()
     """Protected files that differ from the base tree, or that a check touched."""
+    out_of_scope: tuple[str, ...] = ()
+    """Of a sub-agent: files that differ from the base tree and lie outside of its write scope."""
     edited: dict[int, tuple[str, ...]] = {}
     """By the number of each check that has ended: files of the tree that changed while it ran."""
     is_over: bool = False
@@ -105,17 +108,24 @@ class Checks:
                 await proof.shadow.restore(record.tree)
                 replace_file(path, record.model_copy(update={"is_over": True}).model_dump_json().encode())
         protected = () if takes_baseline else record.protected
+        out_of_scope = () if takes_baseline else record.out_of_scope
         return ChecksDigest(
-            passed=not protected and all(result.passed for result in results),
+            passed=not protected and not out_of_scope and all(result.passed for result in results),
             results=tuple(results),
             protected_changes=tuple(readable(name) for name in protected[:SHOWN_PROTECTED]),
+            out_of_scope=tuple(readable(name) for name in out_of_scope[:SHOWN_PROTECTED]),
             tree_hash=record.tree,
         )
 
     async def _begun(self, proof: _Proof) -> ChecksRecord:
         snapshot = await proof.shadow.snapshot(with_protected=True)
         changed = await proof.shadow.changed_files(proof.workspace.base_tree, to_tree=snapshot.tree)
-        return ChecksRecord(tree=snapshot.tree, protected=tuple(_protected(proof, changed)))
+        scope = proof.task.sub_agent.write_scope if proof.task.sub_agent is not None else None
+        return ChecksRecord(
+            tree=snapshot.tree,
+            protected=tuple(_protected(proof, changed)),
+            out_of_scope=tuple(outside_scope(changed, scope)),
+        )
 
     async def _looked_after(self, proof: _Proof, record: ChecksRecord, index: int) -> ChecksRecord:
         """See what the check has done to the files."""

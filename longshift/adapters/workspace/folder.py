@@ -24,6 +24,9 @@ class Ready(Wire):
     """Files of the source that checkpoints do not cover."""
     life: int = 1
     """The slot under which the tree was begun anew, 1 for the first; see `ids.run_prefix_of_life`."""
+    seen_root: str = ""
+    """Where commands see the tree; empty: at its own path."""
+    seen_home: str = ""
 
 
 class SetupProgress(Wire):
@@ -52,6 +55,9 @@ class WorkspaceFolder:
     """The paths of one workspace."""
 
     path: Path
+    seen_root: str = ""
+    """Where commands see the tree; empty: at its own path."""
+    seen_home: str = ""
 
     @property
     def tree(self) -> Path:

@@ -6,13 +6,14 @@ business.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
+from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
 from longshift.adapters.workspace.change_bundle import bundle_changes
@@ -30,7 +31,7 @@ from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
 from longshift.contracts import ids
-from longshift.contracts.errors import HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
+from longshift.contracts.errors import BadInput, HostError, StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.network import NetworkPhase, NetworkUse
 from longshift.contracts.rollback import FilesRolledBack
 from longshift.contracts.task import TaskSpec
@@ -41,6 +42,16 @@ from longshift.policy.network import NO_NETWORK
 
 SHOWN_FILES = 200
 PREPARE_LOCK_TIMEOUT_SECONDS = 43_200.0
+
+MakingOfSubAgent = Callable[
+    [
+        Making,
+        Callable[[TaskSpec, int, Callable[[str], None]], Awaitable[Workspace]],
+        Callable[[WorkspaceFolder], RunGit],
+    ],
+    Making,
+]
+"""How the workspace of a sub-agent is made, given how another task's would be, `prepare`, and git in a folder."""
 
 
 class Workspaces:
@@ -62,10 +73,12 @@ class Workspaces:
         huge_bytes: int = HUGE_BYTES,
         secrets: SecretBook | None = None,
         clean: Callable[[str], str] = str,
+        making_of_sub_agent: MakingOfSubAgent | None = None,
     ) -> None:
         """Without `egress` no command has a network, without `archive` no checkpoint leaves this host.
 
-        `secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text.
+        `secrets` are for the setup of tasks that name them; `clean` takes known secrets out of text. Without
+        `making_of_sub_agent` no swarm works here.
         """
         self._runner = runner
         self._data_dir = data_dir.absolute()
@@ -82,6 +95,7 @@ class Workspaces:
         self._secrets = secrets or SecretBook()
         self._clean = clean
         self._empty = EmptyShadow(run)
+        self._making_of_sub_agent = making_of_sub_agent
 
     async def prepare(
         self, task: TaskSpec, generation: int, on_progress: Callable[[str], None] = lambda line: None
@@ -99,7 +113,7 @@ class Workspaces:
             StoreUnavailable: the archive cannot be read.
         """
         _, access = self._egress.access(task)
-        folder = self._folder(task.id)
+        folder = self._folder_of(task)
         with disk_full_named(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
         async with locked(folder.prepare_lock, timeout_seconds=PREPARE_LOCK_TIMEOUT_SECONDS):
@@ -118,7 +132,7 @@ class Workspaces:
                 update={
                     "host_id": self._host_id,
                     "host_queue": self._host_queue,
-                    "root": str(folder.tree),
+                    "root": folder.seen_root or str(folder.tree),
                     "generation": generation,
                     "life": ready.life,
                     "quick_calls": self._quick_calls,
@@ -127,7 +141,8 @@ class Workspaces:
                     "restoration": ready.workspace.restoration if is_new else None,
                 }
             )
-            folder.write_ready(ready.model_copy(update={"workspace": workspace}))
+            seen = {"seen_root": folder.seen_root, "seen_home": folder.seen_home}
+            folder.write_ready(ready.model_copy(update={"workspace": workspace, **seen}))
             return workspace
 
     def open(self, workspace: Workspace) -> WorkspaceFolder:
@@ -309,7 +324,7 @@ class Workspaces:
     def _making(
         self, task: TaskSpec, generation: int, folder: WorkspaceFolder, on_progress: Callable[[str], None]
     ) -> Making:
-        return Making(
+        making = Making(
             task=task,
             generation=generation,
             host_id=self._host_id,
@@ -329,10 +344,15 @@ class Workspaces:
             secrets=self._secrets,
             clean=self._clean,
         )
+        if task.sub_agent is None:
+            return making
+        if self._making_of_sub_agent is None:
+            raise BadInput(f"{task.id}: this host makes no workspaces of sub-agents")
+        return self._making_of_sub_agent(making, self.prepare, lambda beside: self._git.inside(beside.path))
 
     async def _is_up_to_date(self, workspace: Workspace, generation: int) -> bool:
         """Whether nobody has worked on elsewhere."""
-        if self._archive is None:
+        if self._archive is None or ids.is_seed_id(workspace.workspace_id):
             return True
         self._archive.forget(workspace.workspace_id)
         history = await self._archive.history(workspace.workspace_id)
@@ -368,6 +388,8 @@ class Workspaces:
             tmp=str(folder.tmp),
             group=folder.path.name,
             env=env or {},
+            seen_root=folder.seen_root,
+            seen_home=folder.seen_home,
         )
 
     async def require_sandbox(self, workspace: Workspace, output: str) -> None:
@@ -389,7 +411,14 @@ class Workspaces:
             raise WorkspaceFailed(f"workspace {name} is not ready on host {self._host_id}; it has to be prepared again")
         if workspace.generation < ready.workspace.generation:
             raise self._stale(name, workspace.generation, ready.workspace.generation)
-        return folder, ready
+        return replace(folder, seen_root=ready.seen_root, seen_home=ready.seen_home), ready
+
+    def _folder_of(self, task: TaskSpec) -> WorkspaceFolder:
+        """The folder of a task; a sub-agent's commands see it at the lead's paths, where a sandbox can show it."""
+        folder, sub_agent = self._folder(task.id), task.sub_agent
+        if sub_agent is None or self._sandbox.name == NoSandbox.name:
+            return folder
+        return replace(folder, seen_root=sub_agent.root, seen_home=sub_agent.home)
 
     def _folder(self, task_id: str) -> WorkspaceFolder:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)

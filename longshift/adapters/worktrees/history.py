@@ -22,6 +22,12 @@ INTEGRATED_REF = "refs/heads/integrated"
 """In a bundle, and in the integration's repository: the integrated state."""
 BASE_MESSAGE = "The files as they were when the swarm began"
 MODES = frozenset({"100644", "100755", "120000"})
+
+
+class UnfitBundle(WorkspaceFailed):
+    """A bundle that is damaged, or holds what no workspace has: trying again does not help."""
+
+
 _COMMIT = re.compile(rb"[0-9a-f]{40}")
 _INCOMING = "incoming.pack"
 _OUTGOING = "outgoing.bundle"
@@ -81,14 +87,14 @@ async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:
     """Take in a bundle, each object checked; gives the commit of its one ref, which no ref here names yet.
 
     Raises:
-        WorkspaceFailed: it is damaged, builds on what is not here, or its files are such as no workspace has: a link to
+        UnfitBundle: it is damaged, builds on what is not here, or its files are such as no workspace has: a link to
             another repository, a path with `.git` in it.
         DiskFull: there is no space.
     """
     needed, commit = _head(bundle, ref)
     for each in needed:
         if not await git.has_commit(each):
-            raise WorkspaceFailed(f"the bundle builds on {each}, which is not in {git.git_dir}")
+            raise UnfitBundle(f"the bundle builds on {each}, which is not in {git.git_dir}")
     pack = git.git_dir / _INCOMING
     try:
         await asyncio.to_thread(_write_pack, git, bundle)
@@ -98,7 +104,7 @@ async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:
     if read.exit_code != 0:
         if read.is_disk_full or read.timed_out:
             raise read.failure()
-        raise WorkspaceFailed(f"the bundle is damaged: {read.stderr.strip()[-300:]}")
+        raise UnfitBundle(f"the bundle is damaged: {read.stderr.strip()[-300:]}")
     await refuse_unfit(git, commit)
     return commit
 
@@ -107,15 +113,15 @@ async def refuse_unfit(git: Repository, commit: str) -> None:
     """Look at every entry of a commit's tree.
 
     Raises:
-        WorkspaceFailed: one is no file or link, or would be written into a repository's own folder.
+        UnfitBundle: one is no file or link, or would be written into a repository's own folder.
     """
     listed = await git("ls-tree", "-r", "-z", "--full-tree", commit, timeout_seconds=LONG_TIMEOUT_SECONDS)
     for entry in listed.names:
         head, _, path = entry.partition("\t")
         if head.split()[0] not in MODES:
-            raise WorkspaceFailed(f"{path[:300]!r} has the mode {head.split()[0]}; only files and links can be merged")
+            raise UnfitBundle(f"{path[:300]!r} has the mode {head.split()[0]}; only files and links can be merged")
         if any(part.lower() == ".git" for part in path.split("/")):
-            raise WorkspaceFailed(f"{path[:300]!r} lies in a .git, which is never merged")
+            raise UnfitBundle(f"{path[:300]!r} lies in a .git, which is never merged")
 
 
 def _write_pack(git: Repository, bundle: bytes) -> None:
@@ -136,5 +142,5 @@ def _head(bundle: bytes, ref: str) -> tuple[list[str], str]:
         elif found and line.partition(b" ")[2] == ref.encode():
             commit = found[0].decode()
     if not commit:
-        raise WorkspaceFailed(f"the bundle is damaged: it does not lead to {ref}")
+        raise UnfitBundle(f"the bundle is damaged: it does not lead to {ref}")
     return needed, commit

@@ -14,6 +14,7 @@ from longshift.adapters.store import Store
 from longshift.adapters.workspace import CheckpointArchive, Workspaces
 from longshift.adapters.workspace.checkpoint_upload import PART_BYTES
 from longshift.adapters.workspace.git import GitCall, GitResult, RunGit, run_git
+from longshift.adapters.worktrees.making import making_of_sub_agent
 from longshift.contracts import ids
 from longshift.contracts.checkpoints import CheckpointRecord
 from longshift.contracts.errors import StoreUnavailable
@@ -61,6 +62,7 @@ class Host:
             archive=CheckpointArchive(self.store, part_bytes=self.part_bytes),
             run=self.run,
             huge_bytes=self.huge_bytes,
+            making_of_sub_agent=making_of_sub_agent,
         )
 
     async def close(self) -> None:

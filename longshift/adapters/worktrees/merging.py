@@ -1,0 +1,180 @@
+"""The integration of a swarm in a repository: sealed work becomes commits on top of the lead's base, in order.
+
+State 0 is the base; each other one has its number, a ref here and a bundle in the store, so that a repository that is
+lost is made again from there. Equal calls make equal commits. What to merge is decided in `policy.reconcile`, what
+becomes of a conflict is in `mending`.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import orjson
+from pathspec import GitIgnoreSpec
+
+from longshift.adapters.store import Store
+from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.names import readable
+from longshift.adapters.workspace.repository import Repository
+from longshift.adapters.workspace.shadow import Shadow
+from longshift.adapters.worktrees import history
+from longshift.adapters.worktrees.history import UnfitBundle
+from longshift.adapters.worktrees.three_way import merge_trees
+from longshift.contracts import ids
+from longshift.contracts.swarm import ItemReport
+from longshift.contracts.swarm_activities import Merge, MergeDigest
+from longshift.contracts.task import TaskSpec
+from longshift.policy.merge_message import merge_message
+
+STATES = "refs/integrated"
+FILES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """The sealed work of an item, or of a resolver, in the repository."""
+
+    commit: str
+    """Empty: it changed nothing."""
+    tree: str = ""
+    base: str = ""
+    """The commit that it was begun on."""
+    base_tree: str = ""
+
+
+@dataclass(frozen=True)
+class Integrating:
+    """The merges of one swarm, in the repository of `shadow`: the integration's, or the lead's own."""
+
+    store: Store
+    shadow: Shadow
+    swarm: str
+    base_tree: str
+
+    async def merged(self, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
+        """Merge in order, up to the first work that does not fit; the files become those of the state it comes to.
+
+        Called again with the same arguments it does the same again, or finds that it is done.
+
+        Raises: WorkspaceFailed, DiskFull, StoreUnavailable.
+        """
+        digest = await self._recorded(onto, merges, number)
+        async with self.shadow.held() as git:
+            tree = await history.tree_of(git, await self.state(git, digest.number))
+        await self.shadow.restore(tree)
+        return digest.model_copy(update={"tree": tree})
+
+    async def _recorded(self, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
+        if not merges:
+            return MergeDigest(number=onto)
+        key = ids.merge_key(self.swarm, number)
+        body = await self.store.find(key)
+        if body is None:
+            async with self.shadow.held() as git:
+                digest = await self._merged(git, onto, merges, number)
+            body = await self.store.create(key, orjson.dumps(digest.model_dump(mode="json")))
+            await self.store.settled()
+        return MergeDigest.model_validate_json(body)
+
+    async def _merged(self, git: Repository, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
+        start = tip = await self.state(git, onto)
+        merged: list[str] = []
+        stopped = MergeDigest(number=onto)
+        for merge in merges:
+            try:
+                work = await self.work(git, merge, tip)
+            except UnfitBundle as error:
+                stopped = MergeDigest(number=onto, conflict=merge.item, failure=str(error)[:1_000])
+                break
+            result = None
+            if work.commit:
+                result = await merge_trees(git, work.base_tree, await history.tree_of(git, tip), work.tree)
+            if result is not None and result.conflicts:
+                files = tuple(readable(name) for name in result.conflicts[:FILES_SHOWN])
+                stopped = MergeDigest(number=onto, conflict=merge.item, conflict_files=files)
+                break
+            if result is not None:
+                tip = await self._committed(git, merge, result.tree, (tip, work.commit))
+            merged.append(merge.item)
+        if tip != start:
+            bundle = await history.bundled(git, tip, await self.state(git, 0))
+            await self.store.create(ids.integration_key(self.swarm, number), bundle, in_memory=False)
+            await git("update-ref", f"{STATES}/{number}", tip)
+        return stopped.model_copy(update={"number": onto if tip == start else number, "merged": tuple(merged)})
+
+    async def state(self, git: Repository, number: int) -> str:
+        """The commit of an integrated state; it is fetched where the repository does not have it.
+
+        Raises: WorkspaceFailed, StoreMissing, StoreUnavailable.
+        """
+        if number == 0:
+            return await history.base_commit(git, self.base_tree)
+        ref = f"{STATES}/{number}"
+        found = await git("rev-parse", "--verify", "--quiet", ref, check=False)
+        if found.exit_code == 0:
+            return found.text
+        await history.base_commit(git, self.base_tree)
+        body = await self.store.get(ids.integration_key(self.swarm, number))
+        commit = await history.fetched(git, body, history.INTEGRATED_REF)
+        await git("update-ref", ref, commit)
+        return commit
+
+    async def work(self, git: Repository, merge: Merge, onto: str) -> Work:
+        """Take in sealed work that may be merged on the commit `onto`.
+
+        Raises:
+            UnfitBundle: it is not in the store, damaged, begun on something else, or outside of its write scope.
+        """
+        whose = merge.by or merge.item
+        body = await self.store.find(ids.item_changes_key(self.swarm, whose, merge.attempt), in_memory=False)
+        if body is None:
+            report = await self.report(merge)
+            if report is None or report.files:
+                raise UnfitBundle("its sealed work is not in the store")
+            return Work("")
+        commit = await history.fetched(git, body)
+        parents = (await git("rev-list", "--parents", "--max-count=1", commit)).text.split()[1:]
+        is_known = len(parents) == 1 and (
+            (await git("merge-base", "--is-ancestor", parents[0], onto, check=False)).exit_code == 0
+        )
+        if not is_known:
+            raise UnfitBundle("its work was not begun on a state of this swarm")
+        base_tree = await history.tree_of(git, parents[0])
+        work = Work(commit, await history.tree_of(git, commit), parents[0], base_tree)
+        await self._refuse_outside(git, work, whose)
+        return work
+
+    async def report(self, merge: Merge) -> ItemReport | None:
+        """The report that goes with sealed work."""
+        body = await self.store.find(ids.item_report_key(self.swarm, merge.by or merge.item, merge.attempt))
+        return ItemReport.model_validate_json(body) if body is not None else None
+
+    async def task(self, item: str) -> TaskSpec:
+        """The task of an item or a resolver.
+
+        Raises: StoreMissing, StoreUnavailable.
+        """
+        return TaskSpec.model_validate_json(await self.store.get(ids.task_key(ids.item_task_id(self.swarm, item))))
+
+    async def _refuse_outside(self, git: Repository, work: Work, whose: str) -> None:
+        sub_agent = (await self.task(whose)).sub_agent
+        if sub_agent is None or sub_agent.write_scope is None:
+            raise UnfitBundle(f"the task of {whose} does not say where it may write")
+        changed = await changed_files(git, work.base_tree, work.tree)
+        spec = GitIgnoreSpec.from_lines(sub_agent.write_scope)
+        outside = await asyncio.to_thread(lambda: [name for name in changed if not spec.match_file(name)])
+        if outside:
+            shown = ", ".join(readable(name) for name in outside[:5])
+            raise UnfitBundle(f"it changes {len(outside)} files outside of its write scope: {shown}")
+
+    async def _committed(self, git: Repository, merge: Merge, tree: str, parents: tuple[str, str]) -> str:
+        report = await self.report(merge)
+        goal = (await self.task(merge.item)).title if merge.by or report is None else report.goal
+        message = merge_message(self.swarm, merge, goal, report)
+        seconds = int(report.ended_at) if report is not None else 0
+        return await history.committed(git, tree, parents, message, seconds=seconds)
+
+
+async def changed_files(git: Repository, since_tree: str, to_tree: str) -> list[str]:
+    """The paths that differ between two trees, sorted."""
+    command = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", since_tree, to_tree)
+    return (await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).names

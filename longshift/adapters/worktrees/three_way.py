@@ -1,0 +1,82 @@
+"""A three-way merge of whole trees inside a repository: no index, no files, any base.
+
+Whose work it is, and what becomes of a conflict, is decided by the callers. The repository's lock is held.
+"""
+
+from dataclasses import dataclass
+
+from longshift.adapters.workspace.git import GitResult
+from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.repository import Repository
+from longshift.adapters.worktrees.history import committed
+from longshift.contracts.errors import WorkspaceFailed
+
+USAGE_EXIT_CODE = 129
+"""How a git ends that does not know `merge-tree --write-tree`."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The names of both sides, as marks in files and names of files beside show them."""
+
+    ours: str = "MERGED"
+    theirs: str = "ITEM"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge came to."""
+
+    tree: str
+    """With a conflict, its files hold marks."""
+    conflicts: tuple[str, ...] = ()
+    """The paths that are in conflict, sorted, those on both sides of a rename included; empty: the merge is clean."""
+    words: tuple[str, ...] = ()
+    """What git says of each conflict."""
+
+
+async def merge_trees(
+    git: Repository, base: str, ours: str, theirs: str, sides: Sides | None = None, *, renames: bool = True
+) -> Merged:
+    """Merge the tree `theirs` into `ours`, both as changed since `base`.
+
+    Raises:
+        WorkspaceFailed: git cannot do it; also one before 2.38.
+        DiskFull: there is no space.
+    """
+    sides = sides or Sides()
+    if theirs in {base, ours}:
+        return Merged(ours)
+    since = await committed(git, base, (), "base")
+    updates = ""
+    for name, tree in ((sides.ours, ours), (sides.theirs, theirs)):
+        updates += f"update refs/heads/{name} {await committed(git, tree, (since,), name)}\n"
+    await git("update-ref", "--stdin", stdin=updates.encode())
+    options = ("-c", f"merge.renames={str(renames).lower()}", "-c", "merge.conflictStyle=diff3")
+    command = (*options, "merge-tree", "--write-tree", "-z", "--messages", sides.ours, sides.theirs)
+    result = await git(*command, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+    if result.exit_code == USAGE_EXIT_CODE:
+        raise WorkspaceFailed("the git of this host cannot merge without a work tree; install git 2.38 or later")
+    if result.exit_code not in {0, 1} or result.is_cut:
+        raise result.failure()
+    return _parsed(result)
+
+
+def _parsed(result: GitResult) -> Merged:
+    """Read `merge-tree -z`: the tree, a row for each entry in conflict, an empty field, messages."""
+    fields = result.stdout.decode("utf-8", "surrogateescape").split("\0")
+    tree, rest = fields[0], fields[1:]
+    if result.exit_code == 0:
+        return Merged(tree)
+    end = rest.index("")
+    paths = {row.partition("\t")[2] for row in rest[:end]}
+    words: list[str] = []
+    fields = rest[end + 1 :]
+    while fields and fields[0]:
+        count = int(fields[0])
+        named, kind, text = fields[1 : count + 1], fields[count + 1], fields[count + 2]
+        fields = fields[count + 3 :]
+        if kind.startswith("CONFLICT"):
+            paths.update(named)
+            words.append(text.strip())
+    return Merged(tree, tuple(sorted(paths)), tuple(dict.fromkeys(words)))

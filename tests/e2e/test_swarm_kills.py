@@ -1,0 +1,88 @@
+"""kill -9 of worker and engine at ten random points of a swarm's job: the same tree, and nothing is done twice."""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from longshift.contracts.session import SessionState
+from longshift.contracts.swarm import ItemStatus
+from tests.e2e.rig import Rig, rig
+from tests.e2e.swarm_job import SWARM, TASK, Job, changed, lay_out
+from tests.e2e.swarm_model import JobModel
+from tests.e2e.swarm_package import Package
+from tests.e2e.swarm_rig import settled, until_nothing_is_left, variables
+from tests.e2e.swarm_traces import seals
+
+ITEMS = 30
+KILLS = 10
+REQUESTS = 3 * ITEMS
+"""A job of so many items asks at least that often, so that every kill finds it at work."""
+SEED = os.environ.get("LONGSHIFT_KILL_SEED", "")
+"""To repeat a run whose seed a failed test has printed."""
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(1_500)]
+
+
+@dataclass(frozen=True)
+class Blow:
+    """Who is killed, and when: after so many requests to the model, and a moment later."""
+
+    requests: int
+    later_seconds: float
+    victims: tuple[str, ...]
+
+
+def blows(seed: str) -> list[Blow]:
+    """Ten of them, spread over the whole job; the same for the same seed."""
+    generator = random.Random(seed)
+    places = sorted(generator.sample(range(2, REQUESTS), KILLS))
+    victims = (("worker",), ("engine",), ("worker", "engine"))
+    return [Blow(place, generator.uniform(0, 1.5), generator.choice(victims)) for place in places]
+
+
+async def strike(running: Rig, blow: Blow) -> None:
+    """Kill, and start again what was killed; the engine is started again by its supervision."""
+    await running.model.wait_for_requests(blow.requests)
+    await asyncio.sleep(blow.later_seconds)
+    if "worker" in blow.victims:
+        running.kill_worker()
+    if "engine" in blow.victims:
+        await running.kill_engine()
+    if "worker" in blow.victims:
+        running.start_worker()
+
+
+async def test_ten_deaths_of_worker_and_engine_change_nothing(tmp_path: Path, package: Package) -> None:
+    """What commands do is counted outside of their workspaces, where no sandbox lets them write."""
+    seed = SEED or str(random.SystemRandom().randrange(1_000_000))
+    print(f"LONGSHIFT_KILL_SEED={seed}: {blows(seed)}")  # noqa: T201  # shown when the test fails
+    job = Job.planned(package, ITEMS)
+    effects = tmp_path / "effects"
+    settings = variables(package, LONGSHIFT_SANDBOX="none")
+    async with rig(tmp_path / "data", JobModel(job, effects=effects), variables=settings) as running:
+        lay_out(package, running.source)
+        handle = await running.submit(TASK, **job.task())
+        for blow in blows(seed):
+            await strike(running, blow)
+        status = await asyncio.wait_for(handle.result(), 900)
+        assert SessionState.DONE is status.state, status.reason
+        assert job.files() == changed(package.source, running.tree(TASK))
+        assert job.outcomes() == settled(running.data_dir, SWARM)
+        proved = {item for item, came in job.outcomes().items() if came in (ItemStatus.MERGED, ItemStatus.DROPPED)}
+        sealed = seals(running.data_dir, SWARM)
+        assert dict.fromkeys(proved, 1) == {item: sealed[item] for item in proved}
+        counted = Counter(effects.read_text().split())
+        assert [] == [item for item, times in counted.items() if times != 1]
+        await until_nothing_is_left(running)
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_blows_fall_while_the_job_is_at_work(seed: str) -> None:
+    found = blows(seed)
+    assert (KILLS, found) == (len(found), blows(seed))
+    assert all(2 <= blow.requests < REQUESTS for blow in found)
