@@ -64,7 +64,7 @@ def question(plan: PlanDigest, most: Allowance, *, not_taken: str, rejections: i
     count = len(plan.rows)
     who = "a sub-agent" if count == 1 else f"{count} sub-agents"
     return (
-        f"{sorry}May {who} work by this plan? Goal: {plan.title} Budget: {_budget(most)}. Plan {plan.hash}, "
+        f"{sorry}May {who} work by this plan? Goal: {plan.title.rstrip('.')}. Budget: {_budget(most)}. Plan {plan.hash}, "
         f"{count} item{'' if count == 1 else 's'}.{before}"
     )
 
