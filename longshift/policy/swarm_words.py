@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from longshift.contracts.swarm import ItemStatus, SwarmSummary
 
 AT_WORK = (ItemStatus.RUNNING, ItemStatus.WAITING)
+_FINAL = frozenset(status.value for status in ItemStatus if status.is_final)
 _SAID = (
     (AT_WORK, "at work"),
     ((ItemStatus.SEALED,), "to be merged"),
@@ -66,7 +67,7 @@ def quarters(summary: SwarmSummary) -> tuple[tuple[int, str], ...]:
 
 def settled(summary: SwarmSummary) -> int:
     """How many items are over."""
-    return sum(number for status, number in summary.counts.items() if ItemStatus(status).is_final)
+    return sum(number for status, number in summary.counts.items() if status in _FINAL)
 
 
 def is_over(summary: SwarmSummary) -> bool:

@@ -116,6 +116,9 @@ async def test_a_swarm_at_work_tells_of_itself_and_takes_words(client: Client, s
         steered = await said("steer", "mend", "--item", "a", "Keep it short.")
         all_of_them = await said("steer", "mend", "--item", "*", "Hurry.")
         struck = await said("strike", "mend", "a", "b", "--reason", "not needed", "--json")
+        async with asyncio.timeout(20):  # the engine lists a session a moment later
+            while "0/2 merged, 1 at work" not in (await said("list")).out:  # noqa: ASYNC110  # a list has no event
+                await asyncio.sleep(0.2)
 
     assert ["a", "b"] == [each["item"] for each in table.document["table"]["items"]]
     assert (0, True) == (item.code, "no attempt has ended yet" in item.out)

@@ -34,7 +34,7 @@ TASK_STATUS = {
 PLAN_CHARACTERS = 5_000
 """Of all lines of a plan together."""
 NEWS_LINES = 25
-TROUBLED_LINES = 5
+TROUBLED_LINES = 4
 """Items of a swarm that failed or wait, on the session's message."""
 
 
@@ -112,11 +112,11 @@ def _facts(card: SessionCard) -> str:
 def _swarm(swarm: SwarmSummary) -> str:
     """How far the sub-agents have come, and which of them need a look."""
     done = swarm.counts.get(ItemStatus.MERGED, 0) / swarm.total if swarm.total else 0.0
-    lines = [f"🐝 {bar(done)} {cut_escaped(one_line(swarm_words.line(swarm)), 700)}"]
+    lines = [f"🐝 {bar(done)} {cut_escaped(one_line(swarm_words.line(swarm)), 500)}"]
     path = swarm.critical_path
     if path.serial_steps and swarm_words.is_over(swarm):
         lines.append(f"{path.steps:,} steps instead of {path.serial_steps:,}: {path.speed_up:.1f} times as fast")
-    lines += [f"• {cut_escaped(one_line(each), 200)}" for each in swarm.troubled[:TROUBLED_LINES]]
+    lines += [f"• {cut_escaped(one_line(each), 140)}" for each in swarm.troubled[:TROUBLED_LINES]]
     if len(swarm.troubled) > TROUBLED_LINES:
         lines.append(f"_{len(swarm.troubled) - TROUBLED_LINES} more: `longshift swarm`_")
     return "\n".join(lines)
