@@ -41,6 +41,7 @@ CHOSEN: dict[str, Any] = {
     "Goal.at_most": None,
     "Goal.at_least_times_baseline": None,
     "LandSwarmInput.ends": (("ends", 7),),
+    "PlanTemplate.checks": (("tests", "pytest -q"),),
     "Limits.share": 0.5,
     "StuckThresholds.idle_steps": 70,
     "SwarmRules.attempts": 3,
