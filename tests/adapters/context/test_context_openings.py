@@ -148,6 +148,24 @@ async def opening_of(store: Store, agent: str = "new/lead") -> list[str]:
     return [block["text"] for block in base.messages[0]["content"]]
 
 
+SUB_AGENT = {"session": "old", "swarm": "old.swarm1", "item": "a", "base_step": 1, "base_agent": "old/lead"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "offered"),
+    [({}, ["bash", "read_report"]), ({"sub_agent": SUB_AGENT}, ["bash"]), ({"swarm": {"max_items": 0}}, ["bash"])],
+)
+async def test_who_has_no_sub_agents_is_not_offered_their_reports(
+    store: Store, fields: dict[str, object], offered: list[str]
+) -> None:
+    tools = ({"name": "bash"}, {"name": "read_report"})
+    await Session(store).task("new", **fields)
+    given = {"task_id": "new", "profile": "p", "agent": "new/lead", "workspace": workspace()}
+    await Openings(store, Transcripts(store), tools).begin(OpenAgentInput.model_validate(given))
+    base = await Transcripts(store).base("new/lead", 1)
+    assert offered == [tool["name"] for tool in base.tools]
+
+
 class TestTheNextShift:
     async def test_people_s_messages_the_plan_and_the_changed_files_survive_beside_the_note(
         self, store: Store, old: Session
