@@ -165,6 +165,7 @@ class Job:
             "checks": [{"name": "lexers", "run": tests, "timeout_seconds": 300}],
             "stuck": QUICK,
             "budget": {"steps": 30_000},
+            "swarm": {"width": 8},
         }
         return {**given, **fields}
 

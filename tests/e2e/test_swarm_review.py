@@ -33,7 +33,7 @@ ITEMS = 4
 LONGSHIFT = str(Path(sys.executable).parent / "longshift")
 EDITED_GOAL = "Annotate it, and leave all else alone."
 AMENDMENT = f"strike annotate-3\ngoal annotate-2: {EDITED_GOAL}"
-REVIEWED = {"swarm": {"review": "human"}}
+REVIEWED = {"swarm": {"review": "human", "width": 2}}
 
 
 async def proceeds_without_the_struck_item(running: Rig, package: Package, job: Job, model: JobModel) -> None:
