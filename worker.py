@@ -30,6 +30,7 @@ from activities.people import People
 from activities.quarantine import Quarantine
 from activities.slot_supply import slot_tuner
 from activities.slots import Slots
+from activities.swarm_plans import SwarmPlans
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
 from activities.worktrees import Worktrees
@@ -143,6 +144,7 @@ async def workers(
         if Role.MODEL in roles:
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
+            calls = [*calls, models.criticise_plan]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
             deliveries = Deliveries(_delivering(settings, parts.store))
             outgoing = [deliveries.plan_branch, deliveries.publish_branch]
@@ -264,7 +266,9 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
+    plans = SwarmPlans(workspaces, parts.store, parts.transcripts, settings.profiles())
     on_host = [
+        *(plans.plan_swarm, plans.amend_plan),
         *(tools.run_tool, tools.list_jobs),
         *(
             life.checkpoint,

@@ -84,21 +84,22 @@ class AgentDelegations(AgentFiles):
         assert workspace is not None  # it was waited for
         self._for_swarm.clear()  # all of it is in what the swarm starts with
         start = swarm_requests.start(self._state, workspace)
-        swarm = await self._started(start)
-        self._began_at = workflow.time()
-        await self._show_swarm()
+        starting = asyncio.create_task(self._started(start))
         try:
+            swarm = await asyncio.shield(starting)
+            self._began_at = workflow.time()
+            await self._show_swarm()
             while not swarm.done():
                 await self._accompany(start.swarm, swarm)
         except asyncio.CancelledError:
-            swarm.cancel()
-            await settled(swarm)
+            await _cancelled(starting)
             raise
         try:
             report = await swarm
         except ChildWorkflowError as error:  # also one that was cancelled by itself: the agent goes on
             self._state = tree_spend.lost(self._state)
-            raise ApplicationError(f"the swarm has ended without a report: {in_words(error)}", type="swarm") from error
+            text = f"the swarm has ended without a report: {in_words(error)}; resume the session to run it again"
+            raise ApplicationError(text, type="swarm") from None  # people read the innermost cause
         self._state = loop.after_swarm(self._state, report)
         await self._report()
 
@@ -123,6 +124,7 @@ class AgentDelegations(AgentFiles):
         while self._for_swarm:
             word = self._for_swarm.pop(0)
             await signals.to_swarm(name, word.name, word.value)
+            self._raise_if_cancelled()
         self._looked_at = self._state.swarm
         self._describe()
         if self._is_worth_telling():
@@ -143,3 +145,11 @@ class AgentDelegations(AgentFiles):
         self._shown_trouble, self._shown_at = self._trouble(), workflow.time()
         self._told_news = self._state.news[-1].number if self._state.news else 0
         await self._report()
+
+
+async def _cancelled(starting: asyncio.Task[SwarmHandle]) -> None:
+    """Have the swarm cancelled, and wait until it is over: it cancels its items, which outlive it otherwise."""
+    if await settled(starting) is None:
+        swarm = starting.result()
+        swarm.cancel()
+        await settled(swarm)
