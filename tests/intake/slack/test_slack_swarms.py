@@ -33,8 +33,8 @@ def client(server: RunningEngine) -> Client:
 async def ask_about_plan(session: Asking, **fields: object) -> None:
     """The agent asks about a plan that a person has changed before."""
     ask = plan_question(session.task_id)
-    given = {"kind": AskKind.SWARM, "question": ask.question, "evidence": ask.evidence, "options": ask.options}
-    await session.ask(**{**given, **fields})
+    shown = {"evidence": ask.evidence, **fields}
+    await session.ask(kind=AskKind.SWARM, question=ask.question, options=ask.options, **shown)
 
 
 async def test_a_plan_is_changed_in_a_form_that_says_how(client: Client, slack: FakeSlack, tmp_path: Path) -> None:
