@@ -16,6 +16,8 @@ from longshift.adapters.calls import check_calls
 from longshift.adapters.context import (
     Asker,
     Compactor,
+    Criticising,
+    Judging,
     Prompt,
     Tab,
     Undoing,
@@ -30,6 +32,7 @@ from longshift.contracts.activities import CallModelInput, ModelActivities, Writ
 from longshift.contracts.errors import ProviderError
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
+from longshift.contracts.swarm_activities import CriticisePlanInput, SwarmModelActivities
 from longshift.contracts.tools import TOOL_ARGUMENTS, ToolArguments
 from longshift.contracts.transcript import AnswerRecord
 from longshift.contracts.verification import VerdictDigest, VerifyInput
@@ -42,7 +45,7 @@ _ASSISTANT = b'{"role":"assistant"'
 """How each answer of a view begins; the results between them, most of the bytes, hold no calls."""
 
 
-class Models(ModelActivities):
+class Models(ModelActivities, SwarmModelActivities):
     """Calls the providers that `profiles` describe."""
 
     def __init__(
@@ -61,7 +64,9 @@ class Models(ModelActivities):
         self._asker = Asker(client, patience_seconds=patience_seconds, jitter=jitter or random.Random())
         self._compactor = Compactor(store, transcripts, self._asker)
         self._undoing = Undoing(store, transcripts)
-        self._verifying = Verifying(store, transcripts, self._asker)
+        judging = Judging(store, self._asker)
+        self._verifying = Verifying(store, transcripts, judging)
+        self._criticising = Criticising(store, judging)
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -97,12 +102,14 @@ class Models(ModelActivities):
                     body_limit_bytes=fitted.body_limit_bytes,
                     retry_after_seconds=error.retry_after_seconds,
                     reserve=self._asker.reserve(profile, request.context_tokens),
+                    throttled=tab.booked.throttled,
                     **_spent(profile, tab),
                 )
         digest = _digest(profile, self._asker.fitted(profile), answer)
         if not is_own:  # an attempt that was given up stored its answer first: both are paid
             digest = _with_spent(profile, digest, tab)
-        return digest.model_copy(update={"reserve": self._asker.reserve(profile, digest.context_tokens)})
+        reserve = self._asker.reserve(profile, digest.context_tokens)
+        return digest.model_copy(update={"reserve": reserve, "throttled": tab.booked.throttled})
 
     async def _answer(self, profile: ModelProfile, request: CallModelInput, tab: Tab) -> AnswerRecord:
         view = await self._transcripts.view(request.agent, request.epoch, request.step, profile.thinking_replay)
@@ -193,6 +200,16 @@ class Models(ModelActivities):
         tab = tab_of_attempt()
         async with heartbeating(tab, tells_end=True):
             return await self._verifying.verdict(profile, request, tab)
+
+    @activity.defn
+    async def criticise_plan(self, request: CriticisePlanInput) -> VerdictDigest:
+        """Ask in a fresh context whether a swarm's plan may be carried out."""
+        profile = self._profiles.get(request.profile)
+        if profile is None:
+            return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
+        tab = tab_of_attempt()
+        async with heartbeating(tab, tells_end=True):
+            return await self._criticising.verdict(profile, request, tab)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

@@ -80,7 +80,9 @@ class Slots(SlotActivities):
             self._telling_who_prepares(request),
             self._journal.doing(f"{request.session} prepare", f"preparing the workspace of {request.session}"),
         ):
-            workspace = await self._life.prepared(request.task_id, generation, progress.report)
+            workspace = await self._life.prepared(
+                request.task_id, generation, progress.report, integration=request.integration
+            )
         await self._workspaces.mark_held(workspace)
         await self._tell(request, "slot_granted", SlotGranted(generation=generation, workspace=workspace))
         progress.report("held")
@@ -108,15 +110,25 @@ class Slots(SlotActivities):
         """After a start: the sessions that held slots here are expected back; those that do not come are let go."""
         marked = await self._workspaces.marked_held()
         running = await asyncio.gather(
-            *(is_running(client, ids.session_workflow_id(workspace.workspace_id)) for workspace in marked)
+            *(is_running(client, ids.holder_workflow_id(workspace.workspace_id)) for workspace in marked)
         )
         held = [workspace for workspace, goes_on in zip(marked, running, strict=True) if goes_on]
         for workspace in marked:
             if workspace not in held:
                 await self._end(workspace)
-        self._pools[SlotKind.SESSION].expect(workspace.workspace_id for workspace in held)
+        for kind, pool in self._pools.items():
+            pool.expect(task_id for task_id in (each.workspace_id for each in held) if _kind_of(task_id) is kind)
         for workspace in held:
             self._forsake(workspace)
+        await self._discard_orphans(client)
+
+    async def _discard_orphans(self, client: Client) -> None:
+        """Remove the worktrees of items and swarms that have ended meanwhile."""
+        found = [task_id for task_id in await self._workspaces.known("") if ids.is_sub_task_id(task_id)]
+        wanted = await asyncio.gather(*(is_running(client, ids.holder_workflow_id(task_id)) for task_id in found))
+        for task_id in (task_id for task_id, goes_on in zip(found, wanted, strict=True) if not goes_on):
+            ended = await self._workspaces.discard(task_id)
+            log.info("the worktree %s is of nobody and was removed; ended commands: %d", task_id, ended)
 
     async def _until_released(self, request: HoldSlotInput, holding: Holding) -> None:
         released = asyncio.create_task(holding.released.wait())
@@ -155,7 +167,7 @@ class Slots(SlotActivities):
     async def _end_unless_back(self, workspace: Workspace) -> None:
         await asyncio.sleep(forsaken_after(self._patience_seconds))
         task_id = workspace.workspace_id
-        self._pools[SlotKind.SESSION].give_up(task_id)
+        self._pools[_kind_of(task_id)].give_up(task_id)
         if all(pool.holding(task_id) is None for pool in self._pools.values()):
             ended = await self._end(workspace)
             log.info("session %s did not come back for its slot; ended commands: %d", task_id, ended)
@@ -167,3 +179,7 @@ class Slots(SlotActivities):
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise SlotLost(f"{request.session} has ended") from error
+
+
+def _kind_of(task_id: str) -> SlotKind:
+    return SlotKind.SUB_AGENT if ids.is_sub_task_id(task_id) else SlotKind.SESSION

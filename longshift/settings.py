@@ -245,6 +245,7 @@ class Settings(
             on_limit=budget.on_limit,
             compact_at_share=self.compact_at_share,
             fallback_after_seconds=self.fallback_after_seconds,
+            swarm_width=self.swarm_width,
         )
 
 

@@ -27,6 +27,9 @@ class IntakeSettings(BaseSettings):
     """Sessions at a time on this host."""
     sub_agent_slots: int = Field(default=8, ge=0, le=1_000)
     """Sub-agents at a time on this host, beside the sessions."""
+    swarm_width: int = Field(default=64, ge=1, le=300)
+    """Sub-agents at work at a time in one swarm, over all hosts; a task may say less, and a provider that is busy makes
+    it less. What starts is another matter: hosts let as many in as they have slots."""
     fairness_by: Literal["tenant", "repository"] = "tenant"
     """Whose turn a task counts as that names no fairness key."""
     cap_by: Literal["repository", "tenant", "fairness_key"] = "repository"

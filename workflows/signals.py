@@ -1,4 +1,4 @@
-"""Signals between sessions, agents, gates and bulletins.
+"""Signals between sessions, agents, swarms and their items, gates and bulletins.
 
 A receiver that has ended is no error: there is nothing left to tell.
 """
@@ -31,6 +31,11 @@ async def to_swarm(swarm: str, name: str, value: object | None = None) -> None:
 async def to_session(session: str, name: str, value: object | None = None) -> bool:
     """Send the signal `name` to a session; whether there was one."""
     return await _send(session, name, value)
+
+
+async def to_item(task_id: str, name: str, value: object | None = None) -> None:
+    """Send the signal `name` to an item of a swarm, by the id of its task."""
+    await _send(ids.item_workflow_id(task_id), name, value)
 
 
 async def to_gate(key: str, name: str, value: object) -> None:

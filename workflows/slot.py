@@ -1,4 +1,4 @@
-"""The slot of a session: taken, lost and taken again, given back while nobody works.
+"""The slot of a session, or of an item of a swarm: taken, lost and taken again, given back while nobody works.
 
 A slot is one `hold_slot` activity. Where it waits is the queue. What is decided about it is in `policy.slots`; what the
 session makes of it is the session's.
@@ -18,7 +18,7 @@ from longshift.contracts.activities import GateActivities, ReleaseInput, SlotAct
 from longshift.contracts.errors import HostFull, Poisoned, SlotLost
 from longshift.contracts.gate import EnterGateInput, GateEntry
 from longshift.contracts.session import QueuePlace
-from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotTaken
+from longshift.contracts.slots import HoldSlotInput, SlotDraining, SlotEnd, SlotGranted, SlotKind, SlotTaken
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
 from longshift.policy import notes
@@ -27,6 +27,9 @@ from workflows import attributes, options, signals
 from workflows.host_calls import settled
 
 Handle = workflow.ActivityHandle[SlotEnd]
+
+_QUEUES = {SlotKind.SESSION: ids.HOSTS_QUEUE, SlotKind.SUB_AGENT: ids.SUB_AGENT_HOSTS_QUEUE}
+"""Where any host may take a slot of a kind."""
 
 
 class SlotPhase(StrEnum):
@@ -53,10 +56,14 @@ class Slot:
         idle_seconds: Callable[[], float | None],
         tell: Callable[[str, object], Awaitable[None]],
         when_refused: Callable[[FailureError | None], None],
+        kind: SlotKind = SlotKind.SESSION,
+        generation: int = 0,
+        integration: int = 0,
     ) -> None:
         """`patience_seconds` is how long the host that had the slot is waited for; `idle_seconds` says after how long
         the slot may be given back now; `tell` sends the agent a signal; `when_refused` hears that a person is needed,
-        and with None that none is any more.
+        and with None that none is any more. Slots are counted on from `generation`; `integration` is what a
+        sub-agent's workspace is first made from.
         """
         self._task_id = task_id
         self.place = place
@@ -66,7 +73,9 @@ class Slot:
         self._when_refused = when_refused
         self._phase = SlotPhase.NONE
         self._crash: BaseException | None = None
-        self.generation = 0
+        self._kind = kind
+        self._integration = integration
+        self.generation = generation
         self.workspace: Workspace | None = None
         """The last one that was granted; held only in the phase HELD."""
         self.failure: FailureError | None = None
@@ -211,12 +220,19 @@ class Slot:
 
     def _where(self) -> list[tuple[str, float | None]]:
         """Queues to ask at, with the seconds to wait there: the host that had the files, then any."""
+        any_host = (_QUEUES[self._kind], None)
         if self.workspace is None or self._is_handed_over:
-            return [(ids.HOSTS_QUEUE, None)]
-        return [(ids.host_slots_queue(self.workspace.host_id), self._patience_seconds), (ids.HOSTS_QUEUE, None)]
+            return [any_host]
+        return [(ids.host_slots_queue(self.workspace.host_id), self._patience_seconds), any_host]
 
     def _ask(self, queue: str, patience_seconds: float | None) -> Handle:
-        request = HoldSlotInput(task_id=self._task_id, session=workflow.info().workflow_id, generation=self.generation)
+        request = HoldSlotInput(
+            task_id=self._task_id,
+            session=workflow.info().workflow_id,
+            generation=self.generation,
+            kind=self._kind,
+            integration=self._integration,
+        )
         place = self.place
         return workflow.start_activity_method(
             SlotActivities.hold_slot,

@@ -51,6 +51,9 @@ class OpenAgentInput(Wire):
     workspace: Workspace
     handoff_from: str = ""
     """The agent id whose hand-off note starts this one; empty for the first."""
+    keeps_conversation: bool = False
+    """Where that agent has left no note, its whole conversation goes on instead; where it never began, that of the
+    shift before it."""
 
 
 class OpenedAgent(Wire):

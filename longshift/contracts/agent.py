@@ -238,6 +238,8 @@ class AgentState(Wire):
     """When the agent has to ask; agents of earlier releases never do."""
     ask: Ask | None = None
     """What a person has to decide before the agent goes on; it is parked meanwhile."""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
     asks: int = 0
     """How often it has asked; makes the ids of its questions."""
     answers: tuple[PersonAnswer, ...] = ()
@@ -339,6 +341,8 @@ class AgentReport(Wire):
     swarms: tuple[SwarmSummary, ...] = ()
     """What became of its swarms, the latest 10."""
     handoff_note: str = ""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
 
 
 class AgentProgress(Wire):

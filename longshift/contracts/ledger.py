@@ -75,3 +75,5 @@ class Booked(Wire):
     """The part of it that no provider told."""
     in_flight: Usage = Usage()
     """What the request that is out may cost at most."""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""

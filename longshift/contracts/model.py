@@ -150,6 +150,8 @@ class ModelDigest(Wire):
     """The part of `usage` that no provider told: requests whose outcome is unknown, at their reservation."""
     unknown_usd: float = 0.0
     reserve: Reserve = Reserve()
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
 
 
 class HandoffDigest(Wire):

@@ -139,6 +139,8 @@ class AgentStatus(Wire):
     changed_files: int = 0
     raised: Extension = Extension()
     """What people added to the budget where the agent asked for it."""
+    throttled: int = 0
+    """How often the provider said that there were too many requests."""
     swarm: SwarmSummary | None = None
     """Of the sub-agents at work, or that were last; tokens, cost, `spent` and `unknown` above have them in it."""
     swarm_at_work: bool = False

@@ -89,6 +89,8 @@ class ItemEnd(Wire):
     """By model profile."""
     throttled: int = 0
     """How often the provider said that there were too many requests."""
+    host: str = ""
+    """Which host held its worktree last; empty: none did."""
     started_at: float = 0.0
     """Seconds since 1970, as all times here."""
     ended_at: float = 0.0
@@ -189,6 +191,8 @@ class ItemNews(Wire):
     waiting: bool = False
     attention: Attention | None = None
     """Why; None: it goes on, or waits for a slot."""
+    needs_person: bool = False
+    """It does not go on by itself."""
     steps: int = 0
     spent: Spend = Spend()
     unknown: Spend = Spend()

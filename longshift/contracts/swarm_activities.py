@@ -101,6 +101,8 @@ class SealItemInput(Wire):
     last_step: int
     """The step of the `finish` whose words the report takes; 0: none."""
     epoch: int = 1
+    checks: ChecksDigest | None = None
+    """What the agent's `finish` was accepted for: the tree that they proved is the one that is sealed."""
 
 
 class DiscardWorktreeInput(Wire):

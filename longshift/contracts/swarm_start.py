@@ -3,6 +3,7 @@
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.ledger import Allowance
 from longshift.contracts.queue_place import QueuePlace
+from longshift.contracts.reviews import Autonomy
 from longshift.contracts.swarm_plan import PlanDigest
 from longshift.contracts.wire import Wire
 from longshift.contracts.workspace import Workspace
@@ -39,3 +40,7 @@ class SwarmStart(Wire):
     fleet_held: bool = False
     lead_steps: int = 0
     """The lead's own steps so far, for the critical path."""
+    autonomy: Autonomy = Autonomy.FULL
+    """The session's: what would have to be approved is refused to its sub-agents."""
+    history_events: int = 3_000
+    """The swarm continues as new at about this many events."""

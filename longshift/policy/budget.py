@@ -70,6 +70,7 @@ def charged(state: AgentState, digest: ModelDigest | HandoffDigest | VerdictDige
             "costs": {**state.costs, profile: before + cost},
             "reserve": reserve,
             "model_calls": state.model_calls + 1,
+            "throttled": state.throttled + (digest.throttled if isinstance(digest, ModelDigest) else 0),
         }
     )
 

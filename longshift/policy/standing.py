@@ -33,6 +33,7 @@ def status(state: AgentState, *, idle: bool = False) -> AgentStatus:
         spent=tree,
         unknown=state.unknown + tree_spend.unknown(state),
         raised=state.raised,
+        throttled=state.throttled,
         swarm=state.swarm,
         swarm_at_work=delegating.is_at_work(state),
         delegated_steps=below.steps,
@@ -117,6 +118,7 @@ def report(state: AgentState) -> AgentReport:
         questions=state.asks,
         undelivered=tuple(note for note in state.notes if note.speaker is Speaker.PERSON),
         handoff_note=state.handoff_note,
+        throttled=state.throttled,
         delegated=tree_spend.spent(state),
         swarms=state.swarms,
     )

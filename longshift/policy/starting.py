@@ -64,6 +64,14 @@ def first_notes(start: StartFrom, workspace: Workspace, missing: Sequence[int]) 
     return told, Note(speaker=Speaker.PERSON, text=start.message, message_id="start message")
 
 
+def resumed_notes(workspace: Workspace, missing: Sequence[int]) -> tuple[Note, ...]:
+    """What an agent is told that goes on with its own conversation after an interruption."""
+    lead = "You go on after an interruption; the conversation above is your own."
+    return (
+        Note(speaker=Speaker.RUNNER, text="\n".join([lead, *_about_files(workspace, missing)]), message_id="start"),
+    )
+
+
 def _forked(start: StartFrom) -> str:
     return (
         f"From here on this is another session, forked from the session {start.session} after step {start.step}. The "

@@ -69,12 +69,13 @@ def start(state: AgentState, workspace: Workspace) -> SwarmStart:
         fallback=state.fallback,
         limits=state.limits,
         place=state.place,
-        width=state.swarm_rules.width or state.limits.swarm_width,
+        width=min(state.swarm_rules.width or state.limits.swarm_width, state.limits.swarm_width),
         attempts=state.swarm_rules.attempts,
         host_patience_seconds=state.host_patience_seconds,
         paused=state.paused,
         fleet_held=state.fleet_held,
         lead_steps=state.step - state.first_step,
+        autonomy=state.autonomy,
     )
 
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from longshift.contracts.agent import AgentLimits, AgentState
+from longshift.contracts.completion import Verdict
 from longshift.contracts.delegation import VERSION_WITH_SWARMS, Delegation, DelegationStage
 from longshift.contracts.ledger import Allowance, Spend
 from longshift.contracts.model import CallDigest, ModelDigest, ModelOutcome, ToolClass, Usage
@@ -12,6 +15,7 @@ from longshift.contracts.swarm import SwarmReport, SwarmSummary
 from longshift.contracts.swarm_plan import ItemRow, PlanDigest, SwarmRules
 from longshift.contracts.tools import TOOL_CLASSES, ToolDigest, ToolStatus
 from longshift.contracts.transcript import SealedResult
+from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import Workspace
 from longshift.policy import actions, loop
 
@@ -122,6 +126,24 @@ def report(tokens: int = 0, **fields: Any) -> SwarmReport:
     """How a swarm ends."""
     result = done(0, changes_workspace=True, result_bytes=100)
     return SwarmReport(summary=summary(1_000, tokens, counts={"merged": 2}, **fields), result=result)
+
+
+def any_outcome(state: AgentState, action: actions.Delegating, data: st.DataObject) -> AgentState:
+    """Any outcome of an action about an open call, taken."""
+    match action:
+        case actions.PlanSwarm():
+            return loop.after_plan(state, data.draw(st.sampled_from([PLAN, REFUSED])))
+        case actions.AmendPlan():
+            return loop.after_amendment(state, data.draw(st.sampled_from([AMENDED, REFUSED])))
+        case actions.CriticisePlan():
+            outcome = data.draw(st.sampled_from(list(ModelOutcome)))
+            verdict = Verdict(step=state.step, accepted=data.draw(st.booleans()))
+            said = verdict if outcome is ModelOutcome.ANSWERED else None
+            return loop.after_critic(state, VerdictDigest(outcome=outcome, verdict=said))
+        case actions.RunSwarm():
+            assert state.delegation is not None
+            told = loop.swarm_told(state, summary(1, 50, swarm=state.delegation.swarm))
+            return loop.after_swarm(told, report(60, swarm=state.delegation.swarm))
 
 
 def opened(state: AgentState) -> Delegation:

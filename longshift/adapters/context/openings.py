@@ -42,7 +42,8 @@ class Openings:
         task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
         start = task.start_from
         if request.handoff_from:
-            return await self._next_shift(request, task)
+            resumed = await self._resumed(request) if request.keeps_conversation else None
+            return resumed or await self._next_shift(request, task)
         if start is None:
             await self._begun(request, await self._plain(request, task))
             return OpenedAgent()
@@ -63,6 +64,31 @@ class Openings:
             return OpenedAgent()
         await self._begun(request, _inherited(base, legacy, written=starting.SHIFT_BEFORE))
         return OpenedAgent(plan=legacy.plan, proposed=legacy.checks)
+
+    async def _resumed(self, request: OpenAgentInput) -> OpenedAgent | None:
+        """Go on with an earlier shift's conversation; None where it has written a note, or there is none."""
+        source = await self._newest_before(request.agent)
+        if source is None or await self._store.find(ids.handoff_key(source.agent)) is not None:
+            return None
+        end_step = await self._lineage.end_step(source)
+        steps = await self._transcripts.steps(source.agent, source.number, end_step)
+        update = {"carried": carried_by(steps, request.profile), "first_step": end_step, "cause": EpochCause.FORK}
+        await self._begun(request, source.base.model_copy(update=update))
+        missing = _missing(request.workspace, steps, is_settled=False)
+        return OpenedAgent(
+            first_step=end_step,
+            plan=plan_of(source.base, steps),
+            proposed=checks_of(source.base, steps),
+            notes=starting.resumed_notes(request.workspace, missing),
+        )
+
+    async def _newest_before(self, agent: str) -> PlacedEpoch | None:
+        """The last epoch of the newest earlier shift that began."""
+        for shift in range(ids.shift_of_agent(agent) - 1, 0, -1):
+            source = await self._lineage.newest(ids.agent_id(ids.task_of_agent(agent), shift=shift))
+            if source is not None:
+                return source
+        return None
 
     async def _continued(self, request: OpenAgentInput, task: TaskSpec, start: StartFrom) -> OpenedAgent:
         agent = ids.agent_id(start.session, shift=await self._lineage.shifts(start.session) or 1)

@@ -4,7 +4,7 @@ A request that was refused costs nothing; one that broke costs what the provider
 nothing is known costs what it may have cost at most. What an agent may spend altogether is `policy.ledger`'s.
 """
 
-from longshift.contracts.errors import ProviderError
+from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.ledger import Allowance, Booked
 from longshift.contracts.model import Prices, Usage
 from longshift.policy.context import estimate_tokens
@@ -56,6 +56,8 @@ class Tab:
 
     def failed(self, error: ProviderError) -> None:
         """The request has no answer."""
+        if error.failure is ProviderFailure.RATE_LIMITED and error.status is not None:
+            self.booked = self.booked.model_copy(update={"throttled": self.booked.throttled + 1})
         if error.usage is None:
             self.booked = _lost(self.booked)
         elif error.began:
@@ -66,7 +68,11 @@ class Tab:
 
 def _lost(booked: Booked) -> Booked:
     """With the request that is out booked at the most that it may have cost."""
-    return Booked(usage=booked.usage + booked.in_flight, unknown=booked.unknown + booked.in_flight)
+    return Booked(
+        usage=booked.usage + booked.in_flight,
+        unknown=booked.unknown + booked.in_flight,
+        throttled=booked.throttled,
+    )
 
 
 def _at_least_begun(error: ProviderError, told: Usage, most: Usage) -> Usage:

@@ -69,8 +69,11 @@ class ModelClient:
                     slot.settle(0)
                 if error.failure in _PAUSING_FAILURES and error.retry_after_seconds:
                     limiter.pause(error.retry_after_seconds)
+                if error.failure is ProviderFailure.RATE_LIMITED:
+                    limiter.throttled()
                 _complete_error(error, exchange.request_id, key)
                 raise
+            limiter.succeeded()
             if answer.usage.total_tokens:
                 slot.settle(answer.usage.total_tokens)
             return answer

@@ -2,7 +2,8 @@
 
 Providers count the prompt plus the output that was asked for, so that is reserved, and corrected once the real usage
 is known. Limits come with each call (profiles of one account may state their own), counts belong to the account.
-Other workers are not known here: `Limits.share` is how they share an account.
+Other workers are not known here: `Limits.share` is how they share an account. What the account bears below its stated
+limits is learned in `pressure`.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from longshift.adapters.model.pressure import Pressure
 from longshift.contracts.errors import ProviderError, ProviderFailure
 from longshift.contracts.model import Limits, ModelProfile
 
@@ -53,6 +55,7 @@ class Limiter:
         self._window: deque[_Admission] = deque()
         self._in_flight = 0
         self._paused_until = 0.0
+        self._pressure = Pressure(now)
 
     @property
     def in_flight(self) -> int:
@@ -62,6 +65,15 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Let nobody in for this long; a longer pause in force stays."""
         self._paused_until = max(self._paused_until, self._now() + min(seconds, LONGEST_PAUSE_SECONDS))
+        self._changed.set()
+
+    def throttled(self) -> None:
+        """The provider refused a call that holds a slot, as there are too many."""
+        self._pressure.throttled(self._in_flight)
+
+    def succeeded(self) -> None:
+        """The provider answered a call that holds a slot."""
+        self._pressure.succeeded()
         self._changed.set()
 
     @asynccontextmanager
@@ -122,6 +134,9 @@ class Limiter:
         if pause := self._pause_left():
             return pause
         if limits.concurrency is not None and self._in_flight >= _part(limits.concurrency, limits.share):
+            return None
+        borne = self._pressure.limit
+        if borne is not None and self._in_flight >= borne:
             return None
         now = self._now()
         while self._window and self._window[0].at <= now - WINDOW_SECONDS:

@@ -1,0 +1,95 @@
+# The SDK's own types are partial.
+# pyright: reportUnknownMemberType=false
+"""A swarm whose account has no quota for an hour: it waits, begins nobody, fails nobody, and goes on. Waiting is free."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from longshift.contracts import ids
+from longshift.contracts.model import ModelOutcome
+from longshift.contracts.search import SEARCH_ATTRIBUTES
+from longshift.contracts.swarm import ItemFailure, ItemStatus
+from tests.workflows.conftest import engine_binary, eventually
+from tests.workflows.scripted import Script, digest_of
+from tests.workflows.scripted_swarm import (
+    SwarmScript,
+    count,
+    events_of,
+    rows,
+    start_of,
+    start_swarm,
+    swarm_worker,
+)
+from tests.workflows.stub_item import ItemPlay
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+
+HOUR = 3_600.0
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def skipping() -> AsyncGenerator[WorkflowEnvironment]:
+    """An engine in which waiting costs nothing."""
+    flags = [f for name, kind in SEARCH_ATTRIBUTES.items() for f in ("--search-attribute", f"{name}={kind}")]
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=engine_binary(),
+        dev_server_extra_args=[*flags, "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        dev_server_log_level="error",
+    )
+    try:
+        yield environment
+    finally:
+        await environment.shutdown()
+
+
+@pytest.fixture
+def client(skipping: WorkflowEnvironment) -> Client:
+    return skipping.client
+
+
+@pytest.fixture
+def task_id() -> str:
+    return f"q-{uuid.uuid4().hex[:8]}"
+
+
+async def test_an_hour_without_quota_fails_nobody_and_begins_nobody(client: Client, task_id: str) -> None:
+    quota = digest_of(outcome=ModelOutcome.QUOTA, detail="the quota is used up", retry_after_seconds=HOUR)
+    swarm, script = SwarmScript(), Script([digest_of("finish")])
+    names = [f"{task_id}.swarm1.i{number}" for number in range(6)]
+    script.answers_of = {name: [quota, digest_of("finish")] for name in names[:2]}
+    async with swarm_worker(client, swarm, script):
+        handle = await start_swarm(client, start_of(task_id, *rows(6), width=2))
+        report = await asyncio.wait_for(handle.result(), 100)
+    assert (6, 6) == (count(report, ItemStatus.MERGED), len(script.opened))
+    assert report.summary.critical_path.seconds >= HOUR
+    first_calls = [asked.task_id for asked in script.asked]
+    assert set(names[:2]) == set(first_calls[:2])
+    # Their slots were given back meanwhile, and taken again.
+    assert [1, 2] == sorted({each.generation for each in swarm.slots if each.task_id in names[:2]})
+
+
+async def test_an_item_of_an_earlier_run_that_was_terminated_is_found_and_begun_again(
+    client: Client, task_id: str
+) -> None:
+    def play(request: object) -> ItemPlay:
+        is_first = len([each for each in swarm.played if each.item == "i0"]) == 1
+        return ItemPlay(seconds=24 * HOUR if getattr(request, "item", "") == "i0" and is_first else 1.0)
+
+    swarm = SwarmScript(play=play)
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(12), width=3, history_events=60))
+        await eventually(lambda: len(swarm.played) == 12)
+        await client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0")).terminate()
+        report = await asyncio.wait_for(handle.result(), 60)
+        lengths = await events_of(client, handle.id)
+    assert len(lengths) > 1
+    again = next(each for each in swarm.played if each.attempt == 2)
+    assert (12, "i0", ItemFailure.LOST) == (count(report, ItemStatus.MERGED), again.item, again.before)
