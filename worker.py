@@ -24,13 +24,16 @@ from activities.delivery import Deliveries
 from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
+from activities.merges import Merges
 from activities.model import Models
 from activities.people import People
 from activities.quarantine import Quarantine
 from activities.slot_supply import slot_tuner
 from activities.slots import Slots
+from activities.swarm_plans import SwarmPlans
 from activities.tools import NoTools, Tools
 from activities.workspace import WorkspaceLife
+from activities.worktrees import Worktrees
 from longshift.adapters.crashes import CrashJournal
 from longshift.adapters.delivery import Delivering, Identity
 from longshift.adapters.model import LimiterPool, ModelClient
@@ -141,6 +144,7 @@ async def workers(
         if Role.MODEL in roles:
             models = Models(model_client, parts.store, parts.transcripts, settings.profiles())
             calls = [models.call_model, models.write_handoff, models.roll_back_conversation, models.verify]
+            calls = [*calls, models.criticise_plan]
             built.workers.append(_worker(parts, ids.MODEL_QUEUE, settings.model_slots, calls))
             deliveries = Deliveries(_delivering(settings, parts.store))
             outgoing = [deliveries.plan_branch, deliveries.publish_branch]
@@ -251,6 +255,8 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
+    worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
+    merges = Merges(workspaces, parts.store, parts.transcripts, parts.clean)
     built.slots = Slots(
         built.pools,
         life,
@@ -260,7 +266,9 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
+    plans = SwarmPlans(workspaces, parts.store, parts.transcripts, settings.profiles())
     on_host = [
+        *(plans.plan_swarm, plans.amend_plan),
         *(tools.run_tool, tools.list_jobs),
         *(
             life.checkpoint,
@@ -270,6 +278,8 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
             life.deliver,
             life.release_workspace,
         ),
+        *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
+        *(merges.merge_items, merges.open_resolver, merges.land_swarm),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))

@@ -16,6 +16,8 @@ from longshift.adapters.calls import check_calls
 from longshift.adapters.context import (
     Asker,
     Compactor,
+    Criticising,
+    Judging,
     Prompt,
     Tab,
     Undoing,
@@ -30,6 +32,7 @@ from longshift.contracts.activities import CallModelInput, ModelActivities, Writ
 from longshift.contracts.errors import ProviderError
 from longshift.contracts.model import HandoffDigest, ModelDigest, ModelOutcome, ModelProfile
 from longshift.contracts.rollback import ConversationRolledBack, RollBackConversationInput
+from longshift.contracts.swarm_activities import CriticisePlanInput, SwarmModelActivities
 from longshift.contracts.tools import TOOL_ARGUMENTS, ToolArguments
 from longshift.contracts.transcript import AnswerRecord
 from longshift.contracts.verification import VerdictDigest, VerifyInput
@@ -42,7 +45,7 @@ _ASSISTANT = b'{"role":"assistant"'
 """How each answer of a view begins; the results between them, most of the bytes, hold no calls."""
 
 
-class Models(ModelActivities):
+class Models(ModelActivities, SwarmModelActivities):
     """Calls the providers that `profiles` describe."""
 
     def __init__(
@@ -61,7 +64,9 @@ class Models(ModelActivities):
         self._asker = Asker(client, patience_seconds=patience_seconds, jitter=jitter or random.Random())
         self._compactor = Compactor(store, transcripts, self._asker)
         self._undoing = Undoing(store, transcripts)
-        self._verifying = Verifying(store, transcripts, self._asker)
+        judging = Judging(store, self._asker)
+        self._verifying = Verifying(store, transcripts, judging)
+        self._criticising = Criticising(store, judging)
 
     @activity.defn
     async def call_model(self, request: CallModelInput) -> ModelDigest:
@@ -195,6 +200,16 @@ class Models(ModelActivities):
         tab = tab_of_attempt()
         async with heartbeating(tab, tells_end=True):
             return await self._verifying.verdict(profile, request, tab)
+
+    @activity.defn
+    async def criticise_plan(self, request: CriticisePlanInput) -> VerdictDigest:
+        """Ask in a fresh context whether a swarm's plan may be carried out."""
+        profile = self._profiles.get(request.profile)
+        if profile is None:
+            return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
+        tab = tab_of_attempt()
+        async with heartbeating(tab, tells_end=True):
+            return await self._criticising.verdict(profile, request, tab)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

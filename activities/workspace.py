@@ -53,9 +53,17 @@ class WorkspaceLife(WorkspaceActivities):
         async with heartbeating(progress):
             return await self.prepared(request.task_id, request.generation, progress.report)
 
-    async def prepared(self, task_id: str, generation: int, on_progress: Callable[[str], None]) -> Workspace:
-        """The workspace of a task, made or made again where this host does not have it."""
+    async def prepared(
+        self, task_id: str, generation: int, on_progress: Callable[[str], None], *, integration: int = 0
+    ) -> Workspace:
+        """The workspace of a task, made or made again where this host does not have it.
+
+        `integration` is the integrated state that an item starts from; 0: the one that its task names.
+        """
         task = await self._task(task_id)
+        if integration and task.sub_agent is not None:
+            sub_agent = task.sub_agent.model_copy(update={"integration": integration})
+            task = task.model_copy(update={"sub_agent": sub_agent})
         try:
             workspace = await self._workspaces.prepare(task, generation, on_progress)
         except asyncio.CancelledError:

@@ -22,6 +22,7 @@ from bench.bare_swarm import QUEUE, BareParent, Fan
 from bench.rig import PROFILE, WorkerProcess, engine, model_process, tell, told_by_model
 from bench.swarm_model import path_of
 from longshift.contracts import ids
+from longshift.contracts.agent import AgentLimits
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
 
@@ -123,7 +124,6 @@ def _settings(data_dir: Path, size: Size) -> dict[str, str]:
         "LONGSHIFT_MODEL_PROFILES": f'["{data_dir / "models.toml"}"]',
         "LONGSHIFT_MODEL_PROFILE": "bench",
         "LONGSHIFT_SUB_AGENT_SLOTS": str(size.width),
-        "LONGSHIFT_SWARM_WIDTH": str(size.width),
         # A call to the model holds one of them while it is answered.
         "LONGSHIFT_MODEL_SLOTS": str(max(64, size.width)),
     }
@@ -144,10 +144,10 @@ async def _session(client: Client, data_dir: Path, task_id: str, size: Size) -> 
             "workspace": {"directory": str(source)},
             "budget": {"steps": ENOUGH_BUDGET_STEPS},
             "stuck": {"enabled": False},
-            "swarm": {"review": "auto", "width": size.width},
+            "swarm": {"review": "auto"},
         }
     )
-    request = SessionInput(task=task, profile="bench")
+    request = SessionInput(task=task, profile="bench", limits=AgentLimits(swarm_width=size.width))
     name = ids.session_workflow_id(task_id)
     handle = await client.start_workflow(
         "Session", request, id=name, task_queue=ids.CONTROL_QUEUE, result_type=SessionStatus

@@ -12,6 +12,7 @@ from longshift.contracts.errors import EngineError
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 
 _TYPES = {
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
     "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,

@@ -71,6 +71,21 @@ class TestReading:
         assert task.checks
 
 
+class TestWhatTheRunnerAloneWrites:
+    def test_nobody_submits_a_sub_agents_task(self, tmp_path: Path) -> None:
+        said = fault(tmp_path, "id: mend.swarm1.one\n")
+        assert "id: 'mend.swarm1.one' names a sub-agent's task, which only the runner makes" in said
+        assert "a.swarm2-1.integration" in fault(tmp_path, "id: a.swarm2-1.integration\n")
+
+    def test_nobody_says_that_a_task_is_one(self, tmp_path: Path) -> None:
+        own = "{session: a, swarm: a.swarm1, item: b, base_step: 1, base_agent: a/lead}"
+        assert "sub_agent: only the runner itself sets it; remove it" in fault(tmp_path, f"sub_agent: {own}\n")
+
+    @pytest.mark.parametrize("name", ["swarm1", "my.swarm", "mend.swarms1", "swarm1.one"])
+    def test_other_names_with_a_swarm_in_them_are_free(self, tmp_path: Path, name: str) -> None:
+        assert name == load_task(written(tmp_path, FRONT.format(f"id: {name}\n"))).id
+
+
 class TestDerived:
     def test_an_id_is_derived_from_title_and_content(self, tmp_path: Path) -> None:
         text = "---\ntitle: Größe, neu!\n---\nDo it."

@@ -49,6 +49,7 @@ class Agent(AgentDelegations):
         self._describe()
         try:
             while not loop.has_ended(self._state):
+                self._raise_if_cancelled()
                 await self._or_park(self._between_actions())
                 await self._or_park(self._perform(loop.next_action(self._state)))
                 self._is_asking = False

@@ -4,11 +4,13 @@ Handlers only note; what a word means for the loop is decided in `policy.loop`. 
 swarm at work has to hear as well is put down for `delegating`, which passes it on.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from temporalio import workflow
 
 from longshift.contracts.agent import AgentInput, AgentProgress
+from longshift.contracts.delegation import VERSION_WITH_SWARMS
 from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import Decision
 from longshift.contracts.rollback import Rollback
@@ -46,6 +48,12 @@ class AgentInbox:
     async def _report(self, *, idle: bool = False) -> None:
         """Tell the session where this agent stands."""
         await signals.to_parent(standing.status(self._state, idle=idle))
+        self._raise_if_cancelled()
+
+    def _raise_if_cancelled(self) -> None:
+        """A cancellation that comes while a signal is on its way goes no further by itself."""
+        if self._state.version >= VERSION_WITH_SWARMS and workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
 
     async def _tell_news(self) -> None:
         """What people should hear of at once."""

@@ -8,6 +8,7 @@ from longshift.contracts.attention import Attention
 from longshift.contracts.fleet import FleetNotice
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState
 from longshift.contracts.stuck import Rung
+from longshift.policy import swarm_words
 
 _STATE = SearchAttributeKey.for_keyword(search.STATE)
 _ATTENTION = SearchAttributeKey.for_keyword(search.ATTENTION)
@@ -22,6 +23,7 @@ _PRIORITY = SearchAttributeKey.for_int(search.PRIORITY)
 _HOST = SearchAttributeKey.for_keyword(search.HOST)
 _WAITS_FOR = SearchAttributeKey.for_keyword(search.WAITS_FOR)
 _STUCK = SearchAttributeKey.for_keyword(search.STUCK)
+_SWARM = SearchAttributeKey.for_text(search.SWARM)
 _FAIRNESS_KEY = SearchAttributeKey.for_keyword(search.FAIRNESS_KEY)
 
 KEYWORD_LIMIT_CHARACTERS = 200
@@ -113,5 +115,6 @@ def upsert_progress(status: AgentStatus) -> None:
             _TOKENS.value_set(status.tokens),
             _COST_USD.value_set(status.cost_usd),
             _CONTEXT_FILL.value_set(status.context_fill),
+            *([_SWARM.value_set(swarm_words.counted(status.swarm))] if status.swarm is not None else []),
         ]
     )

@@ -34,6 +34,7 @@ class AgentDelegations(AgentFiles):
         self._looked_at: SwarmSummary | None = None
         self._shown_trouble = ("", False)
         """What the session knows of it."""
+        self._shown_suspended = False
         self._shown_at = 0.0
         self._began_at = 0.0
 
@@ -84,21 +85,22 @@ class AgentDelegations(AgentFiles):
         assert workspace is not None  # it was waited for
         self._for_swarm.clear()  # all of it is in what the swarm starts with
         start = swarm_requests.start(self._state, workspace)
-        swarm = await self._started(start)
-        self._began_at = workflow.time()
-        await self._show_swarm()
+        starting = asyncio.create_task(self._started(start))
         try:
+            swarm = await asyncio.shield(starting)
+            self._began_at = workflow.time()
+            await self._show_swarm()
             while not swarm.done():
                 await self._accompany(start.swarm, swarm)
         except asyncio.CancelledError:
-            swarm.cancel()
-            await settled(swarm)
+            await _cancelled(starting)
             raise
         try:
             report = await swarm
         except ChildWorkflowError as error:  # also one that was cancelled by itself: the agent goes on
             self._state = tree_spend.lost(self._state)
-            raise ApplicationError(f"the swarm has ended without a report: {in_words(error)}", type="swarm") from error
+            text = f"the swarm has ended without a report: {in_words(error)}; resume the session to run it again"
+            raise ApplicationError(text, type="swarm") from None  # people read the innermost cause
         self._state = loop.after_swarm(self._state, report)
         await self._report()
 
@@ -118,11 +120,17 @@ class AgentDelegations(AgentFiles):
     async def _accompany(self, name: str, swarm: SwarmHandle) -> None:
         """Pass the next words on to the swarm, in their order, and tell the session how far it has come."""
         await workflow.wait_condition(
-            lambda: swarm.done() or bool(self._for_swarm) or self._state.swarm is not self._looked_at
+            lambda: (
+                swarm.done()
+                or bool(self._for_swarm)
+                or self._state.swarm is not self._looked_at
+                or self._state.suspended is not self._shown_suspended
+            )
         )
         while self._for_swarm:
             word = self._for_swarm.pop(0)
             await signals.to_swarm(name, word.name, word.value)
+            self._raise_if_cancelled()
         self._looked_at = self._state.swarm
         self._describe()
         if self._is_worth_telling():
@@ -130,6 +138,8 @@ class AgentDelegations(AgentFiles):
 
     def _is_worth_telling(self) -> bool:
         now = workflow.time()
+        if self._state.suspended is not self._shown_suspended:
+            return True
         if standing.has_news(self._state, self._told_news) or self._trouble() != self._shown_trouble:
             return True
         return now - self._shown_at >= delegating.tell_after_seconds(now - self._began_at)
@@ -142,4 +152,14 @@ class AgentDelegations(AgentFiles):
     async def _show_swarm(self) -> None:
         self._shown_trouble, self._shown_at = self._trouble(), workflow.time()
         self._told_news = self._state.news[-1].number if self._state.news else 0
-        await self._report()
+        self._shown_suspended = self._state.suspended
+        # A host that is about to stop may go: what is merged is in the store, and the lead changes nothing meanwhile.
+        await self._report(idle=self._state.suspended and await self._is_saved())
+
+
+async def _cancelled(starting: asyncio.Task[SwarmHandle]) -> None:
+    """Have the swarm cancelled, and wait until it is over: it cancels its items, which outlive it otherwise."""
+    if await settled(starting) is None:
+        swarm = starting.result()
+        swarm.cancel()
+        await settled(swarm)

@@ -97,7 +97,7 @@ def integration(host_queue: str) -> RemoteOptions:
 
 
 def housekeeping(host_queue: str) -> RemoteOptions:
-    """Checkpoints, delivery, release."""
+    """Checkpoints, delivery, release; for swarms the plan, the base, seals, and the removal of worktrees."""
     return _on_host(host_queue, timedelta(minutes=30))
 
 

@@ -26,6 +26,7 @@ from longshift.contracts.activities import (
 from longshift.contracts.agent import AgentInput, AgentOutcome, AgentReport, AgentState
 from longshift.contracts.attention import Attention
 from longshift.contracts.completion import Completion
+from longshift.contracts.delegation import VERSION_WITH_SWARMS
 from longshift.contracts.ledger import Extension
 from longshift.contracts.reviews import AskKind
 from longshift.contracts.session import (
@@ -37,21 +38,22 @@ from longshift.contracts.session import (
 from longshift.contracts.slots import SlotGranted
 from longshift.contracts.stuck import Rung
 from longshift.contracts.task import OnDeadline
+from longshift.contracts.transcript import Note
 from longshift.contracts.workspace import DeliveryDigest, Workspace
-from longshift.policy import reviews, slots, steps
+from longshift.policy import reviews, session_swarms, slots, steps
 from longshift.policy import session as policy
 from workflows import attributes, options, signals
 from workflows.agent import Agent
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
 from workflows.slot import SlotPhase
-from workflows.steering import Steering
+from workflows.swarm_steering import SwarmSteering
 
 Result = TypeVar("Result")
 
 
 @workflow.defn(name="Session")
-class Session(Steering):
+class Session(SwarmSteering):
     """One task, from submission to its final state."""
 
     @workflow.init
@@ -149,7 +151,8 @@ class Session(Steering):
         while True:
             report = await self._shift(handoff_from)
             attributes.upsert_progress(policy.progress(self._status.agents, policy.at_end(report)))
-            self._status = self._status.model_copy(update={"agents": (*self._status.agents, report)})
+            swarms = session_swarms.with_swarms(self._status.swarms, report.swarms)
+            self._status = self._status.model_copy(update={"agents": (*self._status.agents, report), "swarms": swarms})
             if report.outcome is AgentOutcome.DONE:
                 return self._move(SessionState.DELIVERING)
             if report.outcome is AgentOutcome.CANCELLED:
@@ -201,10 +204,35 @@ class Session(Steering):
         opened = opened or OpenedAgent()
         notes, self._early_notes = tuple(self._early_notes), []
         given = self._given
-        state = AgentState(
+        state = self._first_state(agent, workspace, opened, notes, given)
+        self._agent = await workflow.start_child_workflow(
+            Agent.run,
+            AgentInput(state=steps.ended_or(state)),
+            id=ids.agent_workflow_id(agent),
+            task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            search_attributes=attributes.of_agent(request),
+            static_summary=f"{agent}: {task.title}"[:200],
+        )
+        self._status = self._status.model_copy(update={"agent": agent})
+        await self._tell_what_came_meanwhile(state, generation, given)
+        try:
+            report = await self._supervised(self._agent)
+        finally:
+            self._agent = None
+        self._questions.withdraw_of(agent)
+        self._clock = self._clock.stopped(workflow.time())
+        return report
+
+    def _first_state(
+        self, agent: str, workspace: Workspace, opened: OpenedAgent, notes: tuple[Note, ...], given: Extension
+    ) -> AgentState:
+        """What an agent begins with."""
+        task, request = self._request.task, self._request
+        return AgentState(
             agent=agent,
             task_id=task.id,
-            version=steps.VERSION_WITH_PEOPLE,
+            version=VERSION_WITH_SWARMS,
             autonomy=task.autonomy,
             profile=request.profile,
             fallback=request.fallback,
@@ -224,25 +252,10 @@ class Session(Steering):
             notes=(*opened.notes, *notes),
             paused=self._paused,
             has_slot=self._slot.held() is not None,
+            swarm_rules=task.swarm,
+            place=self._slot.place,
+            host_patience_seconds=request.host_patience_seconds,
         )
-        self._agent = await workflow.start_child_workflow(
-            Agent.run,
-            AgentInput(state=steps.ended_or(state)),
-            id=ids.agent_workflow_id(agent),
-            task_timeout=timedelta(seconds=options.WORKFLOW_TASK_SECONDS),
-            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            search_attributes=attributes.of_agent(request),
-            static_summary=f"{agent}: {task.title}"[:200],
-        )
-        self._status = self._status.model_copy(update={"agent": agent})
-        await self._tell_what_came_meanwhile(state, generation, given)
-        try:
-            report = await self._supervised(self._agent)
-        finally:
-            self._agent = None
-        self._questions.withdraw_of(agent)
-        self._clock = self._clock.stopped(workflow.time())
-        return report
 
     async def _tell_what_came_meanwhile(self, told: AgentState, generation: int, given: Extension) -> None:
         """What people said, and hosts did, between the request for the agent and its start."""

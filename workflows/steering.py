@@ -24,9 +24,10 @@ from longshift.contracts.session import (
 )
 from longshift.contracts.slots import SlotDraining, SlotGranted, SlotTaken
 from longshift.contracts.stuck import Rung
+from longshift.contracts.swarm import ItemNote
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import asking, cards, describe, review_list, reviews, slots
+from longshift.policy import asking, cards, describe, review_list, reviews, session_swarms, slots
 from longshift.policy import rollback as undoing
 from longshift.policy import session as policy
 from longshift.policy.clock import ActiveClock
@@ -55,7 +56,7 @@ class Steering:
         """The one that the session is listed under, whichever agent took it."""
         self._agent: workflow.ChildWorkflowHandle[Agent, AgentReport] | None = None
         self._early_notes: list[Note] = []
-        self._updates = 0
+        self._updates: int = 0
         self._steered_characters = 0
         self._paused = False
         self._resumed = False
@@ -189,7 +190,9 @@ class Steering:
         self._show_rung(status.rung)
         self._questions.hear(self._agent_status, status)
         self._agent_status = status
-        self._status = self._status.model_copy(update={"profile": status.profile or self._status.profile})
+        swarms = session_swarms.with_swarms(self._status.swarms, (status.swarm,) if status.swarm else ())
+        update = {"profile": status.profile or self._status.profile, "swarms": swarms}
+        self._status = self._status.model_copy(update=update)
         attributes.upsert_progress(policy.progress(self._status.agents, status))
         attention = reviews.attention_of(status)
         is_waiting_already = status.waiting and self._status.state is SessionState.WAITING
@@ -205,6 +208,8 @@ class Steering:
         self._steered_characters += len(message.text)
         update = workflow.current_update_info()
         note = Note(speaker=Speaker.PERSON, text=message.text, message_id=update.id if update else "")
+        if message.item is not None:
+            return await self._steer_item(message.item, note)
         if self._agent is None or self._time_is_up:
             self._early_notes.append(note)
             return "kept for the agent's start"
@@ -213,7 +218,14 @@ class Steering:
 
     @steer.validator
     def _may_steer(self, message: Steer) -> None:
-        self._allow(policy.refuse_steer(self._status, message, self._updates, self._steered_characters))
+        refusal = policy.refuse_steer(self._status, message, self._updates, self._steered_characters)
+        self._allow(refusal or session_swarms.refuse_steer(self._agent_status, message))
+
+    async def _steer_item(self, item: str, note: Note) -> str:
+        """The agent passes it on to its swarm."""
+        named = "" if item == session_swarms.ALL_ITEMS else item
+        await signals.to_agent(self._status.agent, "steer_item", ItemNote(item=named, note=note))
+        return session_swarms.passed_on(item)
 
     @workflow.update
     async def pause(self) -> str:

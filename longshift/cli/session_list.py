@@ -29,6 +29,8 @@ def _cells(session: ListedSession) -> list[RenderableType]:
     name = Text(clean(session.task_id))
     if session.started_from:
         name.append(f" ← {clean(session.started_from)}", style="dim")
+    if session.swarm:
+        name.append(f"\n  {clean(session.swarm)}", style="dim")
     return [
         name,
         state,

@@ -158,6 +158,21 @@ def is_sub_task_id(task_id: str) -> bool:
     return re.search(r"\.swarm\d+(?:-\d+)?\.", f"{task_id}.") is not None
 
 
+def swarm_of(task_id: str) -> str:
+    """The swarm that a task of one belongs to; empty for any other task."""
+    found = re.match(r"(.+\.swarm\d+(?:-\d+)?)\.[^.]", task_id)
+    return found[1] if found else ""
+
+
+def holder_workflow_id(task_id: str) -> str:
+    """The workflow that works in the workspace of a task: a session, an item, or a swarm where it merges."""
+    swarm = swarm_of(task_id)
+    if not swarm:
+        return session_workflow_id(task_id)
+    is_of_swarm = task_id in {integration_id(swarm), seed_id(swarm)}
+    return swarm_workflow_id(swarm) if is_of_swarm else item_workflow_id(task_id)
+
+
 def integration_id(swarm: str) -> str:
     """The task and workspace in which a swarm's work is merged; no item may be named so."""
     return item_task_id(swarm, INTEGRATION)

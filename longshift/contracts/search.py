@@ -16,6 +16,8 @@ STUCK = "LongshiftStuck"
 """How far a stuck agent's ladder was climbed: `nudge`, `replan`, `rollback`, `escalate`; else not set."""
 WAITS_FOR = "LongshiftWaitsFor"
 """`cap` while other sessions of its key fill the cap, `time` before the task's own; not set in the queue proper."""
+SWARM = "LongshiftSwarm"
+"""How far the session's latest swarm has come, such as `12/300 merged, 64 at work`; not set without one."""
 
 SEARCH_ATTRIBUTES: dict[str, str] = {
     STATE: "Keyword",
@@ -32,5 +34,6 @@ SEARCH_ATTRIBUTES: dict[str, str] = {
     HOST: "Keyword",
     WAITS_FOR: "Keyword",
     STUCK: "Keyword",
+    SWARM: "Text",
 }
 """Name → type, as the engine has to register them."""

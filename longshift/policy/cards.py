@@ -6,6 +6,7 @@ from longshift.contracts.cards import NewsLine, SessionCard
 from longshift.contracts.reviews import Review, ReviewState
 from longshift.contracts.session import AgentStatus, SessionInput, SessionState, SessionStatus
 from longshift.policy import session as sessions
+from longshift.policy import swarm_words
 
 EVIDENCE_CHARACTERS = 9_000
 """Of all evidence of an open question together; the record itself keeps the whole."""
@@ -53,11 +54,19 @@ def card_of(
         artifacts=status.delivery.artifacts if status.delivery else (),
         branch=status.delivery.branch if status.delivery else None,
         reviews=tuple(_bounded(each) for each in status.reviews[:SHOWN_REVIEWS]),
-        news=tuple(NewsLine(agent=at_work.agent, number=each.number, text=each.text) for each in at_work.news)
-        if at_work
-        else (),
+        news=_news(at_work) if at_work else (),
+        swarm=(at_work.swarm if at_work else None) or (status.swarms[-1] if status.swarms else None),
         final=final,
     )
+
+
+def _news(agent: AgentStatus) -> tuple[NewsLine, ...]:
+    """The agent's own lines, and those about its swarm, which are counted by themselves."""
+    own = tuple(NewsLine(agent=agent.agent, number=each.number, text=each.text) for each in agent.news)
+    if agent.swarm is None:
+        return own
+    about = swarm_words.quarters(agent.swarm)
+    return (*own, *(NewsLine(agent=agent.swarm.swarm, number=number, text=text) for number, text in about))
 
 
 def _bounded(review: Review) -> Review:

@@ -61,11 +61,11 @@ def question(plan: PlanDigest, most: Allowance, *, not_taken: str, rejections: i
     """What a person is asked about a plan."""
     sorry = f"The change was not taken: {not_taken[:NOT_TAKEN_CHARACTERS]}\n" if not_taken else ""
     before = f" A critic has rejected {rejections} plans before this one." if rejections else ""
-    count = len(plan.rows)
-    who = "a sub-agent" if count == 1 else f"{count} sub-agents"
+    who = "a sub-agent" if len(plan.rows) == 1 else f"{len(plan.rows)} sub-agents"
+    items = "1 item" if len(plan.rows) == 1 else f"{len(plan.rows)} items"
     return (
-        f"{sorry}May {who} work by this plan? Goal: {plan.title} Budget: {_budget(most)}. Plan {plan.hash}, "
-        f"{count} item{'' if count == 1 else 's'}.{before}"
+        f"{sorry}May {who} work by this plan? Goal: {plan.title.rstrip('.')}. Budget: {_budget(most)}. "
+        f"Plan {plan.hash}, {items}.{before}"
     )
 
 

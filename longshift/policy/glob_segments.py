@@ -181,5 +181,10 @@ def _way_to(place: tuple[int, int], came: Mapping[tuple[int, int], tuple[tuple[i
 def _shared_letter(one: Letters, other: Letters) -> str | None:
     """A character that both allow: if there is any, then one at or beside an end of a range, or any other."""
     ends = [ord(end) for low, high in (*one.ranges, *other.ranges) for end in (low, high)]
-    beside = [chr(near) for end in ends for near in (end, end - 1, end + 1) if 0 < near < 0x110000]
+    beside = [chr(near) for end in ends for near in (end, end - 1, end + 1) if _is_letter(near)]
     return next((letter for letter in (*beside, "x", ".", "0") if one.has(letter) and other.has(letter)), None)
+
+
+def _is_letter(number: int) -> bool:
+    """Whether this is a character of text: not half of one."""
+    return 0 < number < 0xD800 or 0xE000 <= number < 0x110000

@@ -14,6 +14,8 @@ from longshift.policy.glob_segments import Segment, is_word, meeting, parse_segm
 DEEP: Final = None
 """Any number of folders, also none."""
 Part = Segment | None
+_ANY_NAME: Final = "\1" * 300
+"""What stands for this name stands for all."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,25 @@ def of_path(path: str, *, with_contents: bool = False) -> Glob:
 
 def shared_path(one: Glob, other: Glob) -> str | None:
     """A path that both stand for; None: there is none."""
-    names = meeting(one.parts, other.parts, shared_word)
-    return None if names is None else "/".join(names)
+    names: list[str] = []
+    for mine, theirs in zip(one.parts, other.parts, strict=False):  # up to the first that may be any number of folders
+        if mine is None or theirs is None:
+            break
+        word = shared_word(mine, theirs)
+        if word is None:
+            return None
+        names.append(word)
+    rest = meeting(one.parts[len(names) :], other.parts[len(names) :], shared_word)
+    return None if rest is None else "/".join([*names, *rest])
 
 
 def covers(protected: Glob, scope: Glob) -> bool:
     """Whether all that `scope` stands for is surely in `protected`."""
     if protected.parts == scope.parts:
         return True
-    path = Glob("", tuple(path_segment(name) for name in scope.folder), scope.folder)
+    # All of its paths begin with its folder; where the folder itself is none of them, all lie below.
+    is_below = scope.parts[len(scope.folder)] is not DEEP
+    path = of_path("/".join((*scope.folder, *([_ANY_NAME] if is_below else []))))
     return bool(scope.folder) and shared_path(protected, path) is not None
 
 

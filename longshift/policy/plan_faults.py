@@ -24,6 +24,8 @@ SHARE_SLACK: Final = 1e-6
 """What sums of shares may be off by."""
 MAX_TEXTS: Final = 100
 """Inputs of an item, or globs of its scope."""
+MAX_PATTERNS: Final = 3_000
+"""Globs of all scopes that are more than the name of a file: each may have to be compared with each."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def item_faults(items: Sequence[DelegatedItem], site: Site) -> list[str]:
         if item.model and item.model not in site.profiles:
             remedy = f"there are {_listed(site.profiles)}"
             faults.add(f"{name}, model", f"no profile is named {item.model[:60]!r}", remedy)
+    patterns = sum(any(letter in text for letter in "*?[") for item in items for text in item.write_scope)
+    if patterns > MAX_PATTERNS:
+        remedy = "name folders or files instead"
+        faults.add("write_scope", f"all items together have {patterns:,} patterns, at most {MAX_PATTERNS:,}", remedy)
     _check_shares(faults, items)
     return faults.lines
 

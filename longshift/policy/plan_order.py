@@ -13,9 +13,10 @@ from longshift.contracts.delegate import DelegatedItem
 from longshift.policy import globs
 from longshift.policy.plan_faults import Faults, Site, name_of
 
-MAX_EDGES: Final = 5_000
+MAX_EDGES: Final = 2_000
 """In the orders of a plan: they travel through workflows."""
 SHOWN_CYCLES: Final = 5
+SHOWN_INPUTS: Final = 50
 SHOWN_OVERLAPS: Final = 30
 
 
@@ -116,6 +117,8 @@ def _check_inputs(faults: Faults, items: Sequence[DelegatedItem], site: Site) ->
     started_from = Order.of({item.id: frozenset(item.depends_on) for item in items})
     scopes = {item.id: [globs.parse(text) for text in item.write_scope if not globs.problem_of(text)] for item in items}
     for number, item in enumerate(items, 1):
+        if len(faults.lines) >= SHOWN_INPUTS:
+            return
         place = f"{name_of(item, number)}, inputs"
         for text in item.inputs:
             path = plain_path(text)

@@ -45,15 +45,17 @@ def template_faults(arguments: DelegateArguments) -> list[str]:
             faults.append(f"{where}, id: all its items would have one id; put {{{{number}}}} or {{{{slug}}}} into it")
         unknown = sorted({name for text in texts_of(template) for name in _names(text)} - {*PLACEHOLDERS})
         faults += [
-            f"{where}: {{{{{name[:40]}}}}} is no placeholder; there are {{{{input}}}}, {{{{number}}}} and {{{{slug}}}}"
+            f"{where}: {{{{{name[:40]}}}}} is no placeholder; "
+            "there are {{input}}, {{number}} and {{slug}}, and other braces only in single items"
             for name in unknown
         ]
     return faults
 
 
 def is_unfilled(item: DelegatedItem) -> bool:
-    """Whether an item that is in no template has one of the placeholders."""
-    return any(_KNOWN.search(text) for text in texts_of(item))
+    """Whether an item that is in no template has one of the placeholders, where it can be no part of a text."""
+    goal_and_commands = {item.goal, *(check.run for check in item.checks)}
+    return any(_KNOWN.search(text) for text in texts_of(item) if text not in goal_and_commands)
 
 
 def texts_of(item: DelegatedItem) -> list[str]:
@@ -87,7 +89,8 @@ def written(template: PlanTemplate) -> ItemTemplate:
 
 def items_of(plan: SwarmPlan) -> tuple[DelegatedItem, ...]:
     """The items of a plan as somebody may write them."""
-    return tuple(DelegatedItem.model_validate(item.model_dump()) for item in plan.items)
+    fields = {*DelegatedItem.model_fields}
+    return tuple(DelegatedItem.model_validate(item.model_dump(include=fields)) for item in plan.items)
 
 
 def _filled_item(template: ItemTemplate, values: Mapping[str, str]) -> DelegatedItem:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from longshift.contracts.reviews import Option, Review, ReviewState
 
 ASIDE = "!aside"
+ALL = "all"
+_ITEM = re.compile(r"@([a-z0-9][a-z0-9-]{0,39})[:,]?\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _CANCEL = re.compile(r"cancel\s*(?:[:,.!\n-]\s*(.*))?", re.IGNORECASE | re.DOTALL)
 
 
@@ -20,6 +22,8 @@ class ReplyKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    ITEM = "item"
+    """A message for the sub-agent of an item of the swarm at work, or for all of them."""
     WORDS = "words"
     """The answer to the one open question that takes words, else a message for the agent."""
 
@@ -30,6 +34,8 @@ class Reply:
 
     kind: ReplyKind
     text: str = ""
+    item: str = ""
+    """Whose sub-agent it is for; `*`: all of them."""
 
 
 _ALONE = {each.value: each for each in (ReplyKind.STATUS, ReplyKind.PAUSE, ReplyKind.RESUME)}
@@ -38,7 +44,8 @@ _ALONE = {each.value: each for each in (ReplyKind.STATUS, ReplyKind.PAUSE, Reply
 def read_reply(text: str) -> Reply:
     """A keyword counts only where it stands alone, and `cancel` before a colon as well: `cancel: not needed any more`.
 
-    So `pause the import when the disk is full` is a word for the agent.
+    So `pause the import when the disk is full` is a word for the agent. `@ITEM text` is for the sub-agent of an item,
+    `@all text` for all sub-agents.
     """
     said = text.strip()
     if not said or said.lower().startswith(ASIDE):
@@ -46,6 +53,10 @@ def read_reply(text: str) -> Reply:
     alone = _ALONE.get(said.lower().rstrip(".! "))
     if alone is not None:
         return Reply(alone)
+    named = _ITEM.fullmatch(said)
+    if named is not None:
+        item = named[1].lower()
+        return Reply(ReplyKind.ITEM, named[2].strip(), "*" if item == ALL else item)
     cancel = _CANCEL.fullmatch(said)
     if cancel is not None:
         return Reply(ReplyKind.CANCEL, (cancel[1] or "").strip())

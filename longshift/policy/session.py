@@ -187,12 +187,12 @@ def refuse_steer(status: SessionStatus, message: Steer, updates: int, steered_ch
         return f"text: {len(message.text)} characters; at most {STEER_MAX_CHARACTERS}, put more into a file"
     if steered_characters + len(message.text) > MAX_STEER_CHARACTERS:
         return f"text: this session has taken {steered_characters} characters of messages; put more into a file"
-    return _refuse(status, "steer", updates)
+    return refuse_update(status, "steer", updates)
 
 
 def refuse_pause(status: SessionStatus, paused: bool, updates: int) -> str:
     """Why a pause is not taken."""
-    return "the session is paused already" if paused else _refuse(status, "pause", updates)
+    return "the session is paused already" if paused else refuse_update(status, "pause", updates)
 
 
 def refuse_resume(status: SessionStatus, paused: bool) -> str:
@@ -208,12 +208,12 @@ def refuse_resume(status: SessionStatus, paused: bool) -> str:
     if not paused and asked and all(each.ask.kind in asking.HOLDING for each in asked):
         names = ", ".join(each.ask.id for each in asked)
         return f"the session asks something that only a decision ends: {names} (longshift answer, see longshift inbox)"
-    return _refuse(status, "resume", 0)
+    return refuse_update(status, "resume", 0)
 
 
 def refuse_cancel(status: SessionStatus, reason: str) -> str:
     """Why a cancel is not taken."""
-    return "the session is being cancelled already" if reason else _refuse(status, "cancel", 0)
+    return "the session is being cancelled already" if reason else refuse_update(status, "cancel", 0)
 
 
 def refuse_reprioritise(status: SessionStatus, place: Reprioritise, is_queued: bool, updates: int) -> str:
@@ -222,7 +222,7 @@ def refuse_reprioritise(status: SessionStatus, place: Reprioritise, is_queued: b
         return f"priority: {place.priority} is not between 1 and 5"
     if not is_queued:
         return f"cannot move: the session is {status.state.value} and does not wait in the queue"
-    return _refuse(status, "move", updates)
+    return refuse_update(status, "move", updates)
 
 
 def refuse_extend(status: SessionStatus, extension: Extend, updates: int, budget: Budget) -> str:
@@ -232,7 +232,7 @@ def refuse_extend(status: SessionStatus, extension: Extend, updates: int, budget
         return f"active_hours: {hours:g} is not between 0 and {MAX_EXTENSION_HOURS:g}"
     if more != Extension() and (refusal := raising.refuse(more, own_budget(budget))):
         return refusal
-    return _refuse(status, "extend", updates)
+    return refuse_update(status, "extend", updates)
 
 
 def refuse_amount(status: SessionStatus, answer: Answer, budget: Budget) -> str:
@@ -254,12 +254,13 @@ def refuse_rollback(
         return f"reason: {len(wish.reason)} characters; at most {STEER_MAX_CHARACTERS}, put more into a file"
     if steered_characters + len(wish.reason) > MAX_STEER_CHARACTERS:
         return f"reason: this session has taken {steered_characters} characters of messages; put more into a file"
-    if refusal := _refuse(status, "roll back", updates):
+    if refusal := refuse_update(status, "roll back", updates):
         return refusal
     return "" if has_agent else f"cannot roll back: the session is {status.state.value} and no agent is at work"
 
 
-def _refuse(status: SessionStatus, verb: str, updates: int) -> str:
+def refuse_update(status: SessionStatus, verb: str, updates: int) -> str:
+    """Why nothing of this kind is taken any more."""
     if status.state.is_final or status.state is SessionState.DELIVERING:
         return f"cannot {verb}: the session is {status.state.value}"
     if updates >= MAX_UPDATES:

@@ -5,6 +5,7 @@ import re
 from longshift.contracts.session import AgentStatus, SessionStatus, Steer, StrikeItem
 from longshift.contracts.swarm import SwarmSummary
 from longshift.contracts.swarm_plan import ITEM_ID_PATTERN
+from longshift.policy.session import refuse_update
 
 KEPT_SWARMS = 10
 ALL_ITEMS = "*"
@@ -27,10 +28,10 @@ def refuse_steer(status: AgentStatus | None, message: Steer) -> str:
     return _refuse_item(message.item, may_be_all=True) or _refuse_idle(status)
 
 
-def refuse_strike(session: SessionStatus, status: AgentStatus | None, word: StrikeItem) -> str:
+def refuse_strike(session: SessionStatus, status: AgentStatus | None, word: StrikeItem, updates: int) -> str:
     """Why an item is not taken out."""
-    if session.state.is_final:
-        return f"cannot strike: the session is {session.state.value}"
+    if refusal := refuse_update(session, "strike", updates):
+        return refusal
     if len(word.reason) > REASON_MAX_CHARACTERS:
         return f"reason: {len(word.reason)} characters; at most {REASON_MAX_CHARACTERS}"
     return _refuse_item(word.item, may_be_all=False) or _refuse_idle(status)

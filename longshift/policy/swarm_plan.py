@@ -127,22 +127,32 @@ def _checked(items: Sequence[DelegatedItem], site: Site, faults: Sequence[str]) 
 
 
 def _with_plain_scope(item: DelegatedItem, site: Site) -> DelegatedItem:
-    """The path of a file that is there stands for that file alone, whatever it would mean as a pattern."""
-    scope = tuple(_file_glob(text) if text in site.files else text for text in item.write_scope)
+    """The path of what is there stands for that file or folder alone, whatever it would mean as a pattern."""
+    scope = tuple(_plain_glob(text, site) for text in item.write_scope)
     return item if scope == item.write_scope else item.model_copy(update={"write_scope": scope})
+
+
+def _plain_glob(text: str, site: Site) -> str:
+    if text in site.files:
+        return _file_glob(text)
+    return _folder_glob(text) if text.rstrip("/") in site.folders else text
 
 
 def _is_same(item: SwarmItem, made: SwarmItem) -> bool:
     scopes = zip(item.write_scope, made.write_scope, strict=False)
     is_scope = len(item.write_scope) == len(made.write_scope) and all(
-        own == text or own == _file_glob(text) for own, text in scopes
+        own in (text, _file_glob(text), _folder_glob(text)) for own, text in scopes
     )
     return is_scope and item == made.model_copy(update={"write_scope": item.write_scope})
 
 
 def _file_glob(path: str) -> str:
     glob = "".join(f"\\{letter}" if letter in _PATTERN_LETTERS else letter for letter in path)
-    return f"/{glob}" if "/" not in glob or glob[0] in "!#" else glob
+    return f"/{glob}" if "/" not in glob or glob.startswith(("!", "#")) else glob
+
+
+def _folder_glob(path: str) -> str:
+    return f"{_file_glob(path.rstrip('/'))}/"
 
 
 def _plan(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from longshift.contracts.swarm import ItemStatus, SwarmSummary
 
 AT_WORK = (ItemStatus.RUNNING, ItemStatus.WAITING)
+_FINAL = frozenset(status.value for status in ItemStatus if status.is_final)
 _SAID = (
     (AT_WORK, "at work"),
     ((ItemStatus.SEALED,), "to be merged"),
@@ -15,6 +16,8 @@ _SAID = (
     ((ItemStatus.CANCELLED,), "cancelled"),
 )
 """Statuses that are counted together, and what is said of them."""
+LEAST_FOR_QUARTERS = 20
+"""Items of a swarm about whose quarters people are told."""
 STAGES = 20
 """People hear of a swarm that is at work about so often: it has as many stages."""
 
@@ -46,9 +49,25 @@ def line(summary: SwarmSummary) -> str:
     return f"{short(summary.swarm)}: {counted(summary)}{held if summary.waiting_for else ''}"
 
 
+def quarters(summary: SwarmSummary) -> tuple[tuple[int, str], ...]:
+    """Lines for people about the quarters that are over, with their numbers; a small swarm has none.
+
+    The line of a number says the same for ever, so that whoever has it needs no other one. Begin and end are told by
+    the lead.
+    """
+    if summary.total < LEAST_FOR_QUARTERS or is_over(summary):
+        return ()
+    done = settled(summary) * 4 // summary.total
+    said = ("a quarter", "half", "three quarters")
+    return tuple(
+        (number, f"{short(summary.swarm)}: {part} of {summary.total} items are over")
+        for number, part in enumerate(said[:done], 1)
+    )
+
+
 def settled(summary: SwarmSummary) -> int:
     """How many items are over."""
-    return sum(number for status, number in summary.counts.items() if ItemStatus(status).is_final)
+    return sum(number for status, number in summary.counts.items() if status in _FINAL)
 
 
 def is_over(summary: SwarmSummary) -> bool:

@@ -34,6 +34,8 @@ class ListedSession:
     closed_at: datetime | None
     started_from: str = ""
     """The session, and the step, that it goes on from, such as `mend@12`."""
+    swarm: str = ""
+    """How far its latest swarm has come, such as `12/300 merged, 64 at work`."""
 
 
 async def list_sessions(client: Client, states: frozenset[SessionState], limit: int) -> list[ListedSession]:
@@ -124,5 +126,6 @@ async def _session(execution: WorkflowExecution) -> ListedSession:
         model=told.get(search_keys.MODEL) or "",
         started_at=execution.start_time,
         closed_at=execution.close_time,
+        swarm=told.get(search_keys.SWARM) or "",
         started_from=await execution.memo_value(ids.STARTED_FROM_MEMO, ""),
     )

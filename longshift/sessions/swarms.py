@@ -144,7 +144,8 @@ async def _table_of(result: SwarmResult, reports: SwarmReports) -> SwarmTable:
     """The table of a swarm that is over, from its reports."""
     found = await reports.reports(result.swarm, result.attempts)
     lines = tuple(_line(item, status, result, found.get(item)) for item, status in result.statuses.items())
-    return SwarmTable(summary=result.summary, items=lines, plan_key=ids.plan_key(result.swarm, result.plan_hash))
+    summary = result.summary.model_copy(update={"critical_path": result.critical_path})
+    return SwarmTable(summary=summary, items=lines, plan_key=ids.plan_key(result.swarm, result.plan_hash))
 
 
 def _line(item: str, status: str, result: SwarmResult, report: ItemReport | None) -> ItemLine:

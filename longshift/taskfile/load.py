@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from longshift.contracts import ids
 from longshift.contracts.errors import BadInput
 from longshift.contracts.task import TaskSpec
 from longshift.taskfile.complaints import complaints
@@ -89,6 +90,7 @@ def _task(document: Document, values: dict[str, Any], task_id: str | None) -> Ta
     except ValidationError as error:
         raise BadInput(complaints(document, error)) from None
     _refuse_impossible_budget(document, task)
+    _refuse_the_runners_own(document, task)
     return task
 
 
@@ -140,3 +142,14 @@ def _refuse_impossible_budget(document: Document, task: TaskSpec) -> None:
                 f"{check.timeout_seconds:g} s is longer than the whole session (budget.active_hours: "
                 f"{budget.active_hours:g}); lower it, or raise budget.active_hours"
             )
+
+
+def _refuse_the_runners_own(document: Document, task: TaskSpec) -> None:
+    """The tasks of sub-agents are the runner's: their ids, and what says that a task is one of them."""
+    if task.sub_agent is not None:
+        raise BadInput(f"{document.place(('sub_agent',))}: sub_agent: only the runner itself sets it; remove it")
+    if ids.is_sub_task_id(task.id):
+        raise BadInput(
+            f"{document.place(('id',))}: id: {task.id!r} names a sub-agent's task, which only the runner makes; "
+            "choose one without `.swarm` and a number in it"
+        )

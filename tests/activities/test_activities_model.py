@@ -28,6 +28,7 @@ from tests.adapters.model.model_wire import (
 
 AGENT = "t/lead"
 OPENING = {"role": "user", "content": [{"type": "text", "text": "task"}]}
+TOOLS = ({"name": "bash"},)
 OVERFLOW = "Invalid request: Your request exceeded model token limit: 50000 (requested: 60000)"
 
 Body = dict[str, Any]
@@ -53,7 +54,7 @@ class Rig:
         return stream_response(answer if isinstance(answer, bytes) else answer(self.sent[-1]))
 
     async def call(self, step: int = 1, **fields: Any) -> ModelDigest:
-        base = EpochBase(system="s", tools=(), messages=(OPENING,), first_step=1)
+        base = EpochBase(system="s", tools=TOOLS, messages=(OPENING,), first_step=1)
         await self.transcripts.put_base(AGENT, 1, base)
         asked = CallModelInput(
             agent=AGENT, task_id="t", profile="test", epoch=1, epoch_first_step=1, step=step, **fields
@@ -61,7 +62,7 @@ class Rig:
         return await ActivityEnvironment().run(self.models.call_model, asked)
 
     async def handoff(self, **fields: Any) -> HandoffDigest:
-        await self.transcripts.put_base(AGENT, 1, EpochBase(system="s", tools=(), messages=(OPENING,), first_step=1))
+        await self.transcripts.put_base(AGENT, 1, EpochBase(system="s", tools=TOOLS, messages=(OPENING,), first_step=1))
         asked = WriteHandoffInput(
             agent=AGENT, task_id="t", profile="test", epoch=1, epoch_first_step=1, step=1, final=True, **fields
         )
@@ -179,3 +180,13 @@ async def test_a_hand_off_note_never_carries_call_syntax_into_the_next_prompt() 
     leaked = words("I look first. <|tool_call_begin|>functions.bash:0<|tool_call_end|>")
     assert "whole" == (await Rig(leaked, words("whole")).handoff()).note
     assert "<|" not in (await Rig(leaked).handoff()).note
+
+
+async def test_a_tool_that_the_agent_was_not_given_is_refused_in_its_answer() -> None:
+    called = call_block(0, "c1", "delegate", '{"goal":"All."}')
+    rig = Rig(started(input_tokens=100) + called + ended("tool_use", output_tokens=10))
+    digest = await rig.call()
+    (call,) = digest.calls
+    assert call.rejected
+    answer = await rig.transcripts.answer(AGENT, 1, 1)
+    assert "there is no tool delegate" in answer.rejections["0"]

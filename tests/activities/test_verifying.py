@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from temporalio.testing import ActivityEnvironment
 
 from activities.model import Models
-from longshift.adapters.context.verifying import read_verdict
+from longshift.adapters.context.judging import read_verdict
 from longshift.adapters.model import LimiterPool, ModelClient
 from longshift.adapters.scripted_model import Fault, FaultKind, RequestView, ScriptedModel, Turn
 from longshift.adapters.store import Transcripts, open_store

@@ -8,6 +8,7 @@ from longshift.cli.follow import changes, needs_person
 from longshift.contracts.attention import Attention
 from longshift.contracts.checks import ChecksDigest
 from longshift.contracts.session import SessionState
+from longshift.contracts.swarm import SwarmSummary
 from longshift.sessions.view import SessionView
 from tests.cli.pages import progress, status, view
 
@@ -32,6 +33,17 @@ def test_every_change_is_told_once() -> None:
     assert ["state", "attention", "checks", "remark"] == names(before, now)
     assert [] == names(now, now)
     assert [] == names(now, replace(now, remark=""))
+
+
+def test_a_swarm_is_told_of_when_it_is_a_stage_further() -> None:
+    def at(merged: int) -> SessionView:
+        counts = {"merged": merged, "running": 100 - merged}
+        return SessionView(status(swarms=(SwarmSummary(swarm="mend.swarm1", total=100, counts=counts),)))
+
+    (event,) = changes(view(), at(3))
+    assert ("swarm", 3) == (event.data["event"], event.data["swarm"]["counts"]["merged"])
+    assert [] == names(at(3), at(4))
+    assert ["swarm"] == names(at(4), at(5))
 
 
 def test_every_event_names_its_task() -> None:

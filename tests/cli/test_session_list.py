@@ -33,6 +33,11 @@ def test_the_table_has_state_attention_work_and_cost() -> None:
     assert ["mend", "waiting", "(quota)", "41", "1,234,567", "$4.00", "25%"] == row.split()[:7]
 
 
+def test_a_session_with_a_swarm_has_a_line_for_it() -> None:
+    lines = shown(table([replace(SESSION, swarm="12/300 merged, 64 at work")])).splitlines()
+    assert "12/300 merged, 64 at work" == lines[2].strip()
+
+
 def test_numbers_that_were_never_told_are_dashes() -> None:
     untold = replace(SESSION, attention="", step=0, tokens=0, cost_usd=0.0, context_fill=0.0)
     assert ["mend", "waiting", "–", "–", "–", "–"] == shown(table([untold])).splitlines()[1].split()[:6]

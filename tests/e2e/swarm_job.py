@@ -157,14 +157,16 @@ class Job:
         """What is to come of each item."""
         return {item.id: OUTCOMES[item.role] for item in self.items}
 
-    def task(self, **fields: object) -> dict[str, Any]:
-        """Fields of the task, for `Rig.submit`."""
+    def task(self, source: Path, **fields: object) -> dict[str, Any]:
+        """Fields of the task, for `Rig.submit`; `source` is the repository."""
         tests = self.package.command("tests/test_basic_api.py", "-k", "lexer_classes", "-x")
         given: dict[str, Any] = {
             "instructions": "Annotate the modules, a sub-agent for each.",
+            "workspace": {"git": str(source)},
             "checks": [{"name": "lexers", "run": tests, "timeout_seconds": 300}],
             "stuck": QUICK,
             "budget": {"steps": 30_000},
+            "swarm": {"width": 8},
         }
         return {**given, **fields}
 

@@ -10,7 +10,8 @@ from tests.e2e.rig import Rig
 from tests.e2e.swarm_package import Package
 from tests.e2e.swarm_traces import processes, result, worktrees
 
-WIDTH = 8
+SLOTS = 8
+"""Of each host, for sub-agents."""
 LEFT_SECONDS = 60.0
 """In which a swarm's host has cleaned up after it."""
 
@@ -18,8 +19,7 @@ LEFT_SECONDS = 60.0
 def variables(package: Package, **more: str) -> dict[str, str]:
     """Settings of the worker."""
     return {
-        "LONGSHIFT_SUB_AGENT_SLOTS": str(WIDTH),
-        "LONGSHIFT_SWARM_WIDTH": str(WIDTH),
+        "LONGSHIFT_SUB_AGENT_SLOTS": str(SLOTS),
         "LONGSHIFT_SANDBOX_READABLE": json.dumps(package.readable()),
         **more,
     }

@@ -27,18 +27,17 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600 + 10
 
 
 async def test_a_package_is_annotated_by_sub_agents_and_passes_its_own_tests(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS)
+    job = await asyncio.to_thread(Job.planned, package, ITEMS)
     async with rig(tmp_path / "data", JobModel(job), variables=variables(package)) as running:
-        lay_out(package, running.source)
-        handle = await running.submit(TASK, **job.task())
+        await asyncio.to_thread(lay_out, package, running.source)
+        handle = await running.submit(TASK, **job.task(running.source))
         status = await asyncio.wait_for(handle.result(), 550 + 10 * ITEMS)
-        assert (SessionState.DONE, job.files()) == (status.state, changed(package.source, running.tree(TASK))), (
-            status.reason
-        )
+        assert SessionState.DONE is status.state, status.reason
+        assert job.files() == await asyncio.to_thread(changed, package.source, running.tree(TASK))
         assert job.outcomes() == settled(running.data_dir, SWARM)
         the_reports_say_who_did_what(running, job)
-        the_history_names_the_items(running, job)
-        the_package_passes_its_tests(package, running.tree(TASK))
+        await asyncio.to_thread(the_history_names_the_items, running, job)
+        await asyncio.to_thread(the_package_passes_its_tests, package, running.tree(TASK))
         await until_nothing_is_left(running)
         text = str(await running.transcript(TASK))
         assert [] == [item.id for item in job.items if OUTCOME_TOLD[item.role] and item.id not in text]

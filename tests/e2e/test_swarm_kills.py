@@ -61,17 +61,17 @@ async def test_ten_deaths_of_worker_and_engine_change_nothing(tmp_path: Path, pa
     """What commands do is counted outside of their workspaces, where no sandbox lets them write."""
     seed = SEED or str(random.SystemRandom().randrange(1_000_000))
     print(f"LONGSHIFT_KILL_SEED={seed}: {blows(seed)}")  # noqa: T201  # shown when the test fails
-    job = Job.planned(package, ITEMS)
+    job = await asyncio.to_thread(Job.planned, package, ITEMS)
     effects = tmp_path / "effects"
     settings = variables(package, LONGSHIFT_SANDBOX="none")
     async with rig(tmp_path / "data", JobModel(job, effects=effects), variables=settings) as running:
-        lay_out(package, running.source)
-        handle = await running.submit(TASK, **job.task())
+        await asyncio.to_thread(lay_out, package, running.source)
+        handle = await running.submit(TASK, **job.task(running.source))
         for blow in blows(seed):
             await strike(running, blow)
         status = await asyncio.wait_for(handle.result(), 900)
         assert SessionState.DONE is status.state, status.reason
-        assert job.files() == changed(package.source, running.tree(TASK))
+        assert job.files() == await asyncio.to_thread(changed, package.source, running.tree(TASK))
         assert job.outcomes() == settled(running.data_dir, SWARM)
         proved = {item for item, came in job.outcomes().items() if came in (ItemStatus.MERGED, ItemStatus.DROPPED)}
         sealed = seals(running.data_dir, SWARM)

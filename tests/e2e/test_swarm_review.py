@@ -33,7 +33,7 @@ ITEMS = 4
 LONGSHIFT = str(Path(sys.executable).parent / "longshift")
 EDITED_GOAL = "Annotate it, and leave all else alone."
 AMENDMENT = f"strike annotate-3\ngoal annotate-2: {EDITED_GOAL}"
-REVIEWED = {"swarm": {"review": "human"}}
+REVIEWED = {"swarm": {"review": "human", "width": 2}}
 
 
 async def proceeds_without_the_struck_item(running: Rig, package: Package, job: Job, model: JobModel) -> None:
@@ -45,7 +45,7 @@ async def proceeds_without_the_struck_item(running: Rig, package: Package, job: 
     assert dict.fromkeys(kept, ItemStatus.MERGED) == settled(running.data_dir, SWARM)
     struck = job.by_id["annotate-3"].edit.path
     expected = {path: text for path, text in job.files().items() if path != struck}
-    assert expected == changed(package.source, running.tree(TASK))
+    assert expected == await asyncio.to_thread(changed, package.source, running.tree(TASK))
     assert 0 == model.asked[f"{SWARM}.annotate-3"]
     task = json.loads((running.data_dir / "store" / ids.task_key(f"{SWARM}.annotate-2")).read_bytes())
     assert EDITED_GOAL in task["instructions"]
@@ -55,15 +55,15 @@ async def proceeds_without_the_struck_item(running: Rig, package: Package, job: 
 async def test_a_plan_is_changed_and_approved_in_slack(
     tmp_path: Path, package: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job)
     async with FakeSlack() as slack:
         for name, value in slack_variables(slack).items():
             monkeypatch.setenv(name, value)
         async with rig(tmp_path / "data", model, variables=variables(package)) as running:
             running.start_intake()
-            lay_out(package, running.source)
-            await running.submit(TASK, people=CHANNELS, **job.task(**REVIEWED))
+            await asyncio.to_thread(lay_out, package, running.source)
+            await running.submit(TASK, people=CHANNELS, **job.task(running.source, **REVIEWED))
             first = await question(slack, 0)
             assert "annotate-1" in str(first.blocks)
             await slack.socket_mode.connected(seconds=60)
@@ -95,11 +95,11 @@ async def question(slack: FakeSlack, number: int) -> Posted:
 
 
 async def test_a_plan_is_changed_and_approved_on_the_command_line(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job)
     async with rig(tmp_path / "data", model, variables=variables(package)) as running:
-        lay_out(package, running.source)
-        await running.submit(TASK, people=PeopleChannels(), **job.task(**REVIEWED))
+        await asyncio.to_thread(lay_out, package, running.source)
+        await running.submit(TASK, people=PeopleChannels(), **job.task(running.source, **REVIEWED))
         first = await asked(running)
         assert "annotate-3" in str(first)
         code, said = await longshift(running, "answer", TASK, first["ask"]["id"], "amend", "--text", AMENDMENT)

@@ -51,8 +51,8 @@ def merged(told: SwarmSummary) -> int:
 
 async def begun(running: Rig, package: Package, job: Job) -> None:
     """The job is submitted, and some of its sub-agents have asked for something."""
-    lay_out(package, running.source)
-    await running.submit(TASK, **job.task())
+    await asyncio.to_thread(lay_out, package, running.source)
+    await running.submit(TASK, **job.task(running.source))
     await running.model.wait_for_requests(8)
 
 
@@ -62,7 +62,7 @@ async def ends_as_promised(running: Rig, package: Package, job: Job) -> None:
     result = await asyncio.wait_for(handle.result(), ENOUGH_SECONDS)
     assert SessionState.DONE == result["state"], result["reason"]
     assert job.outcomes() == settled(running.data_dir, SWARM)
-    assert job.files() == changed(package.source, tree_of(running, result))
+    assert job.files() == await asyncio.to_thread(changed, package.source, tree_of(running, result))
     await until_nothing_is_left(running)
 
 
@@ -74,7 +74,7 @@ def tree_of(running: Rig, result: dict[str, dict[str, str]]) -> Path:
 
 
 async def test_a_storm_of_429_slows_a_swarm_and_fails_no_item(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     rates = {FaultKind.RATE_LIMITED: 0.2, FaultKind.ENGINE_OVERLOADED: 0.1, FaultKind.OVERLOADED: 0.1}
     storm = Chaos(seed=7, rates=rates, retry_after_seconds=0.2)
     async with rig(tmp_path / "data", JobModel(job), variables=variables(package), chaos=storm) as running:
@@ -86,7 +86,7 @@ async def test_a_storm_of_429_slows_a_swarm_and_fails_no_item(tmp_path: Path, pa
 
 async def test_an_exhausted_quota_suspends_a_swarm_until_there_is_more(tmp_path: Path, package: Package) -> None:
     """How an hour of it passes is a workflow's test; here a person says that there is more."""
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job, delay_seconds=0.5)
     async with rig(tmp_path / "data", model, variables=variables(package)) as running:
         await begun(running, package, job)
@@ -104,7 +104,7 @@ async def test_an_exhausted_quota_suspends_a_swarm_until_there_is_more(tmp_path:
 
 
 async def test_a_loop_and_an_item_over_its_budget_end_alone(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS, planted=(Role.LOOPS, Role.COSTLY))
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, (Role.LOOPS, Role.COSTLY))
     async with rig(tmp_path / "data", JobModel(job), variables=variables(package)) as running:
         await begun(running, package, job)
         await ends_as_promised(running, package, job)
@@ -118,7 +118,7 @@ async def test_a_loop_and_an_item_over_its_budget_end_alone(tmp_path: Path, pack
 
 @pytest.mark.parametrize("whose", ["the lead's", "another"])
 async def test_a_lost_host_loses_nothing_that_is_sealed(tmp_path: Path, package: Package, whose: str) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job, delay_seconds=1.0)
     settings = variables(package)
     async with rig(tmp_path / "data", model, roles=CONTROL, variables=settings) as running:
@@ -139,11 +139,11 @@ async def ends_as_promised_on_the_other(running: Rig, package: Package, job: Job
     result = await asyncio.wait_for(handle.result(), ENOUGH_SECONDS)
     assert SessionState.DONE == result["state"], result["reason"]
     assert job.outcomes() == settled(running.data_dir, SWARM)
-    assert job.files() == changed(package.source, tree_of(running, result))
+    assert job.files() == await asyncio.to_thread(changed, package.source, tree_of(running, result))
 
 
 async def test_a_cancelled_session_leaves_no_sub_agent_behind(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     async with rig(tmp_path / "data", JobModel(job, delay_seconds=1.0), variables=variables(package)) as running:
         await begun(running, package, job)
         await running.client.get_workflow_handle(f"session/{TASK}").execute_update("cancel", "enough")
@@ -166,7 +166,7 @@ async def at_work(running: Rig) -> list[str]:
 
 
 async def test_a_paused_session_holds_its_sub_agents(tmp_path: Path, package: Package) -> None:
-    job = Job.planned(package, ITEMS, planted=())
+    job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     async with rig(tmp_path / "data", JobModel(job, delay_seconds=0.5), variables=variables(package)) as running:
         await begun(running, package, job)
         session = running.client.get_workflow_handle(f"session/{TASK}")

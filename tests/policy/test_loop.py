@@ -7,14 +7,17 @@ from hypothesis import strategies as st
 from longshift.contracts.agent import AgentLimits, AgentOutcome, AgentState, Phase
 from longshift.contracts.checks import CheckResult, ChecksDigest
 from longshift.contracts.completion import Verdict, Verifier
+from longshift.contracts.delegation import VERSION_WITH_SWARMS
 from longshift.contracts.model import CallDigest, HandoffDigest, ModelDigest, ModelOutcome, ToolClass, Usage
 from longshift.contracts.reviews import Autonomy, Decision
 from longshift.contracts.rollback import ConversationRolledBack, FilesRolledBack, Rollback
+from longshift.contracts.swarm_plan import PlanReview, SwarmRules
 from longshift.contracts.tools import PlanItem, ToolDigest, ToolStatus
 from longshift.contracts.transcript import Note, SealInput, Speaker
 from longshift.contracts.verification import VerdictDigest
 from longshift.contracts.workspace import CheckpointDigest, Workspace
 from longshift.policy import actions, asking, calls, loop, notes, requests, standing, steps
+from tests.policy.delegations import any_outcome
 
 WORKSPACE = Workspace(workspace_id="t", host_id="h", host_queue="q", root="/w")
 START = AgentState(agent="t/lead", task_id="t", profile="p", workspace=WORKSPACE, has_checks=True)
@@ -360,7 +363,7 @@ def test_a_plan_replaces_the_one_before() -> None:
 
 
 OUTCOMES = st.sampled_from(list(ModelOutcome))
-NAMES = st.sampled_from(["bash", "read_file", "finish", "ask_human", "update_plan"])
+NAMES = st.sampled_from(["bash", "read_file", "finish", "ask_human", "update_plan", "delegate"])
 CALLS = st.lists(st.tuples(NAMES, st.booleans(), st.booleans()), max_size=4).map(
     lambda drawn: tuple(
         replace_class(call(index, name, rejected=rejected), approval)
@@ -419,6 +422,8 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             verdict = Verdict(step=state.step, accepted=data.draw(st.booleans()))
             digest = VerdictDigest(outcome=outcome, verdict=verdict if outcome is ModelOutcome.ANSWERED else None)
             return sealed_as_called(loop.after_verdict(state, digest), state.calls)
+        case actions.PlanSwarm() | actions.AmendPlan() | actions.CriticisePlan() | actions.RunSwarm():
+            return sealed_as_called(any_outcome(state, action, data), state.calls)
         case actions.Seal():
             return loop.after_seal(state)
         case actions.Compact() | actions.WriteHandoff():
@@ -441,6 +446,10 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
         {"version": steps.VERSION_WITH_PEOPLE, "verifier": Verifier(), "fallback": ("other",)},
         {"version": steps.VERSION_WITH_PEOPLE, "autonomy": Autonomy.BALANCED},
         {"version": steps.VERSION_WITH_PEOPLE, "autonomy": Autonomy.MANUAL, "verifier": Verifier()},
+        {"version": VERSION_WITH_SWARMS, "swarm_rules": SwarmRules(review=PlanReview.HUMAN)},
+        {"version": VERSION_WITH_SWARMS, "swarm_rules": SwarmRules(review=PlanReview.CRITIC), "fallback": ("other",)},
+        {"version": VERSION_WITH_SWARMS, "autonomy": Autonomy.MANUAL, "verifier": Verifier()},
+        {"version": VERSION_WITH_SWARMS, "autonomy": Autonomy.MANUAL, "is_sub_agent": True, "verifier": Verifier()},
     ],
 )
 @settings(max_examples=300, deadline=None)
@@ -461,6 +470,7 @@ def test_any_run_of_outcomes_keeps_the_machine_sound(kind: dict[str, object], da
         if isinstance(action, actions.Finish):
             assert state.outcome is not None
             return
+        assert not (state.is_sub_agent and (state.ask or isinstance(action, actions.Delegating)))
         before, state = state, moved(state, action, data)
         assert state.step >= before.step
         assert state.epoch >= before.epoch

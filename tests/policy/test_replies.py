@@ -28,6 +28,23 @@ def test_a_keyword_counts_where_it_stands_alone(text: str, kind: ReplyKind, rest
     assert Reply(kind, rest) == read_reply(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "item", "rest"),
+    [
+        ("@mod-007 keep it short", "mod-007", "keep it short"),
+        ("@Mod-007: keep it\nshort", "mod-007", "keep it\nshort"),
+        (" @all, stop renaming", "*", "stop renaming"),
+    ],
+)
+def test_a_reply_that_begins_with_an_item_is_for_its_sub_agent(text: str, item: str, rest: str) -> None:
+    assert Reply(ReplyKind.ITEM, rest, item) == read_reply(text)
+
+
+@pytest.mark.parametrize("text", ["@mod-007", "@all", "look at @mod-007 again", "@ mod-007 x", "mail@host x"])
+def test_an_item_alone_or_within_a_text_is_a_word_for_the_agent(text: str) -> None:
+    assert Reply(ReplyKind.WORDS, text) == read_reply(text)
+
+
 def a_review(number: int, *options: Option, state: ReviewState = ReviewState.OPEN) -> Review:
     ask = Ask(id=f"q{number}", kind=AskKind.QUESTION, question="?", options=options)
     return Review(ask=ask, shown_hash="h", state=state)

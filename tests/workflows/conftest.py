@@ -150,21 +150,25 @@ async def scripted_worker(
     task_id: str,
     *,
     hosts: Sequence[Host] = (),
+    more: Sequence[Callable[..., Any]] = (),
+    workflows: Sequence[type] = ALL,
     fleet: FleetLimits = FleetLimits(),  # noqa: B008  # frozen
     runner: WorkflowRunner | None = None,
 ) -> AsyncGenerator[None]:
     """Workers on the queues that a session uses, all playing `script`; without `hosts` there is one.
 
+    `more` are activities beside those of every session.
+
     Their sandbox is that of production; another `runner` may import all modules anew, which shows impurity.
     """
     hosts = hosts or [Host(queue=ids.CONTROL_QUEUE)]
-    everything = scripted_activities(script, fleet)
+    everything = [*scripted_activities(script, fleet), *more]
     boundary = ErrorBoundary()
     async with (
         Worker(
             client,
             task_queue=ids.CONTROL_QUEUE,
-            workflows=ALL,
+            workflows=workflows,
             activities=everything,
             interceptors=[boundary],
             workflow_runner=runner or workflow_runner(),
@@ -173,7 +177,7 @@ async def scripted_worker(
         ),
         Worker(client, task_queue=ids.MODEL_QUEUE, activities=everything, interceptors=[boundary]),
         Worker(client, task_queue=ids.DELIVERY_QUEUE, activities=everything, interceptors=[boundary]),
-        AsyncExitStack() as more,
+        AsyncExitStack() as of_hosts,
     ):
         slots = [ScriptedSlots(script, hosts).hold_slot]
         queues = {ids.HOSTS_QUEUE: slots, **{ids.host_slots_queue(host.host_id): slots for host in hosts}}
@@ -186,7 +190,7 @@ async def scripted_worker(
                 interceptors=[boundary],
                 max_heartbeat_throttle_interval=SOON,
             )
-            await more.enter_async_context(worker)
+            await of_hosts.enter_async_context(worker)
         yield
 
 

@@ -6,5 +6,6 @@ duplicate ids or a name that providers refuse. Running calls, permissions and th
 
 from longshift.adapters.calls.answer import CheckedAnswer, check_calls, parse_arguments
 from longshift.adapters.calls.definitions import tool_definitions
+from longshift.adapters.calls.plan_json import delegate_arguments
 
-__all__ = ["CheckedAnswer", "check_calls", "parse_arguments", "tool_definitions"]
+__all__ = ["CheckedAnswer", "check_calls", "delegate_arguments", "parse_arguments", "tool_definitions"]

@@ -2,7 +2,9 @@
 
 from longshift.adapters.context.asker import Asker, Prompt, most_of
 from longshift.adapters.context.compactor import Compactor
+from longshift.adapters.context.criticising import Criticising
 from longshift.adapters.context.epochs import Epochs
+from longshift.adapters.context.judging import Judging
 from longshift.adapters.context.openings import Openings
 from longshift.adapters.context.sizes import overhead_bytes, view_tokens
 from longshift.adapters.context.tab import Tab
@@ -13,7 +15,9 @@ from longshift.adapters.context.verifying import Verifying
 __all__ = [
     "Asker",
     "Compactor",
+    "Criticising",
     "Epochs",
+    "Judging",
     "Openings",
     "Prompt",
     "Tab",

@@ -1,14 +1,16 @@
 """The root message of a session and the lines in its thread, as Block Kit. Questions are in `questions`."""
 
 from longshift.adapters.slack import limits
-from longshift.adapters.slack.budget import budget_line
+from longshift.adapters.slack.budget import bar, budget_line
 from longshift.adapters.slack.buttons import Block
 from longshift.adapters.slack.text import cut, cut_escaped, link, one_line, quoted
 from longshift.contracts.cards import NewsLine, SessionCard
 from longshift.contracts.delivery import BranchDelivery
 from longshift.contracts.reviews import ReviewState
 from longshift.contracts.session import SessionState
+from longshift.contracts.swarm import ItemStatus, SwarmSummary
 from longshift.contracts.tools import PlanItem, PlanItemStatus
+from longshift.policy import swarm_words
 from longshift.policy.describe import delivered
 
 MARKS = {
@@ -32,6 +34,8 @@ TASK_STATUS = {
 PLAN_CHARACTERS = 5_000
 """Of all lines of a plan together."""
 NEWS_LINES = 25
+TROUBLED_LINES = 4
+"""Items of a swarm that failed or wait, on the session's message."""
 
 
 def section(text: str) -> Block:
@@ -75,6 +79,8 @@ def root(card: SessionCard, ui_url: str) -> list[Block]:
         blocks.append(section(quoted(card.reason, 1_600)))
     if card.plan:
         blocks.append(plan(card.plan))
+    if card.swarm is not None:
+        blocks.append(section(_swarm(card.swarm)))
     if card.last_text:
         who = "*Result*" if card.final else "*The agent last said*"
         blocks.append(section(f"{who}\n{quoted(card.last_text, 900)}"))
@@ -101,6 +107,19 @@ def _facts(card: SessionCard) -> str:
     if card.checks:
         parts.append(cut_escaped(one_line(card.checks), 200))
     return "  ·  ".join(parts)
+
+
+def _swarm(swarm: SwarmSummary) -> str:
+    """How far the sub-agents have come, and which of them need a look."""
+    done = swarm.counts.get(ItemStatus.MERGED, 0) / swarm.total if swarm.total else 0.0
+    lines = [f"🐝 {bar(done)} {cut_escaped(one_line(swarm_words.line(swarm)), 500)}"]
+    path = swarm.critical_path
+    if path.serial_steps and swarm_words.is_over(swarm):
+        lines.append(f"{path.steps:,} steps instead of {path.serial_steps:,}: {path.speed_up:.1f} times as fast")
+    lines += [f"• {cut_escaped(one_line(each), 140)}" for each in swarm.troubled[:TROUBLED_LINES]]
+    if len(swarm.troubled) > TROUBLED_LINES:
+        lines.append(f"_{len(swarm.troubled) - TROUBLED_LINES} more: `longshift swarm`_")
+    return "\n".join(lines)
 
 
 def _branch(branch: BranchDelivery) -> str:

@@ -16,6 +16,7 @@ TITLES = {
     AskKind.CONFIGURATION: "🔧 Something has to be mended",
     AskKind.QUESTION: "❓ A question",
     AskKind.DEADLINE: "⏳ The time is used up",
+    AskKind.SWARM: "🐝 A plan for sub-agents",
     AskKind.DELIVERY: "📤 May it leave?",
     AskKind.UNDELIVERED: "📪 It was not delivered",
     AskKind.VERDICT: "🔍 The result is doubted",
@@ -111,6 +112,6 @@ def _buttons(card: SessionCard, review: Review) -> list[Block]:
 
 
 def _footer(review: Review) -> str:
-    words = any(each.needs_text for each in review.ask.options)
+    words = sum(each.needs_text for each in review.ask.options) == 1  # of several ways a reply could mean any
     reply = "A reply in this thread answers it too. " if words else ""
     return f"{reply}{NO_HURRY}  ·  also: `longshift inbox`"

@@ -155,7 +155,7 @@ class Shadow:
                 return
             written = await _changed(git, now, tree, "--diff-filter=d")
             await asyncio.to_thread(_make_way, self.tree, self.git_dir.with_name(f".removed{PART_SUFFIX}"), written)
-            await self._write_out(git, tree)
+            await self._write_out(git, "--reset", "-u", tree)
 
     async def track_user_files(self) -> None:
         """Take up what the user's own repository tracks, ignored or not."""
@@ -171,22 +171,38 @@ class Shadow:
         """Holds the index while files are written."""
         return self.git_dir.with_suffix(".restoring")
 
-    async def _write_out(self, git: Repository, tree: str) -> None:
-        """Write the files of `tree`, with a copy of the index: whoever swaps a folder for a link while they are
+    async def advance(self, git: Repository, since: str, tree: str) -> bool:
+        """Write what differs between the recorded `since`, a snapshot of a moment ago, and `tree`; the lock is held.
+
+        False, and nothing is written, where one of these files has changed meanwhile. Ignored files are no obstacle to
+        it: that none is in the way is for the caller to see.
+
+        Raises: WorkspaceFailed, DiskFull.
+        """
+        return await self._write_out(git, "-m", "-u", since, tree, check=False)
+
+    async def _write_out(self, git: Repository, *how: str, check: bool = True) -> bool:
+        """Write files as `read-tree` does, with a copy of the index: whoever swaps a folder for a link while they are
         written reaches nothing but the tree."""
         index = self._restoring / "index"
         await asyncio.to_thread(_copy_index, self.git_dir, self._restoring)
         try:
-            await git(
-                *("read-tree", "--reset", "-u", tree),
+            written = await git(
+                *("read-tree", *how),
                 environment={"GIT_INDEX_FILE": os.fspath(index)},
                 writable=(self.tree, self._restoring),
                 timeout_seconds=LONG_TIMEOUT_SECONDS,
+                check=check,
             )
         finally:
             index.unlink(missing_ok=True)
-        await git("read-tree", "--reset", tree)
+        if written.is_disk_full or written.timed_out:
+            raise written.failure()
+        if written.exit_code != 0:
+            return False
+        await git("read-tree", "--reset", how[-1])
         await git("update-index", "-q", "--refresh", check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+        return True
 
     def _index(self, git: Repository) -> Index:
         return Index(git, self.protected, self.huge_bytes)

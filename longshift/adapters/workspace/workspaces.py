@@ -16,6 +16,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
 from longshift.adapters.workspace.delivery import DeliveryCounts, export, export_text
@@ -217,8 +218,12 @@ class Workspaces:
         Raises: WorkspaceFailed, also where the patch would publish a secret; DiskFull, StaleGeneration.
         """
         patch, counts = await export(self.shadow(workspace), workspace.base_tree)
-        await asyncio.to_thread(refuse_secrets, patch, self._clean)
+        await self.refuse_secrets(patch)
         return patch, counts
+
+    async def refuse_secrets(self, patch: bytes) -> None:
+        """Raises: WorkspaceFailed, where the patch would publish a secret."""
+        await asyncio.to_thread(refuse_secrets, patch, self._clean)
 
     async def bundle_changes(self, workspace: Workspace, tree: str) -> bytes:
         """What leads from the base tree to a recorded one, as a git bundle of its own.
@@ -253,6 +258,34 @@ class Workspaces:
         await self._egress.closed(task_id)
         return await self._runner.kill_all(f"{task_id}/", "the session was cancelled")
 
+    async def discard(self, task_id: str) -> int:
+        """End all that runs in a workspace and remove it, with its runs and their output; how many were running.
+
+        It can be repeated from wherever it was cut off; what is in the store stays.
+
+        Raises: WorkspaceFailed, when a folder cannot be removed.
+        """
+        ended = await self.abandon(task_id)
+        if self._archive is not None:
+            self._archive.forget(task_id)
+        folder = self._folder(task_id)
+        await self._git.close(folder.path)
+        folder.forget_ready()
+        await self.mark_released_task(task_id)
+        if not await asyncio.to_thread(removed, folder.path):
+            raise WorkspaceFailed(f"{folder.path} cannot be removed")
+        await asyncio.to_thread(self._runner.cleanup, f"{task_id}/")
+        return ended
+
+    async def known(self, prefix: str) -> list[str]:
+        """The tasks whose ids begin with `prefix` that have left anything here: a workspace, or runs."""
+        return await asyncio.to_thread(self._known, prefix)
+
+    def _known(self, prefix: str) -> list[str]:
+        places = (self._data_dir / "workspaces", self.outputs_root)
+        names = {path.name for place in places for path in place.glob("*")}
+        return sorted(name for name in names if name.startswith(prefix) and ids.is_task_id(name))
+
     async def close(self) -> None:
         """End what stands ready for the workspaces of this host; their commands go on under their supervisors."""
         await self._git.close_all()
@@ -266,7 +299,11 @@ class Workspaces:
 
     async def mark_released(self, workspace: Workspace) -> None:
         """Nobody holds it any more."""
-        await asyncio.to_thread(self._folder(workspace.workspace_id).write_held, None)
+        await self.mark_released_task(workspace.workspace_id)
+
+    async def mark_released_task(self, task_id: str) -> None:
+        """The same by the task's id."""
+        await asyncio.to_thread(self._folder(task_id).write_held, None)
 
     async def marked_held(self) -> list[Workspace]:
         """The workspaces that sessions held when this host's last worker ended."""

@@ -44,7 +44,8 @@ class Copying:
     on_progress: Callable[[str], None] = lambda line: None
     unreadable: list[str] = field(default_factory=list[str])
     """What is missing in the copy, because the worker's user may not read it."""
-    _can_clone: bool = True
+    can_clone: bool = True
+    """Whether to try to share contents; off once the file system has refused."""
     _reported_bytes: int = 0
 
     def all_files(self) -> None:
@@ -148,13 +149,13 @@ class Copying:
             os.close(reading)
 
     def _copy_content(self, reading: int, writing: int, size: int) -> None:
-        if self._can_clone:
+        if self.can_clone:
             try:
                 fcntl.ioctl(writing, _FICLONE, reading)
             except OSError as error:
                 if error.errno not in _NO_CLONE:
                     raise
-                self._can_clone = False
+                self.can_clone = False
             else:
                 return
         while copied := _copied_chunk(reading, writing):

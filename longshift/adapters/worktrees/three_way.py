@@ -33,6 +33,8 @@ class Merged:
     """The paths that are in conflict, sorted, those on both sides of a rename included; empty: the merge is clean."""
     words: tuple[str, ...] = ()
     """What git says of each conflict."""
+    binaries: tuple[str, ...] = ()
+    """Those whose two versions cannot be shown in one file; what is there is `ours`."""
 
 
 async def merge_trees(
@@ -71,6 +73,7 @@ def _parsed(result: GitResult) -> Merged:
     end = rest.index("")
     paths = {row.partition("\t")[2] for row in rest[:end]}
     words: list[str] = []
+    binaries: list[str] = []
     fields = rest[end + 1 :]
     while fields and fields[0]:
         count = int(fields[0])
@@ -79,4 +82,6 @@ def _parsed(result: GitResult) -> Merged:
         if kind.startswith("CONFLICT"):
             paths.update(named)
             words.append(text.strip())
-    return Merged(tree, tuple(sorted(paths)), tuple(dict.fromkeys(words)))
+        if kind == "CONFLICT (binary)":
+            binaries += named
+    return Merged(tree, tuple(sorted(paths)), tuple(dict.fromkeys(words)), tuple(binaries))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longshift.intake.http.answers import SessionDocument
+from longshift.policy import swarm_words
 
 END = "end"
 """The id of the last event: a browser that comes back with it need not come back again."""
@@ -51,6 +52,7 @@ def progress_data(about: SessionDocument) -> dict[str, Any]:
         "next_action": about.next_action,
         "phase": now.phase.value if now else None,
         "checks": now.checks.headline if now and now.checks else None,
+        "swarm": swarm_words.line(about.status.swarms[-1]) if about.status.swarms else None,
         "plan": [item.model_dump(mode="json") for item in now.plan] if now else [],
     }
 

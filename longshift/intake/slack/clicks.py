@@ -12,10 +12,17 @@ from longshift.adapters.slack.poster import call
 from longshift.contracts.reviews import Answer
 from longshift.intake.slack.approvers import Approvers, Person
 from longshift.intake.slack.telling import Place, Teller
+from longshift.policy.reviews import AMEND
 
 log = structlog.get_logger("longshift.intake")
 
 Body = dict[str, Any]
+AMENDMENTS = (
+    "A change in each line:\nstrike ID ID …\nadd ID: goal\ngoal ID: text\nscope ID: glob, glob\ninputs ID: path, path\n"
+    "after ID: ID\nmerge-after ID: ID\nchecks ID: command\nshare ID: 0.1\nmodel ID: name\n"
+    "Or the whole plan as JSON. You are shown the difference before anything is approved."
+)
+"""Above the field for changes of a swarm's plan."""
 
 
 class Clicks:
@@ -38,7 +45,7 @@ class Clicks:
             return
         wanted = Form(**choice.model_dump(by_alias=True), c=place.channel, s=place.thread_ts)
         label = str(_action(body).get("text", {}).get("text", "")).rstrip("…")
-        view = form(wanted, label, "")
+        view = form(wanted, label, AMENDMENTS if choice.option == AMEND else "")
         opening = {"trigger_id": str(body.get("trigger_id", "")), "view": view}
         try:
             await call(self._teller.slack, "views.open", opening)

@@ -16,6 +16,7 @@ from longshift.contracts.session import STEER_MAX_CHARACTERS, Steer
 from longshift.intake.slack.approvers import Approvers, Person
 from longshift.intake.slack.telling import Place, Teller
 from longshift.intake.slack.threads import Threads
+from longshift.policy import swarm_words
 from longshift.policy.replies import Reply, ReplyKind, read_reply, takes_words
 from longshift.policy.retry import backoff_seconds
 from longshift.sessions.failures import SessionMissing
@@ -75,6 +76,10 @@ class Replies:
             return await self._tell_status(place, person, task_id)
         if reply.kind is ReplyKind.WORDS:
             return await self._take_words(place, person, task_id, reply.text, update_id)
+        if reply.kind is ReplyKind.ITEM:
+            return await self._steer(
+                place, person, task_id, Steer(text=reply.text[:STEER_MAX_CHARACTERS], item=reply.item), update_id
+            )
         given = (reply.text or f"cancelled by {person.signature} in Slack",) if reply.kind is ReplyKind.CANCEL else ()
         told = await self._teller.wish(place, person, task_id, reply.kind.value, *given, update_id=update_id)
         if told:
@@ -91,10 +96,13 @@ class Replies:
             answer = Answer(review=review.ask.id, option=option.id, text=words, shown_hash=review.shown_hash)
             await self._teller.decide(place, person, task_id, answer, update_id)
             return
-        steer = Steer(text=words[:STEER_MAX_CHARACTERS])
+        await self._steer(place, person, task_id, Steer(text=words[:STEER_MAX_CHARACTERS]), update_id)
+
+    async def _steer(self, place: Place, person: Person, task_id: str, steer: Steer, update_id: str) -> None:
         told = await self._teller.wish(place, person, task_id, "steer", steer, update_id=update_id)
         if told:
-            await self._teller.whisper(place, person, f"For the agent: {told}.")
+            whom = {None: "the agent", "*": "all sub-agents"}.get(steer.item, f"sub-agent {steer.item}")
+            await self._teller.whisper(place, person, f"For {whom}: {told}.")
 
     async def _tell_status(self, place: Place, person: Person, task_id: str) -> None:
         view = await self._view(place, person, task_id)
@@ -118,6 +126,7 @@ def status_line(view: SessionView) -> str:
     if progress is not None:
         parts += [f"step {progress.step}", f"${progress.cost_usd:.2f}", f"next: {progress.next_action}"]
     parts.append(f"{status.active_seconds / 3600:.1f} of {status.active_limit_seconds / 3600:.1f} active hours")
+    parts += [swarm_words.line(each) for each in status.swarms[-1:]]
     open_reviews = sum(each.state is ReviewState.OPEN for each in status.reviews)
     if open_reviews:
         parts.append(f"{open_reviews} open question{'s' if open_reviews > 1 else ''}")

@@ -35,6 +35,7 @@ ROOT = "/hosts/new/tree"
 PLAN = (PlanItem(title="look", status=PlanItemStatus.DONE), PlanItem(title="mend\nboth"))
 KEEP = Note(speaker=Speaker.PERSON, text="keep the API")
 MORE = (PlanItem(title="more"),)
+SUB_AGENT = {"session": "old", "swarm": "old.swarm1", "item": "a", "base_step": 1, "base_agent": LEAD}
 SAID = "<message-from-person>\nkeep the API\n</message-from-person>"
 
 
@@ -145,6 +146,24 @@ async def opening_of(store: Store, agent: str = "new/lead") -> list[str]:
     base = await Transcripts(store).base(agent, 1)
     assert 1 == len(base.messages)
     return [block["text"] for block in base.messages[0]["content"]]
+
+
+SUB_AGENT = {"session": "old", "swarm": "old.swarm1", "item": "a", "base_step": 1, "base_agent": "old/lead"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "offered"),
+    [({}, ["bash", "read_report"]), ({"sub_agent": SUB_AGENT}, ["bash"]), ({"swarm": {"max_items": 0}}, ["bash"])],
+)
+async def test_who_has_no_sub_agents_is_not_offered_their_reports(
+    store: Store, fields: dict[str, object], offered: list[str]
+) -> None:
+    tools = ({"name": "bash"}, {"name": "read_report"})
+    await Session(store).task("new", **fields)
+    given = {"task_id": "new", "profile": "p", "agent": "new/lead", "workspace": workspace()}
+    await Openings(store, Transcripts(store), tools).begin(OpenAgentInput.model_validate(given))
+    base = await Transcripts(store).base("new/lead", 1)
+    assert offered == [tool["name"] for tool in base.tools]
 
 
 class TestTheNextShift:
@@ -349,3 +368,23 @@ class TestAFork:
         await old.did("bash")
         with pytest.raises(BadInput, match=r"start_from\.step: 'old' has no closed step 2"):
             await begin(store, {"session": "old", "step": 2})
+
+
+class TestTools:
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({}, ["bash", "delegate"]),
+            ({"swarm": {"max_items": 0}}, ["bash"]),
+            ({"sub_agent": SUB_AGENT}, ["bash"]),
+        ],
+    )
+    async def test_sub_agents_have_no_sub_agents_of_their_own(
+        self, store: Store, fields: dict[str, object], expected: list[str]
+    ) -> None:
+        await Session(store).task("new", **fields)
+        tools = ({"name": "bash"}, {"name": "delegate"})
+        request = OpenAgentInput(task_id="new", profile="p", agent="new/lead", workspace=workspace())
+        await Openings(store, Transcripts(store), tools).begin(request)
+        base = await Transcripts(store).base("new/lead", 1)
+        assert expected == [tool["name"] for tool in base.tools]

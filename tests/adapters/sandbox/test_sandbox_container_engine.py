@@ -98,6 +98,15 @@ def test_a_command_has_the_images_variables_and_those_of_a_plain_terminal(
     } == request(backend, command)["env"]
 
 
+def test_a_workspace_can_be_seen_elsewhere(backend: Container, command: SandboxCommand) -> None:
+    told = request(backend, replace(command, seen_root="/srv/lead/tree", seen_home="/srv/lead/home"))
+    mounts = values(told["container"], "--mount")
+    assert f"type=bind,source={command.workspace_root},target=/srv/lead/tree" in mounts
+    assert f"type=bind,source={command.home},target=/srv/lead/home" in mounts
+    assert ("/srv/lead/tree", "/srv/lead/home") == (told["cwd"], told["env"]["HOME"])
+    assert not [mount for mount in mounts if mount.endswith(f"target={command.workspace_root}")]
+
+
 def test_mounts_are_the_workspaces_and_a_few_made_up_files(
     backend: Container, command: SandboxCommand, tmp_path: Path
 ) -> None:

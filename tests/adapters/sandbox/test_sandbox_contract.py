@@ -96,6 +96,10 @@ class TestNoSandbox(SandboxContract):
         command = self.command(workspace, "true")
         assert ("none", command.argv) == (sandbox.name, sandbox.wrap(command).argv)
 
+    def test_nothing_can_be_shown_elsewhere(self, workspace: Path) -> None:
+        with pytest.raises(ValueError, match="where it is"):
+            NoSandbox().wrap(replace(self.command(workspace, "true"), seen_root="/elsewhere"))
+
     def test_the_operator_may_add_to_the_path(self, workspace: Path) -> None:
         wrapped = NoSandbox(path="/opt/tools:/usr/bin").wrap(self.command(workspace, "true"))
         assert "/opt/tools:/usr/bin" == wrapped.env["PATH"]
@@ -108,6 +112,18 @@ class TestBubblewrap(SandboxContract):
     @pytest.fixture
     def sandbox(self, tmp_path: Path) -> Sandbox:
         return self.bubblewrap(tmp_path)
+
+    @pytest.mark.parametrize("place", ["/srv/lead", "/tmp/lead", "/home/lead"])
+    def test_a_workspace_can_be_seen_elsewhere(self, sandbox: Sandbox, workspace: Path, place: str) -> None:
+        command = self.command(workspace, f"pwd; cd ~; pwd; echo $HOME; touch {place}/tree/made; ls {workspace}")
+        seen = replace(command, seen_root=f"{place}/tree", seen_home=f"{place}/home")
+        wrapped = sandbox.wrap(seen)
+        done = subprocess.run(
+            wrapped.argv, env=dict(wrapped.env), cwd=wrapped.cwd, check=False, capture_output=True, text=True
+        )
+        assert [f"{place}/tree/below", f"{place}/home", f"{place}/home"] == done.stdout.splitlines()
+        assert (workspace / "made").exists()
+        assert str(workspace) in done.stderr
 
     def bubblewrap(self, tmp_path: Path, **options: tuple[str, ...]) -> Bubblewrap:
         data = tmp_path / "data"

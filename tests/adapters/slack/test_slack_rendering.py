@@ -24,6 +24,7 @@ from longshift.contracts.cards import Message, MessageKind, NewsLine, PostInput,
 from longshift.contracts.people import Face
 from longshift.contracts.reviews import Ask, AskKind, Decision, Option, OptionStyle, Review, ReviewState
 from longshift.contracts.session import SessionState
+from longshift.contracts.swarm import CriticalPath, ItemStatus, SwarmSummary
 from longshift.contracts.tools import PlanItem, PlanItemStatus
 from longshift.policy.reviews import options_of
 
@@ -74,6 +75,16 @@ reviews = st.builds(
     decision=st.none() | decisions,
     via=st.sampled_from(["", "slack", "cli", "http"]),
 )
+swarms = st.builds(
+    SwarmSummary,
+    swarm=st.just("mend.swarm1"),
+    title=lines,
+    total=st.integers(0, 300),
+    counts=st.dictionaries(st.sampled_from([each.value for each in ItemStatus]), st.integers(0, 300)),
+    waiting_for=texts,
+    troubled=st.lists(lines, max_size=20).map(tuple),
+    critical_path=st.builds(CriticalPath, steps=st.integers(0, 10**6), serial_steps=st.integers(0, 10**6)),
+)
 cards = st.builds(
     SessionCard,
     task_id=st.text("abc-", min_size=1, max_size=100),
@@ -95,6 +106,7 @@ cards = st.builds(
     last_text=texts,
     artifacts=st.lists(texts, max_size=12).map(tuple),
     reviews=st.lists(reviews, max_size=3).map(tuple),
+    swarm=st.none() | swarms,
     final=st.booleans(),
 )
 messages = st.one_of(
@@ -226,6 +238,17 @@ def test_a_long_plan_shows_first_what_is_not_done() -> None:
     block = next(each for each in rendered(a_request(the_root(), card)).blocks if each["type"] == "plan")
     assert "the open one" == block["tasks"][-1]["title"]
     assert "Plan: 49 of 50 done, 23 not shown" == block["title"]
+
+
+def test_a_swarm_has_a_line_and_those_of_its_items_that_need_a_look() -> None:
+    troubled = tuple(f"mod-{number}: failed, it went round in circles" for number in range(6))
+    counts = {"merged": 294, "failed": 6}
+    path = CriticalPath(steps=35, serial_steps=3_000, speed_up=3_000 / 35)
+    swarm = SwarmSummary(swarm="mend.swarm1", total=300, counts=counts, troubled=troubled, critical_path=path)
+    shown = str(rendered(a_request(the_root(), a_card(swarm=swarm))).blocks)
+    for text in ("swarm1: 294/300 merged, 6 failed", "• mod-3: failed", "_2 more: ", "35 steps instead of 3,000"):
+        assert text in shown
+    assert "mod-4" not in shown
 
 
 def test_many_lines_are_one_message() -> None:

@@ -23,6 +23,7 @@ from longshift.contracts.task import Check, TaskSpec
 
 SWARM = "mend.swarm1"
 PLAN_HASH = "0123456789abcdef"
+WHOLE = (Check(name="whole", run="test -e a.py"),)
 ENDED_AT = 1_750_000_000.0
 Content = str | bytes | Path | None
 """Text or bytes of a file, the target of a link, or None: it is removed."""
@@ -72,9 +73,9 @@ class Lab:
     items: list[SwarmItem] = field(default_factory=list[SwarmItem])
     number: int = 0
 
-    async def begin(self, files: Mapping[str, Content]) -> None:
-        """The lead's files as they are when it delegates."""
-        self.tree("lead").mkdir(parents=True)
+    async def begin(self, files: Mapping[str, Content], *, is_there: bool = False) -> None:
+        """The lead's files as they are when it delegates; `is_there`: they are made already."""
+        self.tree("lead").mkdir(parents=True, exist_ok=is_there)
         write(self.tree("lead"), files)
         shadow = self.shadow("lead")
         await shadow.create()
@@ -109,6 +110,7 @@ class Lab:
         by: str = "",
         goal: str = "",
         attempt: int = 1,
+        has_task: bool = False,
     ) -> Merge:
         """An item, or a resolver `by` name, changes files, and its work is put into the store."""
         whose = by or item
@@ -138,7 +140,8 @@ class Lab:
             attempt=attempt,
         )
         await self._put(ids.item_report_key(SWARM, whose, attempt), report.model_dump(mode="json"))
-        await self._put(ids.task_key(task_id), self.task_of(item, whose, scope).model_dump(mode="json"))
+        if not has_task:
+            await self._put(ids.task_key(task_id), self.task_of(item, whose, scope).model_dump(mode="json"))
         if not by:
             self.items.append(SwarmItem(id=item, goal=goal or f"Mend {item}\nin all places", write_scope=scope))
         await self.places.close(folder)
@@ -170,8 +173,13 @@ class Lab:
     def plan(self) -> SwarmPlan:
         return SwarmPlan(goal="Mend all of it", items=tuple(self.items))
 
-    async def put_plan(self) -> None:
+    async def put_tasks(self) -> None:
+        """The plan, and the tasks of the session and the integration."""
         await self._put(ids.plan_key(SWARM, PLAN_HASH), self.plan().model_dump(mode="json"))
+        session = TaskSpec(id="mend", title="Mend", instructions="Mend all", checks=WHOLE)
+        await self._put(ids.task_key("mend"), session.model_dump(mode="json"))
+        task = self.task_of(ids.INTEGRATION, ids.INTEGRATION, ()).model_copy(update={"checks": WHOLE})
+        await self._put(ids.task_key(task.id), task.model_dump(mode="json"))
 
     async def _put(self, key: str, value: object) -> None:
         await self.store.create(key, orjson.dumps(value))

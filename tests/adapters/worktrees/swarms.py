@@ -30,7 +30,7 @@ class SwarmHost(Host):
     async def delegating(self, spec: TaskSpec, **files: str) -> tuple[Workspace, SubAgent]:
         """The lead's workspace with work in it, and what its items start from."""
         lead = await self.prepare(spec, 1)
-        await Transcripts(self.store).put_base(LEAD, 1, EpochBase(first_step=1, system="", tools=(), messages=()))
+        await self.began()
         self.edit(**files)
         digest = await self.workspaces.checkpoint(lead, STEP, LEAD)
         folder = self.workspaces.open(lead)
@@ -48,6 +48,10 @@ class SwarmHost(Host):
         seed = spec.model_copy(update={"id": ids.seed_id(SWARM), "sub_agent": sub_agent})
         await self.store.create(ids.task_key(seed.id), seed.model_dump_json().encode())
         return lead, sub_agent
+
+    async def began(self) -> None:
+        """The lead's conversation begins, by which its steps are found."""
+        await Transcripts(self.store).put_base(LEAD, 1, EpochBase(first_step=1, system="", tools=(), messages=()))
 
     async def item(self, spec: TaskSpec, sub_agent: SubAgent, name: str, generation: int = 1) -> Workspace:
         """The workspace of an item."""

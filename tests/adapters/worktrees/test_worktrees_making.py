@@ -1,5 +1,6 @@
 """Each item works in a worktree of its own, with the lead's files as they were when it delegated."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.worktrees import history
 from longshift.contracts import ids
+from longshift.contracts.conflict import Conflict
 from longshift.contracts.workspace import Workspace
 from tests.adapters.workspace.hosts import files_of
 from tests.adapters.worktrees.swarms import SWARM, SwarmHost, repository, task
@@ -135,6 +137,30 @@ async def test_making_is_repeated_after_every_crash(hosts: Hosts, sandbox: Sandb
         assert sub_agent.base_tree == item.base_tree
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_making_can_be_cut_off_at_any_moment(
+    hosts: Hosts, sandbox: Sandbox, source: Path, *, is_elsewhere: bool
+) -> None:
+    lead_host, other = hosts("a", sandbox), hosts("b", sandbox)
+    spec = task(workspace={"git": str(source)}, setup=("mkdir build && echo made > build/out && sleep 0.1",))
+    _, sub_agent = await lead_host.delegating(spec, notes="by the lead")
+    host = other if is_elsewhere else lead_host
+    for number in range(14):
+        making = asyncio.create_task(host.item(spec, sub_agent, "one"))
+        await asyncio.wait([making], timeout=0.03 * number)
+        making.cancel()
+        await asyncio.wait([making])
+        if number % 3 == 2:
+            host.restart()
+    item = await host.item(spec, sub_agent, "one")
+    assert files_of(lead_host.tree) == files_of(host.tree_of("one"))
+    assert (sub_agent.base_tree, [], []) == (
+        item.base_tree,
+        await host.workspaces.shadow(item).changed_files(item.base_tree),
+        [path.name for path in host.tree_of("one").parent.glob(".*.part")],
+    )
+
+
 async def test_an_item_goes_on_elsewhere_from_its_own_checkpoint(hosts: Hosts, sandbox: Sandbox, source: Path) -> None:
     a, b = hosts("a", sandbox), hosts("b", sandbox)
     spec = task(workspace={"git": str(source)}, setup=("mkdir build && echo made > build/out",))
@@ -172,3 +198,30 @@ async def test_an_item_starts_from_an_integrated_state(hosts: Hosts, sandbox: Sa
         assert tree == item.base_tree
         assert "merged" == await host.says(item, "cat app.py")
         assert [] == await host.workspaces.shadow(item).changed_files(item.base_tree)
+
+
+async def test_a_resolver_begins_with_the_merge_that_is_to_be_mended(
+    hosts: Hosts, sandbox: Sandbox, source: Path
+) -> None:
+    host = hosts("a", sandbox)
+    spec = task(workspace={"git": str(source)})
+    _, sub_agent = await host.delegating(spec)
+    first = await host.item(spec, sub_agent, "one")
+    shadow = host.workspaces.shadow(first)
+    await host.says(first, "echo integrated > app.py")
+    integrated = await shadow.tree_hash()
+    await host.says(first, "printf '<<<<<<<\\na\\n=======\\nb\\n>>>>>>>\\n' > app.py")
+    marked = await shadow.tree_hash()
+    async with shadow.held() as git:
+        base = await history.base_commit(git, sub_agent.base_tree)
+        state = await history.committed(git, integrated, (base,), "one")
+        await host.store.create(ids.integration_key(SWARM, 1), await history.bundled(git, state, base))
+        await host.store.create("marked.bundle", await history.seal_bundle(git, state, marked, "conflict"))
+    key = ids.conflict_key(SWARM, "two", 1)
+    record = Conflict(onto=1, bundle_key="marked.bundle", files=("app.py",))
+    await host.store.create(key, record.model_dump_json().encode())
+    mending = sub_agent.model_copy(update={"integration": 1, "conflict": key})
+    resolver = await host.item(spec, mending, ids.resolver_item("two", 1))
+    assert integrated == resolver.base_tree
+    assert (await host.says(resolver, "cat app.py")).startswith("<<<<<<<")
+    assert ["app.py"] == await host.workspaces.shadow(resolver).changed_files(resolver.base_tree)
