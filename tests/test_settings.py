@@ -228,8 +228,10 @@ def test_settings_are_frozen_and_do_not_look_around_by_themselves(monkeypatch: p
 
 
 def test_agent_limits_join_the_tasks_budget_with_the_configuration() -> None:
-    limits = load_settings({"compact_at_share": 0.7}).agent_limits(Budget(steps=10, tokens=20, usd=3))
+    chosen = load_settings({"compact_at_share": 0.7, "swarm_width": 12})
+    limits = chosen.agent_limits(Budget(steps=10, tokens=20, usd=3))
     assert (10, 20, 3, 0.7) == (limits.steps, limits.tokens, limits.usd, limits.compact_at_share)
+    assert 12 == limits.swarm_width
 
 
 def test_host_id_is_made_once_and_kept(home: Path) -> None:

@@ -148,9 +148,6 @@ async def opening_of(store: Store, agent: str = "new/lead") -> list[str]:
     return [block["text"] for block in base.messages[0]["content"]]
 
 
-SUB_AGENT = {"session": "old", "swarm": "old.swarm1", "item": "a", "base_step": 1, "base_agent": "old/lead"}
-
-
 @pytest.mark.parametrize(
     ("fields", "offered"),
     [({}, ["bash", "read_report"]), ({"sub_agent": SUB_AGENT}, ["bash"]), ({"swarm": {"max_items": 0}}, ["bash"])],
@@ -388,3 +385,47 @@ class TestTools:
         await Openings(store, Transcripts(store), tools).begin(request)
         base = await Transcripts(store).base("new/lead", 1)
         assert expected == [tool["name"] for tool in base.tools]
+
+
+ITEM = "old.swarm1.a"
+
+
+async def opened_again(store: Store, attempt: int) -> OpenedAgent:
+    """A later attempt at an item."""
+    agent = ids.agent_id(ITEM, shift=attempt)
+    openings = Openings(store, Transcripts(store), ())
+    before = ids.agent_id(ITEM, shift=attempt - 1)
+    return await openings.begin(
+        OpenAgentInput(
+            task_id=ITEM, agent=agent, profile="p", workspace=workspace(), handoff_from=before, keeps_conversation=True
+        )
+    )
+
+
+async def test_a_later_attempt_without_a_note_goes_on_with_the_whole_conversation(store: Store) -> None:
+    first = Session(store, ids.agent_id(ITEM))
+    await first.begin()
+    await first.plan()
+    await first.did("bash", command="make")
+    opened = await opened_again(store, 2)
+    assert (3, PLAN) == (opened.first_step, opened.plan)
+    assert "the conversation above is your own" in opened.notes[0].text
+    base = await first.transcripts.base(ids.agent_id(ITEM, shift=2), 1)
+    assert [(first.agent, 1, 3)] == [(each.agent, each.first_step, each.end_step) for each in base.carried]
+
+
+async def test_an_attempt_that_never_began_is_passed_over(store: Store) -> None:
+    first = Session(store, ids.agent_id(ITEM))
+    await first.begin()
+    await first.did("bash", command="make")
+    assert 2 == (await opened_again(store, 3)).first_step
+
+
+async def test_a_later_attempt_begins_with_the_note_where_there_is_one(store: Store) -> None:
+    first = Session(store, ids.agent_id(ITEM))
+    await first.begin()
+    await first.did("bash", command="make")
+    await first.ended(HandoffRecord(note="half is done", step=2))
+    assert 1 == (await opened_again(store, 2)).first_step
+    base = await first.transcripts.base(ids.agent_id(ITEM, shift=2), 1)
+    assert "half is done" in str(base.messages[-1])
