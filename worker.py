@@ -24,6 +24,7 @@ from activities.delivery import Deliveries
 from activities.fleet import Fleets
 from activities.gate import Gates
 from activities.ledger import Ledger
+from activities.merges import Merges
 from activities.model import Models
 from activities.people import People
 from activities.quarantine import Quarantine
@@ -255,6 +256,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
     worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
+    merges = Merges(workspaces, parts.store, parts.transcripts, parts.clean)
     built.slots = Slots(
         built.pools,
         life,
@@ -277,6 +279,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
             life.release_workspace,
         ),
         *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
+        *(merges.merge_items, merges.open_resolver, merges.land_swarm),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))

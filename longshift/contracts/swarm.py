@@ -249,6 +249,14 @@ class SwarmResult(Wire):
     critical_path: CriticalPath = CriticalPath()
     branch: str = ""
     """The name of the swarm's branch; empty: nothing was merged."""
+    commits: dict[str, str] = {}
+    """Item → the commit that brings in its work; none for one that changed nothing."""
+    mended_by: dict[str, str] = {}
+    """Item → the sub-agent that mended its merge, whose report is under `ids.item_report_key` too."""
+    kept: tuple[str, ...] = ()
+    """Files that stay as the lead has them, as it changed them meanwhile; the branch has the swarm's version."""
+    artifact: str = ""
+    """Object key of the branch as a git bundle."""
     checks: ChecksDigest | None = None
     """Of the integrated tree."""
     reason: str = ""

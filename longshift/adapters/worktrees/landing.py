@@ -53,6 +53,20 @@ async def land(shadow: Shadow, base_tree: str, tree: str) -> Landed:
     raise WorkspaceFailed(f"{shadow.tree}: the files change faster than the swarm's result can be written to them")
 
 
+async def versions_written(shadow: Shadow, tree: str, names: Sequence[str], into: Path) -> None:
+    """Write what `tree` has of these files below the folder `into`, whose parent is there.
+
+    Raises: WorkspaceFailed, DiskFull.
+    """
+    async with shadow.held() as git:
+        index = {"GIT_INDEX_FILE": os.fspath(git.git_dir / "landing.index")}
+        await git("read-tree", tree, environment=index)
+        there = set(await _names(git, tree))
+        lines = "".join(f"{name}\0" for name in names if name in there).encode("utf-8", "surrogateescape")
+        command = ("checkout-index", "--force", "-z", "--stdin", f"--prefix={into}/")
+        await git(*command, stdin=lines, environment=index, writable=(into.parent, git.git_dir))
+
+
 async def _with_what_is_beneath(git: Repository, paths: Collection[str], ours: str, theirs: str) -> list[str]:
     """The files at or below `paths` that differ between the two trees, sorted."""
     if not paths:

@@ -118,6 +118,24 @@ class Integrating:
         await git("update-ref", ref, commit)
         return commit
 
+    async def take_over(self, other: "Integrating", number: int) -> None:
+        """Fetch a state with all that it builds on, the base included, from another repository of this host.
+
+        Raises: WorkspaceFailed, DiskFull, StoreMissing, StoreUnavailable.
+        """
+        async with other.shadow.held() as git:
+            await git("update-ref", history.INTEGRATED_REF, await other.state(git, number))
+            command = ("bundle", "create", "--quiet", "-", history.INTEGRATED_REF)
+            bundle = (await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout
+        async with self.shadow.held() as git:
+            commit = await history.fetched(git, bundle, history.INTEGRATED_REF)
+            await git("update-ref", f"{STATES}/{number}", commit)
+
+    async def has_base(self) -> bool:
+        """Whether the repository has the files that the swarm began with."""
+        async with self.shadow.held() as git:
+            return (await git("cat-file", "-e", f"{self.base_tree}^{{tree}}", check=False)).exit_code == 0
+
     async def work(self, git: Repository, merge: Merge, onto: str) -> Work:
         """Take in sealed work that may be merged on the commit `onto`.
 
