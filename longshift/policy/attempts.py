@@ -68,7 +68,7 @@ def agent_state(request: ItemInput, workspace: Workspace, opened: OpenedAgent) -
         fallback=request.fallback,
         workspace=workspace,
         limits=request.limits,
-        has_checks=request.has_checks,
+        has_checks=True,  # its write scope, whatever else
         fleet_held=request.fleet_held,
         paused=request.paused,
         first_step=opened.first_step,
