@@ -25,6 +25,9 @@ from longshift.policy.slots import forsaken_after
 
 log = logging.getLogger("longshift.slots")
 
+ORPHAN_LOOK_SECONDS = 300.0
+"""How often a host looks whether an item goes on elsewhere whose worktree it still has."""
+
 TOLD_AFTER_SECONDS = 0.1
 """A signal costs the session a turn, while it has nothing to do but wait; what is prepared by then needs none."""
 
@@ -70,7 +73,7 @@ class Slots(SlotActivities):
                     await self._until_released(request, holding)
                 except asyncio.CancelledError:
                     if not is_cancelled_by_the_workflow():
-                        self._forsake(workspace)
+                        self._forsake(workspace, activity.client())
                         raise
                 return SlotEnd(ended_commands=await self._end(workspace))
 
@@ -119,7 +122,7 @@ class Slots(SlotActivities):
         for kind, pool in self._pools.items():
             pool.expect(task_id for task_id in (each.workspace_id for each in held) if _kind_of(task_id) is kind)
         for workspace in held:
-            self._forsake(workspace)
+            self._forsake(workspace, client)
         await self._discard_orphans(client)
 
     async def _discard_orphans(self, client: Client) -> None:
@@ -158,19 +161,29 @@ class Slots(SlotActivities):
             return 0
         return ended
 
-    def _forsake(self, workspace: Workspace) -> None:
+    def _forsake(self, workspace: Workspace, client: Client) -> None:
         """The engine has given this slot away: unless the session comes back here soon, end its commands."""
-        task = asyncio.create_task(self._end_unless_back(workspace), name=f"forsaken {workspace.workspace_id}")
+        task = asyncio.create_task(self._end_unless_back(workspace, client), name=f"forsaken {workspace.workspace_id}")
         self._forsaken.add(task)
         task.add_done_callback(self._forsaken.discard)
 
-    async def _end_unless_back(self, workspace: Workspace) -> None:
+    async def _end_unless_back(self, workspace: Workspace, client: Client) -> None:
         await asyncio.sleep(forsaken_after(self._patience_seconds))
         task_id = workspace.workspace_id
         self._pools[_kind_of(task_id)].give_up(task_id)
-        if all(pool.holding(task_id) is None for pool in self._pools.values()):
-            ended = await self._end(workspace)
-            log.info("session %s did not come back for its slot; ended commands: %d", task_id, ended)
+        if self._is_held(task_id):
+            return
+        ended = await self._end(workspace)
+        log.info("session %s did not come back for its slot; ended commands: %d", task_id, ended)
+        while ids.is_sub_task_id(task_id) and not self._is_held(task_id):
+            # An item that goes on may come back here after all; when it ends elsewhere, nobody tells this host.
+            if not await _goes_on(client, task_id):
+                await self._workspaces.discard(task_id)
+                return
+            await asyncio.sleep(ORPHAN_LOOK_SECONDS)
+
+    def _is_held(self, task_id: str) -> bool:
+        return any(pool.holding(task_id) is not None for pool in self._pools.values())
 
     async def _tell(self, request: HoldSlotInput, name: str, value: SlotTaken | SlotGranted | SlotDraining) -> None:
         try:
@@ -183,3 +196,12 @@ class Slots(SlotActivities):
 
 def _kind_of(task_id: str) -> SlotKind:
     return SlotKind.SUB_AGENT if ids.is_sub_task_id(task_id) else SlotKind.SESSION
+
+
+async def _goes_on(client: Client, task_id: str) -> bool:
+    """Whether somebody may want the workspace of a task; an engine that does not answer is no reason to remove it."""
+    try:
+        return await is_running(client, ids.holder_workflow_id(task_id))
+    except RPCError as error:
+        log.info("whether %s goes on is not known: %s", task_id, error.message)
+        return True

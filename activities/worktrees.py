@@ -149,7 +149,7 @@ class Worktrees(WorktreeActivities):
         key, tree = "", work.tree
         if work.bundle:
             key = ids.item_changes_key(request.swarm, request.item, request.attempt)
-            stored = await self._store.create(key, work.bundle)
+            stored = await self._store.create(key, work.bundle, in_memory=False)
             if stored != work.bundle:
                 tree = await tree_of_bundle(self._workspaces, request.workspace, stored)
         await self._network_kept(request.workspace, request.task_id)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 
 import orjson
+from pydantic import BaseModel
 
 from longshift.adapters.store import Store
 from longshift.contracts import ids
 from longshift.contracts.swarm import CriticalPath, ItemFailure, ItemReport, ItemStatus, SwarmResult, SwarmSummary
 from longshift.contracts.swarm_plan import SwarmItem, SwarmPlan
-from longshift.contracts.wire import Wire
 
 PLAN_HASH = "0123456789abcdef"
 
 
-async def put(store: Store, key: str, value: Wire) -> None:
+async def put(store: Store, key: str, value: BaseModel) -> None:
     await store.create(key, orjson.dumps(value.model_dump(mode="json")))
 
 

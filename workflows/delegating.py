@@ -34,6 +34,7 @@ class AgentDelegations(AgentFiles):
         self._looked_at: SwarmSummary | None = None
         self._shown_trouble = ("", False)
         """What the session knows of it."""
+        self._shown_suspended = False
         self._shown_at = 0.0
         self._began_at = 0.0
 
@@ -119,7 +120,12 @@ class AgentDelegations(AgentFiles):
     async def _accompany(self, name: str, swarm: SwarmHandle) -> None:
         """Pass the next words on to the swarm, in their order, and tell the session how far it has come."""
         await workflow.wait_condition(
-            lambda: swarm.done() or bool(self._for_swarm) or self._state.swarm is not self._looked_at
+            lambda: (
+                swarm.done()
+                or bool(self._for_swarm)
+                or self._state.swarm is not self._looked_at
+                or self._state.suspended is not self._shown_suspended
+            )
         )
         while self._for_swarm:
             word = self._for_swarm.pop(0)
@@ -132,6 +138,8 @@ class AgentDelegations(AgentFiles):
 
     def _is_worth_telling(self) -> bool:
         now = workflow.time()
+        if self._state.suspended is not self._shown_suspended:
+            return True
         if standing.has_news(self._state, self._told_news) or self._trouble() != self._shown_trouble:
             return True
         return now - self._shown_at >= delegating.tell_after_seconds(now - self._began_at)
@@ -144,7 +152,9 @@ class AgentDelegations(AgentFiles):
     async def _show_swarm(self) -> None:
         self._shown_trouble, self._shown_at = self._trouble(), workflow.time()
         self._told_news = self._state.news[-1].number if self._state.news else 0
-        await self._report()
+        self._shown_suspended = self._state.suspended
+        # A host that is about to stop may go: what is merged is in the store, and the lead changes nothing meanwhile.
+        await self._report(idle=self._state.suspended and await self._is_saved())
 
 
 async def _cancelled(starting: asyncio.Task[SwarmHandle]) -> None:

@@ -13,17 +13,16 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError
 
 from longshift.contracts import ids
-from longshift.contracts.swarm import ItemEnd, ItemStatus, SwarmReport
+from longshift.contracts.swarm import SwarmReport
 from longshift.contracts.swarm_activities import MergeActivities, SweepSwarmInput, WorktreeActivities
 from longshift.contracts.swarm_start import SwarmStart
 from longshift.contracts.swarm_state import SwarmState
 from longshift.contracts.tools import ToolDigest
 from longshift.contracts.workspace import Workspace
-from longshift.policy import swarm_begin, swarm_resolvers, swarm_view, swarm_window, width
+from longshift.policy import swarm_begin, swarm_view, swarm_window, width
 from workflows import options, signals
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
-from workflows.integration import Integrated, Integration
 from workflows.swarm_inbox import SwarmInbox
 
 Result = TypeVar("Result")
@@ -73,10 +72,12 @@ class Swarm(SwarmInbox):
                 )
             )
             self._state = swarm_begin.opened(self._state, base, workflow.time())
-        integration = self._integrate()
+            integration = self._integration
+            integration.state = integration.state.model_copy(update={"has_checks": base.has_checks})
+        self._working = asyncio.create_task(self._integration.work())
         while not swarm_window.is_settled(self._state):
             await self._next_change()
-        integration.close()
+        self._integration.close()
         await self._finished_work()
         await self._tell_lead(at_once=True)
         result = await self._on_host(self._start_landing)
@@ -86,31 +87,19 @@ class Swarm(SwarmInbox):
             summary=swarm_view.summary(self._state, workflow.time()), result=result, reason=self._state.ending
         )
 
-    def _integrate(self) -> Integration:
-        start = self._state.start
-        integration = self._integration = Integration(
-            self._state.reconciling,
-            Integrated(swarm=start.swarm, session=start.session, plan_hash=start.plan.hash, rows=start.plan.rows),
-            held=self._held,
-            resolve=self._resolve,
-            settled=self._settled,
-        )
-        self._working = asyncio.create_task(integration.work())
-        return integration
-
     async def _next_change(self) -> None:
         """Begin what may begin, tell what is to be told, and wait until something has changed."""
         self._begin_what_may()
         await self._tell_lead()
         await self._continue_if_grown()
-        before, trouble = self._changes, self._trouble
+        before, trouble = self._changes, self._integration.trouble
         self._set_alarms()
         await workflow.wait_condition(
-            lambda: self._changes != before or self._has_crashed() or self._trouble != trouble
+            lambda: self._changes != before or self._has_crashed() or self._integration.trouble != trouble
         )
         if self._has_crashed():
             await self._finished_work()
-        if self._trouble != trouble:
+        if self._integration.trouble != trouble:
             self._changed()
         if workflow.time() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = workflow.time()
@@ -123,34 +112,8 @@ class Swarm(SwarmInbox):
         if self._working is not None:
             await self._working
 
-    def _settled(self, item: str, status: ItemStatus, reason: str) -> None:
-        """The integration says what became of sealed work."""
-        before = self._state
-        self._changed(swarm_window.integrated(before, item, status, reason))
-        self._drop_settled(before)
-
-    async def _resolve(self, item: str, number: int) -> ItemEnd:
-        """Have a merge mended, as soon as the budget allows; asked again, it is the same sub-agent."""
-        name = swarm_resolvers.name_of(item, number)
-        while True:
-            self._state, end = swarm_resolvers.taken(self._state, name)
-            if end is not None:
-                return end
-            if name not in self._state.account.shares:
-                if self._state.ending:
-                    return swarm_resolvers.not_begun(name, self._state)
-                held = self._state.paused or self._state.fleet_held
-                begun = None if held else swarm_resolvers.begun(self._state, name, workflow.time())
-                if begun is not None:
-                    self._state, request = begun
-                    self._begin(request)
-                elif not held and not self._state.account.shares:
-                    return swarm_resolvers.not_begun(name, self._state)
-            before = self._changes
-            await workflow.wait_condition(lambda: self._changes != before)  # noqa: B023  # awaited within the round
-
     def _start_landing(self, workspace: Workspace) -> workflow.ActivityHandle[ToolDigest]:
-        number = self._integration.merged_number if self._integration else 0
+        number = self._integration.merged_number
         return workflow.start_activity_method(
             MergeActivities.land_swarm,
             swarm_begin.landing(self._state, workspace, number, workflow.time()),
@@ -175,7 +138,7 @@ class Swarm(SwarmInbox):
             return self._alarm(due)
         self._told_changes, self._told_at = self._changes, workflow.time()
         self._state = self._state.model_copy(update={"number": self._state.number + 1})
-        shown = swarm_view.summary(self._state, workflow.time(), self._trouble)
+        shown = swarm_view.summary(self._state, workflow.time(), self._integration.trouble)
         workflow.set_current_details(swarm_view.details(shown))
         await signals.to_agent(self._state.start.lead, "swarm_progress", shown)
         return None
@@ -207,7 +170,7 @@ class Swarm(SwarmInbox):
         """Only when nothing of its own is on its way: what an activity would return then is heard by nobody."""
         info, integration = workflow.info(), self._integration
         is_grown = info.get_current_history_length() >= self._state.start.history_events
-        if integration is None or not (is_grown or info.is_continue_as_new_suggested()):
+        if not (is_grown or info.is_continue_as_new_suggested()):
             return
         integration.close()
         await self._finished_work()
@@ -222,7 +185,6 @@ class Swarm(SwarmInbox):
             if task is not None and not task.done():
                 task.cancel()
                 await asyncio.wait([task])
-        self._integration = None
         await self._cancel(self._state.account.shares)
         try:
             await workflow.wait_condition(

@@ -12,10 +12,6 @@ from workflows.swarm_items import SwarmItems
 class SwarmInbox(SwarmItems):
     """All handlers of a swarm."""
 
-    def _held(self) -> Workspace | None:
-        """The lead's workspace, while a host holds it."""
-        return self._state.start.workspace if self._state.has_slot else None
-
     @workflow.signal
     def item_ended(self, end: ItemEnd) -> None:
         """An attempt is over."""
@@ -65,8 +61,7 @@ class SwarmInbox(SwarmItems):
     async def wake(self) -> None:
         """Try again what was waited for."""
         self._changed()
-        if self._integration is not None:
-            self._integration.wake()
+        self._integration.wake()
         await self._tell(self._state.account.shares, "wake")
 
     @workflow.signal
@@ -99,9 +94,9 @@ class SwarmInbox(SwarmItems):
     @workflow.query
     def summary(self) -> SwarmSummary:
         """How far it has come."""
-        return swarm_view.summary(self._state, workflow.time(), self._trouble)
+        return swarm_view.summary(self._state, workflow.time(), self._integration.trouble)
 
     @workflow.query
     def table(self) -> SwarmTable:
         """Each item in a line."""
-        return swarm_view.table(self._state, workflow.time(), self._trouble)
+        return swarm_view.table(self._state, workflow.time(), self._integration.trouble)

@@ -15,12 +15,13 @@ from longshift.contracts import ids
 from longshift.contracts.activities import GateActivities
 from longshift.contracts.gate import FindEndedInput
 from longshift.contracts.item import ItemInput
-from longshift.contracts.swarm import ItemEnd
+from longshift.contracts.swarm import ItemEnd, ItemStatus
 from longshift.contracts.swarm_state import SwarmState
+from longshift.contracts.workspace import Workspace
 from longshift.policy import swarm_begin, swarm_resolvers, swarm_window
 from workflows import attributes, options, signals
 from workflows.failures import in_words
-from workflows.integration import Integration
+from workflows.integration import Integrated, Integration
 from workflows.item import Item
 
 BUSY_SECONDS = 1.0
@@ -34,7 +35,15 @@ class SwarmItems:
 
     def __init__(self, state: SwarmState) -> None:
         self._state = state
-        self._integration: Integration | None = None
+        start = state.start
+        # There before any handler runs: what is sealed is told to it.
+        self._integration = Integration(
+            state.reconciling,
+            Integrated(swarm=start.swarm, session=start.session, plan_hash=start.plan.hash, rows=start.plan.rows),
+            held=self._held,
+            resolve=self._resolve,
+            settled=self._settled,
+        )
         self._changes: int = 0
         """Counts whatever may change what is to be done."""
         self._starting: set[str] = set()
@@ -44,10 +53,9 @@ class SwarmItems:
         """Whose end the engine tells to this run."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def _trouble(self) -> str:
-        """What holds the integration up, in words."""
-        return self._integration.trouble if self._integration is not None else ""
+    def _held(self) -> Workspace | None:
+        """The lead's workspace, while a host holds it."""
+        return self._state.start.workspace if self._state.has_slot else None
 
     def _changed(self, state: SwarmState | None = None) -> None:
         self._state = state or self._state
@@ -57,7 +65,7 @@ class SwarmItems:
         """Begin items while there is room, and fail those for which there will never be a budget."""
         while (begun := swarm_window.next_begun(self._state, workflow.time())) is not None:
             item, self._state = begun
-            number = self._integration.merged_number if self._integration else 0
+            number = self._integration.merged_number
             request = swarm_begin.item_input(self._state, item, number, workflow.time())
             self._state = swarm_begin.with_heard(self._state, (item,))
             self._begin(request)
@@ -122,15 +130,14 @@ class SwarmItems:
         if state is before:
             return
         self._changed(swarm_window.with_host(state, end.host))
-        if self._integration is not None and swarm_window.is_newly_sealed(before, self._state, end.item):
+        if swarm_window.is_newly_sealed(before, self._state, end.item):
             self._integration.sealed(end)
         self._drop_settled(before)
 
     def _drop_settled(self, before: SwarmState) -> None:
         """The integration waits no more for items that are over without work of theirs."""
-        if self._integration is not None:
-            for item in swarm_window.newly_out(before, self._state):
-                self._integration.dropped(item)
+        for item in swarm_window.newly_out(before, self._state):
+            self._integration.dropped(item)
 
     async def _signal(self, item: str, name: str, value: object) -> None:
         await signals.to_item(ids.item_task_id(self._state.start.swarm, item), name, value)
@@ -171,3 +178,29 @@ class SwarmItems:
             end = swarm_begin.end_of_lost(self._state, unwatched[each], VANISHED, workflow.time())
             if end is not None:
                 self._take_end(end)
+
+    def _settled(self, item: str, status: ItemStatus, reason: str) -> None:
+        """The integration says what became of sealed work."""
+        before = self._state
+        self._changed(swarm_window.integrated(before, item, status, reason))
+        self._drop_settled(before)
+
+    async def _resolve(self, item: str, number: int) -> ItemEnd:
+        """Have a merge mended, as soon as the budget allows; asked again, it is the same sub-agent."""
+        name = swarm_resolvers.name_of(item, number)
+        while True:
+            self._state, end = swarm_resolvers.taken(self._state, name)
+            if end is not None:
+                return end
+            if name not in self._state.account.shares:
+                if self._state.ending:
+                    return swarm_resolvers.not_begun(name, self._state)
+                held = self._state.paused or self._state.fleet_held
+                begun = None if held else swarm_resolvers.begun(self._state, name, workflow.time())
+                if begun is not None:
+                    self._state, request = begun
+                    self._begin(request)
+                elif not held and not self._state.account.shares:
+                    return swarm_resolvers.not_begun(name, self._state)
+            before = self._changes
+            await workflow.wait_condition(lambda: self._changes != before)  # noqa: B023  # awaited within the round

@@ -51,17 +51,6 @@ class CriticisePlanInput(Wire):
     round: int = 1
 
 
-class RefuseDelegateInput(Wire):
-    """Stores why a `delegate` call came to nothing, as its result."""
-
-    agent: str
-    epoch: int
-    step: int
-    index: int
-    generation: int = 1
-    text: str
-
-
 class OpenSwarmInput(Wire):
     """Records what all items start from, and writes a task for each and for the integration."""
 
@@ -279,12 +268,3 @@ class SwarmModelActivities(ABC):
     @abstractmethod
     async def criticise_plan(self, request: CriticisePlanInput) -> VerdictDigest:
         """Ask in a fresh context whether the plan may be carried out; a stored verdict is returned without a call."""
-
-
-class SwarmLedgerActivities(ABC):
-    """Short bookkeeping for swarms; run as local activities."""
-
-    @activity.defn
-    @abstractmethod
-    async def refuse_delegate(self, request: RefuseDelegateInput) -> ToolDigest:
-        """Store the result of a `delegate` call that came to nothing."""

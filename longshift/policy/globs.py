@@ -77,8 +77,16 @@ def of_path(path: str, *, with_contents: bool = False) -> Glob:
 
 def shared_path(one: Glob, other: Glob) -> str | None:
     """A path that both stand for; None: there is none."""
-    names = meeting(one.parts, other.parts, shared_word)
-    return None if names is None else "/".join(names)
+    names: list[str] = []
+    for mine, theirs in zip(one.parts, other.parts, strict=False):  # up to the first that may be any number of folders
+        if mine is None or theirs is None:
+            break
+        word = shared_word(mine, theirs)
+        if word is None:
+            return None
+        names.append(word)
+    rest = meeting(one.parts[len(names) :], other.parts[len(names) :], shared_word)
+    return None if rest is None else "/".join([*names, *rest])
 
 
 def covers(protected: Glob, scope: Glob) -> bool:

@@ -46,8 +46,7 @@ def opening(state: SwarmState) -> OpenSwarmInput:
 def opened(state: SwarmState, base: OpenedSwarm, now: float) -> SwarmState:
     """The swarm with its base; the ramp begins here."""
     wide = state.width.model_copy(update={"since": now})
-    reconciling = state.reconciling.model_copy(update={"has_checks": base.has_checks})
-    return state.model_copy(update={"opened": base, "width": wide, "reconciling": reconciling})
+    return state.model_copy(update={"opened": base, "width": wide})
 
 
 def item_input(state: SwarmState, item: str, integration: int, now: float) -> ItemInput:

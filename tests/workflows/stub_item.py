@@ -23,6 +23,8 @@ class ItemPlay(Wire):
     """How one attempt goes."""
 
     seconds: float = 0.0
+    for_ever: bool = False
+    """It never ends by itself."""
     failure: ItemFailure | None = None
     throttled: int = 0
     tokens: int = 10
@@ -52,8 +54,8 @@ class StubItem:
             news = ItemNews(item=request.item, waiting=True, attention=play.waits)
             await signals.to_swarm(request.swarm, "item_status", news)
         try:
-            if play.seconds:
-                await workflow.wait_condition(lambda: self._is_ended, timeout=play.seconds)
+            if play.seconds or play.for_ever:
+                await workflow.wait_condition(lambda: self._is_ended, timeout=None if play.for_ever else play.seconds)
                 failure = ItemFailure.ENDED
         except TimeoutError:
             pass

@@ -294,6 +294,19 @@ async def test_a_host_that_is_lost_and_the_next_one_are_told_to_the_swarm(client
         assert SessionState.DONE is (await result(running)).state
 
 
+async def test_a_host_that_is_about_to_stop_need_not_wait_for_the_swarm(client: Client, task_id: str) -> None:
+    script = a_script()
+    hosts = [Host("a"), Host("b")]
+    async with delegating(client, script, task_id, hosts=hosts) as (running, swarm):
+        await until_at_work(running, swarm)
+        script.draining.add(1)
+        hosts[0].is_full = True
+        await until_heard(swarm, "granted 2")
+        await swarm.over()
+        assert SessionState.DONE is (await result(running)).state
+    assert [("a", 1), ("b", 2)] == script.slots
+
+
 async def test_time_that_is_up_ends_the_swarm_which_reports(client: Client, task_id: str) -> None:
     script = a_script()
     async with delegating(client, script, task_id, budget={"active_hours": 0.001}) as (running, swarm):

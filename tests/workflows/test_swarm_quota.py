@@ -1,6 +1,6 @@
 # The SDK's own types are partial.
 # pyright: reportUnknownMemberType=false
-"""A swarm whose account has no quota for an hour: it waits, begins nobody, fails nobody, and goes on. Waiting is free."""
+"""A swarm whose account has no quota for an hour: it waits, fails nobody, and goes on. Waiting is free."""
 
 import asyncio
 import uuid
@@ -13,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from longshift.contracts import ids
+from longshift.contracts.item import ItemInput
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.swarm import ItemFailure, ItemStatus
@@ -60,7 +61,7 @@ def task_id() -> str:
     return f"q-{uuid.uuid4().hex[:8]}"
 
 
-async def test_an_hour_without_quota_fails_nobody_and_begins_nobody(client: Client, task_id: str) -> None:
+async def test_an_hour_without_quota_fails_nobody_and_costs_no_slot(client: Client, task_id: str) -> None:
     quota = digest_of(outcome=ModelOutcome.QUOTA, detail="the quota is used up", retry_after_seconds=HOUR)
     swarm, script = SwarmScript(), Script([digest_of("finish")])
     names = [f"{task_id}.swarm1.i{number}" for number in range(6)]
@@ -69,9 +70,7 @@ async def test_an_hour_without_quota_fails_nobody_and_begins_nobody(client: Clie
         handle = await start_swarm(client, start_of(task_id, *rows(6), width=2))
         report = await asyncio.wait_for(handle.result(), 100)
     assert (6, 6) == (count(report, ItemStatus.MERGED), len(script.opened))
-    assert report.summary.critical_path.seconds >= HOUR
-    first_calls = [asked.task_id for asked in script.asked]
-    assert set(names[:2]) == set(first_calls[:2])
+    assert set(names[:2]) == {asked.task_id for asked in script.asked[:2]}
     # Their slots were given back meanwhile, and taken again.
     assert [1, 2] == sorted({each.generation for each in swarm.slots if each.task_id in names[:2]})
 
@@ -79,16 +78,17 @@ async def test_an_hour_without_quota_fails_nobody_and_begins_nobody(client: Clie
 async def test_an_item_of_an_earlier_run_that_was_terminated_is_found_and_begun_again(
     client: Client, task_id: str
 ) -> None:
-    def play(request: object) -> ItemPlay:
-        is_first = len([each for each in swarm.played if each.item == "i0"]) == 1
-        return ItemPlay(seconds=24 * HOUR if getattr(request, "item", "") == "i0" and is_first else 1.0)
+    def play(request: ItemInput) -> ItemPlay:
+        return ItemPlay(for_ever=request.item == "i0" and request.attempt == 1)
 
     swarm = SwarmScript(play=play)
     async with swarm_worker(client, swarm):
         handle = await start_swarm(client, start_of(task_id, *rows(12), width=3, history_events=60))
         await eventually(lambda: len(swarm.played) == 12)
+        while len(await events_of(client, handle.id)) < 2:  # noqa: ASYNC110  # a history has no event to wait for
+            await asyncio.sleep(0.2)
         await client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0")).terminate()
-        report = await asyncio.wait_for(handle.result(), 60)
+        report = await asyncio.wait_for(handle.result(), 100)
         lengths = await events_of(client, handle.id)
     assert len(lengths) > 1
     again = next(each for each in swarm.played if each.attempt == 2)

@@ -1,5 +1,6 @@
 """What a host that was restarted does with the worktrees of swarms that it has."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -76,6 +77,24 @@ async def test_worktrees_of_nobody_are_removed_with_their_commands(rig: Rig, sou
     assert [TASK_ID] == await rig.host.workspaces.known("")
     assert "app.py" in await rig.host.says(lead, "ls")
     assert 0 == rig.pools[SlotKind.SUB_AGENT].used
+
+
+@pytest.mark.slow
+async def test_a_worktree_whose_item_ends_elsewhere_is_removed(rig: Rig, source: Path) -> None:
+    spec = task(workspace={"git": str(source)})
+    _, sub_agent = await rig.host.delegating(spec)
+    item = await rig.host.item(spec, sub_agent, "one")
+    await rig.working(item)
+    workflow_id = ids.item_workflow_id(item.workspace_id)
+    handle = await rig.client.start_workflow("Item", id=workflow_id, task_queue=NOBODY)
+    await rig.restarted(patience_seconds=0.0)
+    assert item.workspace_id in await rig.host.workspaces.known("")
+    await handle.terminate()
+    for _ in range(120):
+        if await rig.host.workspaces.known("") == [TASK_ID]:
+            break
+        await asyncio.sleep(0.5)
+    assert [TASK_ID] == await rig.host.workspaces.known("")
 
 
 async def test_an_item_that_goes_on_is_expected_back(rig: Rig, source: Path) -> None:

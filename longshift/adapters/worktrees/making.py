@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from longshift.adapters.store import Store
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_recovery import Recovered
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
@@ -104,7 +105,7 @@ class WorktreeMaking(Making):
         number = self.sub_agent.integration
         if not number:
             return base
-        body = await self._object(ids.integration_key(self.sub_agent.swarm, number))
+        body = await self._bundle(ids.integration_key(self.sub_agent.swarm, number))
         return await history.fetched(git, body, history.INTEGRATED_REF)
 
     async def _begins_with(self, git: Repository, base_tree: str) -> str:
@@ -114,12 +115,22 @@ class WorktreeMaking(Making):
         conflict = Conflict.model_validate_json(await self._object(self.sub_agent.conflict))
         if not conflict.bundle_key:
             return base_tree
-        return await history.tree_of(git, await history.fetched(git, await self._object(conflict.bundle_key)))
+        return await history.tree_of(git, await history.fetched(git, await self._bundle(conflict.bundle_key)))
 
     async def _object(self, key: str) -> bytes:
+        return await self._store(key).get(key)
+
+    async def _bundle(self, key: str) -> bytes:
+        """The same for what is too large to be kept in memory."""
+        body = await self._store(key).find(key, in_memory=False)
+        if body is None:
+            raise WorkspaceFailed(f"{self.task.id}: the store does not have {key!r}, which its work begins with")
+        return body
+
+    def _store(self, key: str) -> Store:
         if self.archive is None:
             raise WorkspaceFailed(f"{self.task.id}: this host has no store, from which {key!r} could be read")
-        return await self.archive.store.get(key)
+        return self.archive.store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Each item works in a worktree of its own, with the lead's files as they were when it delegated."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,30 @@ async def test_making_is_repeated_after_every_crash(hosts: Hosts, sandbox: Sandb
         item = await host.item(spec, sub_agent, "one")
         assert wanted == files_of(host.tree_of("one"))
         assert sub_agent.base_tree == item.base_tree
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_making_can_be_cut_off_at_any_moment(
+    hosts: Hosts, sandbox: Sandbox, source: Path, *, is_elsewhere: bool
+) -> None:
+    lead_host, other = hosts("a", sandbox), hosts("b", sandbox)
+    spec = task(workspace={"git": str(source)}, setup=("mkdir build && echo made > build/out && sleep 0.1",))
+    _, sub_agent = await lead_host.delegating(spec, notes="by the lead")
+    host = other if is_elsewhere else lead_host
+    for number in range(14):
+        making = asyncio.create_task(host.item(spec, sub_agent, "one"))
+        await asyncio.wait([making], timeout=0.03 * number)
+        making.cancel()
+        await asyncio.wait([making])
+        if number % 3 == 2:
+            host.restart()
+    item = await host.item(spec, sub_agent, "one")
+    assert files_of(lead_host.tree) == files_of(host.tree_of("one"))
+    assert (sub_agent.base_tree, [], []) == (
+        item.base_tree,
+        await host.workspaces.shadow(item).changed_files(item.base_tree),
+        [path.name for path in host.tree_of("one").parent.glob(".*.part")],
+    )
 
 
 async def test_an_item_goes_on_elsewhere_from_its_own_checkpoint(hosts: Hosts, sandbox: Sandbox, source: Path) -> None:

@@ -30,11 +30,11 @@ def client(server: RunningEngine) -> Client:
     return server.client
 
 
-async def ask_about_plan(session: Asking, **fields: object) -> None:
+async def ask_about_plan(session: Asking, evidence: tuple[str, ...] = ()) -> None:
     """The agent asks about a plan that a person has changed before."""
     ask = plan_question(session.task_id)
-    given = {"kind": AskKind.SWARM, "question": ask.question, "evidence": ask.evidence, "options": ask.options}
-    await session.ask(**{**given, **fields})
+    shown = evidence or ask.evidence
+    await session.ask(kind=AskKind.SWARM, question=ask.question, options=ask.options, evidence=shown)
 
 
 async def test_a_plan_is_changed_in_a_form_that_says_how(client: Client, slack: FakeSlack, tmp_path: Path) -> None:
