@@ -180,6 +180,7 @@ class Item(ItemInbox):
                 agent=attempts.agent_of(request),
                 last_step=report.last_step if report and report.outcome is AgentOutcome.DONE else 0,
                 epoch=report.epoch if report else 1,
+                checks=report.checks if report else None,
             ),
             summary=f"seal {request.item}"[:200],
             **options.housekeeping(workspace.host_queue),

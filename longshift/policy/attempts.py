@@ -6,13 +6,14 @@ How an agent's report becomes the end of an attempt is `policy.item_end`'s.
 from longshift.contracts import ids
 from longshift.contracts.activities import OpenAgentInput, OpenedAgent
 from longshift.contracts.agent import AgentReport, AgentState
+from longshift.contracts.delegation import VERSION_WITH_SWARMS
 from longshift.contracts.item import ItemInput
 from longshift.contracts.ledger import Spend
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.swarm import ItemEnd, ItemFailure, ItemNews
 from longshift.contracts.transcript import Note, Speaker
 from longshift.contracts.workspace import Workspace
-from longshift.policy import loop, steps
+from longshift.policy import loop
 
 GENERATIONS = 1_000
 """Each attempt has so many of them to itself: the slots of a later one count on from there, whatever became of the
@@ -60,14 +61,14 @@ def agent_state(request: ItemInput, workspace: Workspace, opened: OpenedAgent) -
     state = AgentState(
         agent=agent_of(request),
         task_id=task_id(request),
-        version=steps.VERSION_WITH_PEOPLE,
+        version=VERSION_WITH_SWARMS,
         autonomy=request.autonomy,
         is_sub_agent=True,
         profile=request.profile,
         fallback=request.fallback,
         workspace=workspace,
         limits=request.limits,
-        has_checks=request.has_checks,
+        has_checks=True,  # its write scope, whatever else
         fleet_held=request.fleet_held,
         paused=request.paused,
         first_step=opened.first_step,

@@ -156,7 +156,7 @@ def _task(task: TaskSpec) -> str:
     if task.checks:
         lines.append("\n## Checks that the runner will run\n" + "\n".join(_check(check) for check in task.checks))
     else:
-        lines.append(f"\n## Checks\n{NO_CHECKS}")
+        lines.append(f"\n## Checks\n{NO_CHECKS if task.sub_agent is None else sub_agents.NO_CHECKS}")
     if task.protected:
         lines.append("\n## Protected files (must not change)\n" + "\n".join(f"- {glob}" for glob in task.protected))
     return "\n".join(lines) + "\n</task>"

@@ -6,6 +6,10 @@ Its goal and its place in the whole are its task (`policy.item_task`).
 from longshift.contracts.sub_agent import SubAgent
 
 SHOWN_GLOBS = 100
+NO_CHECKS = (
+    "This item declares no checks. When you call finish, the runner sees that you have kept to your write scope; what "
+    "you did is proved with all other work, when it is merged. Verify it yourself before."
+)
 
 
 def rules(sub_agent: SubAgent, *, has_checks: bool) -> str:

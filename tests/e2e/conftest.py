@@ -4,6 +4,15 @@ import pytest
 
 from tests.e2e.swarm_package import Package, Unavailable, fetched
 
+FOR_TESTS = ("LONGSHIFT_SWARM_ITEMS", "LONGSHIFT_KILL_SEED")
+"""Tests read them; a worker would refuse them as settings that it does not know."""
+
+
+@pytest.fixture(autouse=True)
+def _own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FOR_TESTS:
+        monkeypatch.delenv(name, raising=False)
+
 
 @pytest.fixture(scope="session")
 def package(request: pytest.FixtureRequest) -> Package:

@@ -112,6 +112,31 @@ async def test_a_plan_is_changed_and_approved_on_the_command_line(tmp_path: Path
         code, said = await longshift(running, "approve", TASK)
         assert 0 == code, said
         await proceeds_without_the_struck_item(running, package, job, model)
+        await is_told_of(running)
+
+
+async def is_told_of(running: Rig) -> None:
+    """The swarm that is over, as the command line shows it."""
+    table, item, plan, transcript, status = [
+        await longshift(running, *words)
+        for words in (
+            ("swarm", TASK),
+            ("swarm", TASK, "--item", "annotate-2"),
+            ("swarm", TASK, "--plan"),
+            ("transcript", TASK, "--item", "annotate-2"),
+            ("status", TASK),
+        )
+    ]
+    for (code, said), words in (
+        (table, ("3/3 merged", "critical path: ", "annotate-1  merged")),
+        (item, ("## annotate-2: merged", "--item annotate-2 --swarm swarm1")),
+        (plan, (EDITED_GOAL,)),
+        (transcript, (f"# Transcript of {SWARM}.annotate-2", EDITED_GOAL)),
+        (status, ("swarm1: 3/3 merged",)),
+    ):
+        assert 0 == code, said
+        assert [] == [each for each in words if each not in said], said
+    assert "annotate-3" not in plan[1]
 
 
 async def asked(running: Rig, *, after: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from longshift.contracts.sub_agent import SubAgent
 from longshift.contracts.swarm_plan import SwarmItem, SwarmPlan
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
-from longshift.policy import prompt
+from longshift.policy import prompt, sub_agents
 from longshift.policy.item_task import integration_task, item_task, resolver_task, seed_task
 
 SESSION = TaskSpec.model_validate(
@@ -84,6 +84,8 @@ def test_the_prompt_of_an_item_names_its_scope_and_nobody_to_ask() -> None:
 
 def test_an_item_without_a_scope_is_told_to_change_nothing() -> None:
     task = item_task(SESSION, PLAN, PLAN.items[2], LEAD)
+    two = item_task(SESSION, PLAN, PLAN.items[1], LEAD)
+    assert sub_agents.NO_CHECKS in str(prompt.opening_messages(two, WORKSPACE, "")[0]["content"])
     assert "change no file at all" in str(prompt.opening_messages(task, WORKSPACE, "")[0]["content"])
     assert ("tests", "mypy b.py") == (task.checks[0].name, task.checks[0].run)
 

@@ -98,6 +98,17 @@ def head_bytes(beginning: bytes) -> int:
     return end + 2 if beginning.startswith((b"# v2 git bundle\n", b"# v3 git bundle\n")) and end > 0 else 0
 
 
+async def known_checks(git: Repository, lenient: Sequence[str] = LENIENT) -> tuple[str, ...]:
+    """Those of `lenient` that this git knows, for whoever reads many packs."""
+    known = list(lenient)
+    while True:
+        strict = f"--strict={','.join(f'{name}=ignore' for name in known)}"
+        unknown = _UNKNOWN_CHECK.search((await git("index-pack", "--stdin", strict, check=False)).stderr)
+        if unknown is None or not known:
+            return tuple(known)
+        known = [name for name in known if name.lower() != unknown[1].lower()]
+
+
 async def read_pack(git: Repository, pack: Path, lenient: Sequence[str] = LENIENT) -> GitResult:
     """Take in the pack of a bundle, each object checked, and each object that it refers to looked for."""
     while True:

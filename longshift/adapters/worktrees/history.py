@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from longshift.adapters.workspace.beneath import open_beneath, read_beneath
-from longshift.adapters.workspace.bundles import head_bytes, read_pack
+from longshift.adapters.workspace.bundles import LENIENT, head_bytes, read_pack
 from longshift.adapters.workspace.folder import disk_full_named
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
@@ -91,6 +91,16 @@ async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:
             another repository, a path with `.git` in it.
         DiskFull: there is no space.
     """
+    commit = await received(git, bundle, ref)
+    await refuse_unfit(git, commit)
+    return commit
+
+
+async def received(git: Repository, bundle: bytes, ref: str = WORK_REF, *, lenient: Sequence[str] = LENIENT) -> str:
+    """The same for whoever looks at the files in it otherwise; raises as `fetched` does.
+
+    `lenient`: what `bundles.known_checks` gave; each check that git does not know costs another run.
+    """
     needed, commit = _head(bundle, ref)
     for each in needed:
         if not await git.has_commit(each):
@@ -98,14 +108,13 @@ async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:
     pack = git.git_dir / _INCOMING
     try:
         await asyncio.to_thread(_write_pack, git, bundle)
-        read = await read_pack(git, pack)
+        read = await read_pack(git, pack, lenient)
     finally:
         pack.unlink(missing_ok=True)
     if read.exit_code != 0:
         if read.is_disk_full or read.timed_out:
             raise read.failure()
         raise UnfitBundle(f"the bundle is damaged: {read.stderr.strip()[-300:]}")
-    await refuse_unfit(git, commit)
     return commit
 
 
@@ -118,10 +127,19 @@ async def refuse_unfit(git: Repository, commit: str) -> None:
     listed = await git("ls-tree", "-r", "-z", "--full-tree", commit, timeout_seconds=LONG_TIMEOUT_SECONDS)
     for entry in listed.names:
         head, _, path = entry.partition("\t")
-        if head.split()[0] not in MODES:
-            raise UnfitBundle(f"{path[:300]!r} has the mode {head.split()[0]}; only files and links can be merged")
-        if any(part.lower() == ".git" for part in path.split("/")):
-            raise UnfitBundle(f"{path[:300]!r} lies in a .git, which is never merged")
+        refuse_entry(head.split()[0], path)
+
+
+def refuse_entry(mode: str, path: str) -> None:
+    """See that a path may be in a worktree as what its mode says.
+
+    Raises:
+        UnfitBundle: it may not.
+    """
+    if mode not in MODES:
+        raise UnfitBundle(f"{path[:300]!r} has the mode {mode}; only files and links can be merged")
+    if any(part.lower() == ".git" for part in path.split("/")):
+        raise UnfitBundle(f"{path[:300]!r} lies in a .git, which is never merged")
 
 
 def _write_pack(git: Repository, bundle: bytes) -> None:

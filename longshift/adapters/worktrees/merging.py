@@ -6,20 +6,24 @@ becomes of a conflict is in `mending`.
 """
 
 import asyncio
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
 import orjson
 from pathspec import GitIgnoreSpec
 
 from longshift.adapters.store import Store
+from longshift.adapters.workspace.bundles import known_checks
+from longshift.adapters.workspace.change_bundle import changes_of
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.adapters.worktrees import history
 from longshift.adapters.worktrees.history import UnfitBundle
-from longshift.adapters.worktrees.three_way import merge_trees
+from longshift.adapters.worktrees.three_way import merge_commits
 from longshift.contracts import ids
+from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.swarm import ItemReport
 from longshift.contracts.swarm_activities import Merge, MergeDigest
 from longshift.contracts.task import TaskSpec
@@ -49,6 +53,10 @@ class Integrating:
     shadow: Shadow
     swarm: str
     base_tree: str
+    bases: set[str] = field(default_factory=set[str])
+    """Commits that are known to lie before all states that this value has to do with."""
+    lenient: list[str] = field(default_factory=list[str])
+    """What git need not check in bundles, as far as it knows of it."""
 
     async def merged(self, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
         """Merge in order, up to the first work that does not fit; the files become those of the state it comes to.
@@ -85,9 +93,7 @@ class Integrating:
             except UnfitBundle as error:
                 stopped = MergeDigest(number=onto, conflict=merge.item, failure=str(error)[:1_000])
                 break
-            result = None
-            if work.commit:
-                result = await merge_trees(git, work.base_tree, await history.tree_of(git, tip), work.tree)
+            result = await merge_commits(git, tip, work.commit) if work.commit else None
             if result is not None and result.conflicts:
                 files = tuple(readable(name) for name in result.conflicts[:FILES_SHOWN])
                 stopped = MergeDigest(number=onto, conflict=merge.item, conflict_files=files)
@@ -149,17 +155,24 @@ class Integrating:
             if report is None or report.files:
                 raise UnfitBundle("its sealed work is not in the store")
             return Work("")
-        commit = await history.fetched(git, body)
-        parents = (await git("rev-list", "--parents", "--max-count=1", commit)).text.split()[1:]
-        is_known = len(parents) == 1 and (
-            (await git("merge-base", "--is-ancestor", parents[0], onto, check=False)).exit_code == 0
-        )
-        if not is_known:
+        if not self.lenient:
+            self.lenient[:] = await known_checks(git)
+        commit = await history.received(git, body, lenient=self.lenient)
+        named = await git("rev-parse", f"{commit}^{{tree}}", f"{commit}^1^{{tree}}", f"{commit}^@", check=False)
+        tree, base_tree, *parents = named.text.split() if named.exit_code == 0 else ("", "")
+        if len(parents) != 1 or not await self._is_before(git, parents[0], onto):
             raise UnfitBundle("its work was not begun on a state of this swarm")
-        base_tree = await history.tree_of(git, parents[0])
-        work = Work(commit, await history.tree_of(git, commit), parents[0], base_tree)
-        await self._refuse_outside(git, work, whose)
+        work = Work(commit, tree, parents[0], base_tree)
+        await self._refuse_unfit(git, work, whose)
         return work
+
+    async def _is_before(self, git: Repository, commit: str, onto: str) -> bool:
+        if commit not in self.bases:
+            before = await git("merge-base", "--is-ancestor", commit, onto, check=False)
+            if before.exit_code != 0:
+                return False
+            self.bases.add(commit)
+        return True
 
     async def report(self, merge: Merge) -> ItemReport | None:
         """The report that goes with sealed work."""
@@ -173,13 +186,22 @@ class Integrating:
         """
         return TaskSpec.model_validate_json(await self.store.get(ids.task_key(ids.item_task_id(self.swarm, item))))
 
-    async def _refuse_outside(self, git: Repository, work: Work, whose: str) -> None:
+    async def _refuse_unfit(self, git: Repository, work: Work, whose: str) -> None:
+        """Look at all that the work changes."""
         sub_agent = (await self.task(whose)).sub_agent
         if sub_agent is None or sub_agent.write_scope is None:
             raise UnfitBundle(f"the task of {whose} does not say where it may write")
-        changed = await changed_files(git, work.base_tree, work.tree)
-        spec = GitIgnoreSpec.from_lines(sub_agent.write_scope)
-        outside = await asyncio.to_thread(lambda: [name for name in changed if not spec.match_file(name)])
+        command = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", work.base_tree, work.tree)
+        listed = await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)
+        try:
+            changes = changes_of(listed.stdout)
+        except WorkspaceFailed as error:
+            raise UnfitBundle(str(error)) from error
+        for change in changes:
+            if not change.is_deleted:
+                history.refuse_entry(change.mode, os.fsdecode(change.path))
+        spec, names = GitIgnoreSpec.from_lines(sub_agent.write_scope), [os.fsdecode(each.path) for each in changes]
+        outside = await asyncio.to_thread(lambda: [name for name in names if not spec.match_file(name)])
         if outside:
             shown = ", ".join(readable(name) for name in outside[:5])
             raise UnfitBundle(f"it changes {len(outside)} files outside of its write scope: {shown}")

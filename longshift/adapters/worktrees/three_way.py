@@ -40,19 +40,25 @@ class Merged:
 async def merge_trees(
     git: Repository, base: str, ours: str, theirs: str, sides: Sides | None = None, *, renames: bool = True
 ) -> Merged:
-    """Merge the tree `theirs` into `ours`, both as changed since `base`.
+    """Merge the tree `theirs` into `ours`, both as changed since `base`; raises as `merge_commits` does."""
+    if theirs in {base, ours}:
+        return Merged(ours)
+    since = await committed(git, base, (), "base")
+    commits = [await committed(git, tree, (since,), "side") for tree in (ours, theirs)]
+    return await merge_commits(git, *commits, sides=sides, renames=renames)
+
+
+async def merge_commits(
+    git: Repository, ours: str, theirs: str, *, sides: Sides | None = None, renames: bool = True
+) -> Merged:
+    """Merge two commits, both as changed since the newest one that both come from.
 
     Raises:
         WorkspaceFailed: git cannot do it; also one before 2.38.
         DiskFull: there is no space.
     """
     sides = sides or Sides()
-    if theirs in {base, ours}:
-        return Merged(ours)
-    since = await committed(git, base, (), "base")
-    updates = ""
-    for name, tree in ((sides.ours, ours), (sides.theirs, theirs)):
-        updates += f"update refs/heads/{name} {await committed(git, tree, (since,), name)}\n"
+    updates = f"update refs/heads/{sides.ours} {ours}\nupdate refs/heads/{sides.theirs} {theirs}\n"
     await git("update-ref", "--stdin", stdin=updates.encode())
     options = ("-c", f"merge.renames={str(renames).lower()}", "-c", "merge.conflictStyle=diff3")
     command = (*options, "merge-tree", "--write-tree", "-z", "--messages", sides.ours, sides.theirs)

@@ -230,6 +230,33 @@ async def test_a_bundle_that_is_damaged_or_gone_fails_its_item_alone(lab: Lab) -
     assert "its sealed work is not in the store" == (await lab.merge(gone)).failure
 
 
+@pytest.mark.parametrize(
+    ("mode", "path"),
+    [("160000", "sub"), ("100644", "x/.git/config"), ("100644", ".GIT"), ("120000", ".git")],
+)
+async def test_what_no_workspace_has_is_not_merged(lab: Lab, mode: str, path: str) -> None:
+    good = await lab.seal("good", {"g.py": "g\n"})
+    shadow = lab.shadow("integration")
+    async with shadow.held() as git:
+        base = await history.base_commit(git, lab.base_tree)
+        blob = (await git("hash-object", "-w", "--stdin", stdin=b"x")).text
+        made = tree = lab.base_tree
+        *folders, name = path.split("/")
+        row = f"{mode} {'commit' if mode == '160000' else 'blob'} {base if mode == '160000' else blob}\t{name}"
+        for folder in [*reversed(folders), ""]:
+            listed = "" if folder else (await git("ls-tree", tree)).stdout.decode()
+            made = (await git("mktree", "--missing", stdin=f"{listed}{row}\n".encode())).text
+            row = f"040000 tree {made}\t{folder}"
+        bundle = await history.seal_bundle(git, base, made, "evil")
+    await lab.store.create(ids.item_changes_key(SWARM, "evil", 1), bundle)
+    evil = await lab.seal("evil", {"e.py": "e\n"})
+    digest = await lab.merge(evil)
+    assert ("evil", 0) == (digest.conflict, digest.number)
+    assert digest.failure
+    assert ("good",) == (await lab.merge(good)).merged
+    assert BASE.keys() | {"g.py"} == read(lab.tree("integration")).keys()
+
+
 async def test_the_work_of_a_resolver_is_merged_under_the_name_of_the_item(lab: Lab) -> None:
     a = await lab.seal("a", {"a.py": changed(LINES, "line 3\n", "A\n")})
     b = await lab.seal("b", {"a.py": changed(LINES, "line 3\n", "B\n")}, goal="Three")
