@@ -10,7 +10,7 @@ import pytest
 
 from longshift.adapters.scripted_model import Chaos, FaultKind
 from longshift.contracts import ids
-from longshift.contracts.session import SessionState
+from longshift.contracts.session import SessionState, SessionStatus
 from longshift.contracts.swarm import ItemFailure, ItemStatus, SwarmSummary, SwarmTable
 from tests.e2e.rig import Rig, rig
 from tests.e2e.swarm_job import SWARM, TASK, Job, Role, changed, lay_out
@@ -91,9 +91,9 @@ async def test_an_exhausted_quota_suspends_a_swarm_until_there_is_more(tmp_path:
     async with rig(tmp_path / "data", model, variables=variables(package)) as running:
         await begun(running, package, job)
         running.model.exhaust_quota()
-        waiting = await summary(running, lambda told: told.counts.get(ItemStatus.WAITING.value, 0) > 0)
+        waiting = await summary(running, all_at_work_wait)
         assert 0 == waiting.counts.get(ItemStatus.FAILED.value, 0)
-        await asyncio.sleep(CALM_SECONDS)
+        await until_session_waits(running)
         asked = len(running.model.requests)
         await asyncio.sleep(CALM_SECONDS)
         assert asked == len(running.model.requests)
@@ -101,6 +101,22 @@ async def test_an_exhausted_quota_suspends_a_swarm_until_there_is_more(tmp_path:
         await running.client.get_workflow_handle(f"session/{TASK}").execute_update("resume")
         await ends_as_promised(running, package, job)
         assert {1} == {len(told) for told in reports(running.data_dir, SWARM).values()}
+
+
+def all_at_work_wait(told: SwarmSummary) -> bool:
+    """Those that had been begun have found out, and no other is begun."""
+    return told.counts.get(ItemStatus.WAITING.value, 0) > 0 == told.counts.get(ItemStatus.RUNNING.value, 0)
+
+
+async def until_session_waits(running: Rig) -> None:
+    """The session says that it waits."""
+    handle = running.client.get_workflow_handle(ids.session_workflow_id(TASK))
+    async with asyncio.timeout(60):
+        while True:
+            status = await handle.query("status", result_type=SessionStatus)
+            if status.state is SessionState.WAITING:
+                return
+            await asyncio.sleep(0.3)
 
 
 async def test_a_loop_and_an_item_over_its_budget_end_alone(tmp_path: Path, package: Package) -> None:
