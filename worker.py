@@ -255,8 +255,6 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     capacities = {SlotKind.SESSION: settings.host_slots, SlotKind.SUB_AGENT: settings.sub_agent_slots}
     built.pools = {kind: SlotPool(capacity) for kind, capacity in capacities.items()}
     life = WorkspaceLife(workspaces, Checks(workspaces, runner), parts.store, built.pools)
-    worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
-    merges = Merges(workspaces, parts.store, parts.transcripts, parts.clean)
     built.slots = Slots(
         built.pools,
         life,
@@ -266,19 +264,28 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         patience_seconds=settings.host_patience_seconds,
         journal=parts.journal,
     )
-    plans = SwarmPlans(workspaces, parts.store, parts.transcripts, settings.profiles())
     on_host = [
-        *(plans.plan_swarm, plans.amend_plan),
         *(tools.run_tool, tools.list_jobs),
         *(life.checkpoint, life.roll_back_files, life.run_checks),
         *(life.export_diff, life.deliver, life.release_workspace),
-        *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
-        *(merges.merge_items, merges.open_resolver, merges.land_swarm),
+        *_of_swarms(parts, workspaces),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
     built.workers += built.slot_workers
     return tools
+
+
+def _of_swarms(parts: Parts, workspaces: Workspaces) -> list[Callable[..., Any]]:
+    """What a host does for the swarms of its sessions, and for items."""
+    plans = SwarmPlans(workspaces, parts.store, parts.transcripts, parts.settings.profiles())
+    worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
+    merges = Merges(workspaces, parts.store, parts.transcripts, parts.clean)
+    return [
+        *(plans.plan_swarm, plans.amend_plan),
+        *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
+        *(merges.merge_items, merges.open_resolver, merges.land_swarm),
+    ]
 
 
 def _slot_workers(

@@ -132,7 +132,7 @@ class Swarm(SwarmInbox):
         if self._told_changes == self._changes:
             return
         now = workflow.time()
-        due = self._told_at + delegating.tell_after_seconds(now - self._state.started_at)
+        due = self._told_at + delegating.tell_after_seconds(now - self._state.width.since)
         if now < due and not at_once:
             return self._alarm(due)
         self._told_changes, self._told_at = self._changes, workflow.time()
