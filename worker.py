@@ -270,14 +270,8 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     on_host = [
         *(plans.plan_swarm, plans.amend_plan),
         *(tools.run_tool, tools.list_jobs),
-        *(
-            life.checkpoint,
-            life.roll_back_files,
-            life.run_checks,
-            life.export_diff,
-            life.deliver,
-            life.release_workspace,
-        ),
+        *(life.checkpoint, life.roll_back_files, life.run_checks),
+        *(life.export_diff, life.deliver, life.release_workspace),
         *(worktrees.open_swarm, worktrees.seal_item, worktrees.discard_worktree, worktrees.sweep_swarm),
         *(merges.merge_items, merges.open_resolver, merges.land_swarm),
     ]
