@@ -19,7 +19,7 @@ from longshift.contracts.swarm_start import SwarmStart
 from longshift.contracts.swarm_state import SwarmState
 from longshift.contracts.tools import ToolDigest
 from longshift.contracts.workspace import Workspace
-from longshift.policy import swarm_begin, swarm_view, swarm_window, width
+from longshift.policy import delegating, swarm_begin, swarm_view, swarm_window, width
 from workflows import options, signals
 from workflows.failures import in_words
 from workflows.host_calls import HostLost, on_host
@@ -27,8 +27,6 @@ from workflows.swarm_inbox import SwarmInbox
 
 Result = TypeVar("Result")
 
-TELL_SECONDS = 10.0
-"""The lead hears of the swarm at most so often."""
 LOOK_SECONDS = 60.0
 """How often it is looked whether items of an earlier run still live: one that was terminated tells nobody."""
 CANCEL_SECONDS = 180.0
@@ -134,8 +132,9 @@ class Swarm(SwarmInbox):
         """How far it has come, to the lead and to people: on a change, and not too often."""
         if self._told_changes == self._changes:
             return
-        due = self._told_at + TELL_SECONDS
-        if workflow.time() < due and not at_once:
+        now = workflow.time()
+        due = self._told_at + delegating.tell_after_seconds(now - self._state.started_at)
+        if now < due and not at_once:
             return self._alarm(due)
         self._told_changes, self._told_at = self._changes, workflow.time()
         self._state = self._state.model_copy(update={"number": self._state.number + 1})
