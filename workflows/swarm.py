@@ -111,10 +111,11 @@ class Swarm(SwarmInbox):
             await self._working
 
     def _start_landing(self, workspace: Workspace) -> workflow.ActivityHandle[ToolDigest]:
-        number = self._integration.merged_number
+        merged = self._integration.state
+        request = swarm_begin.landing(self._state, workspace, merged.integrated, workflow.time())
         return workflow.start_activity_method(
             MergeActivities.land_swarm,
-            swarm_begin.landing(self._state, workspace, number, workflow.time()),
+            request.model_copy(update={"merges": merged.merged, "checks": merged.proof}),
             summary="bring the result into the lead's workspace",
             **options.integration(workspace.host_queue),
         )
