@@ -97,8 +97,11 @@ class WorkerProcess:
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used so far, by itself, in user and kernel."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.pid)
+
+    def children_cpu_seconds(self) -> float:
+        """The same of the processes that it started and that have ended."""
+        return cpu_seconds_of(self.pid, children=True)
 
     def rss_mb(self) -> float:
         """The most memory it has held so far, in MB."""
@@ -109,6 +112,13 @@ class WorkerProcess:
         """Its process id."""
         assert self._process is not None
         return self._process.pid
+
+
+def cpu_seconds_of(pid: int, *, children: bool = False) -> float:
+    """Processor time that a process has used, or its children that have ended, in user and kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, kernel = fields[13:15] if children else fields[11:13]
+    return (int(user) + int(kernel)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int, kind: str = "VmRSS") -> float:

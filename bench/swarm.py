@@ -19,8 +19,9 @@ from typing import Any
 from temporalio.client import Client
 
 from bench.bare_swarm import QUEUE, BareParent, Fan
-from bench.rig import PROFILE, WorkerProcess, engine, model_process, tell, told_by_model
+from bench.rig import PROFILE, WorkerProcess, cpu_seconds_of, engine, model_process, tell, told_by_model
 from bench.swarm_model import path_of
+from longshift.adapters.engine import read_address
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus
@@ -56,6 +57,8 @@ class Run:
     """The same to the end of the session, merges included."""
     reports: int
     worker_rss_mb: float
+    cpu_seconds: dict[str, float]
+    """Processor time of the worker, of the processes that it started, and of the engine."""
     swarm_history_events: int
     """The most of any run of the workflow."""
     swarm_runs: int
@@ -85,11 +88,17 @@ async def run_swarm(client: Client, data_dir: Path, size: Size, task_id: str, po
         (data_dir / "models.toml").write_text(PROFILE.format(base_url=base_url, window_tokens=262_144))
         worker = WorkerProcess(data_dir, _address(client), _settings(data_dir, size))
         worker.start()
+        engine_before = _engine_cpu_seconds(data_dir)
         try:
             status = await _session(client, data_dir, task_id, size)
             ended = time.monotonic()
             facts = (await told_by_model(base_url))["facts"]
             rss_mb = worker.rss_mb()
+            cpu_seconds = {
+                "worker": round(worker.cpu_seconds(), 1),
+                "its_processes": round(worker.children_cpu_seconds(), 1),
+                "engine": round(_engine_cpu_seconds(data_dir) - engine_before, 1),
+            }
         finally:
             worker.kill()
     if status.state is not SessionState.DONE:
@@ -108,10 +117,17 @@ async def run_swarm(client: Client, data_dir: Path, size: Size, task_id: str, po
         session_seconds=ended - delegated,
         reports=len(written),
         worker_rss_mb=rss_mb,
+        cpu_seconds=cpu_seconds,
         swarm_history_events=max(events),
         swarm_runs=len(events),
         item_history_events=max(item_events, default=0),
     )
+
+
+def _engine_cpu_seconds(data_dir: Path) -> float:
+    address = read_address(data_dir)
+    assert address is not None
+    return cpu_seconds_of(address.pid)
 
 
 def _address(client: Client) -> str:
@@ -208,6 +224,7 @@ async def measure(size: Size, allowed: int, answer_seconds: float, *, provider: 
         "makespan_seconds": round(plain.last_report_seconds, 1),
         "session_seconds": round(plain.session_seconds, 1),
         "bare_seconds": [round(before, 1), round(after, 1)],
+        "cpu_seconds": plain.cpu_seconds,
         "swarm_runs": plain.swarm_runs,
         "item_history_events": plain.item_history_events,
         "model_calls": sum(plain.facts["calls"].values()),
