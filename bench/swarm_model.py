@@ -1,4 +1,4 @@
-"""A model for a swarm that costs nothing: a lead that delegates at once, and sub-agents that read, write and finish.
+"""A model for a swarm that costs nothing: a lead that delegates at once; sub-agents that read, write once and finish.
 
 Who asks is read from the request's `user_id`. With `--allowed N` it is a provider that bears N calls at a time and says
 429 to all others; `--answer-seconds` is what an answer takes. Which calls were in flight when, it tells in its facts.
@@ -119,7 +119,7 @@ class SwarmModel(ZeroModel):
             return ("finish", {"summary": "Read and rewritten."})
         number = re.search(r"\d+", name)
         path = path_of(int(number[0]) if number else 1)
-        if turn % 2:
+        if turn == self._steps_of_item - 2:
             return ("write_file", {"path": path, "content": f"{name} {turn}\n" * (LINES * (turn + 2))})
         return ("read_file", {"path": path, "offset": 1 + turn, "limit": LINES})
 
