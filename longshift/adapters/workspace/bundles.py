@@ -16,6 +16,8 @@ from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, K
 from longshift.contracts.checkpoints import CheckpointKind
 
 HEADER_LIMIT_BYTES = 1_000_000
+LINK_CHECKS = ("symlinkPointsToGitDir", "symlinkTargetBlob", "symlinkTargetLength", "symlinkTargetMissing")
+"""Git knows all of these or none: they came with one change."""
 LENIENT = (
     "gitattributesBlob",
     "gitattributesLarge",
@@ -31,10 +33,7 @@ LENIENT = (
     "gitmodulesUpdate",
     "gitmodulesUrl",
     "hasDotgit",
-    "symlinkPointsToGitDir",
-    "symlinkTargetBlob",
-    "symlinkTargetLength",
-    "symlinkTargetMissing",
+    *LINK_CHECKS,
 )
 """What a session may well have in its files, and what nothing here interprets. Git's own name `.git` is refused when
 files are written, whatever stands here."""
@@ -98,6 +97,13 @@ def head_bytes(beginning: bytes) -> int:
     return end + 2 if beginning.startswith((b"# v2 git bundle\n", b"# v3 git bundle\n")) and end > 0 else 0
 
 
+def _without(checks: Sequence[str], unknown: str) -> list[str]:
+    """Those without one that this git does not know, and without what came with it."""
+    gone = {name.lower() for name in LINK_CHECKS}
+    gone = gone if unknown.lower() in gone else {unknown.lower()}
+    return [name for name in checks if name.lower() not in gone]
+
+
 async def known_checks(git: Repository, lenient: Sequence[str] = LENIENT) -> tuple[str, ...]:
     """Those of `lenient` that this git knows, for whoever reads many packs."""
     known = list(lenient)
@@ -106,7 +112,7 @@ async def known_checks(git: Repository, lenient: Sequence[str] = LENIENT) -> tup
         unknown = _UNKNOWN_CHECK.search((await git("index-pack", "--stdin", strict, check=False)).stderr)
         if unknown is None or not known:
             return tuple(known)
-        known = [name for name in known if name.lower() != unknown[1].lower()]
+        known = _without(known, unknown[1])
 
 
 async def read_pack(git: Repository, pack: Path, lenient: Sequence[str] = LENIENT) -> GitResult:
@@ -119,4 +125,4 @@ async def read_pack(git: Repository, pack: Path, lenient: Sequence[str] = LENIEN
         if unknown is None:
             return result
         # A git that does not know a check does not make it.
-        lenient = [name for name in lenient if name.lower() != unknown[1].lower()]
+        lenient = _without(lenient, unknown[1])
