@@ -56,14 +56,16 @@ class Slot:
         idle_seconds: Callable[[], float | None],
         tell: Callable[[str, object], Awaitable[None]],
         when_refused: Callable[[FailureError | None], None],
+        is_suspect: Callable[[], bool] = lambda: True,
         kind: SlotKind = SlotKind.SESSION,
         generation: int = 0,
         integration: int = 0,
     ) -> None:
         """`patience_seconds` is how long the host that had the slot is waited for; `idle_seconds` says after how long
         the slot may be given back now; `tell` sends the agent a signal; `when_refused` hears that a person is needed,
-        and with None that none is any more. Slots are counted on from `generation`; `integration` is what a
-        sub-agent's workspace is first made from.
+        and with None that none is any more; `is_suspect` says whether what goes on in the workspace may be what took
+        a host down. Slots are counted on from `generation`; `integration` is what a sub-agent's workspace is first
+        made from.
         """
         self._task_id = task_id
         self.place = place
@@ -71,6 +73,7 @@ class Slot:
         self._idle_seconds = idle_seconds
         self._tell = tell
         self._when_refused = when_refused
+        self._is_suspect = is_suspect
         self._phase = SlotPhase.NONE
         self._crash: BaseException | None = None
         self._kind = kind
@@ -303,6 +306,8 @@ class Slot:
         self._phase = SlotPhase.QUEUED
         attributes.upsert_host("")
         await self._tell("slot_lost", self.generation)
+        if not self._is_suspect():
+            return
         self._losses = policy.losses_in_a_row(self._losses, held_seconds)
         if policy.is_poison(self._losses):
             text = policy.quarantined(self._losses, self._taken.host_id if self._taken else "unknown")

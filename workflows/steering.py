@@ -82,6 +82,8 @@ class Steering:
             idle_seconds=self._idle_seconds,
             tell=self._tell_agent,
             when_refused=self._ask_about_slot,
+            # While sub-agents work their lead runs nothing.
+            is_suspect=lambda: not (self._agent_status and self._agent_status.swarm_at_work),
         )
 
     async def _tell_agent(self, name: str, value: object | None) -> None:

@@ -16,6 +16,7 @@ from longshift.contracts.reviews import Answer, AskKind, Review, ReviewState
 from longshift.contracts.session import Extend, SessionState, SessionStatus, Steer, StrikeItem
 from longshift.contracts.swarm_activities import AmendPlanInput, CriticisePlanInput
 from longshift.contracts.swarm_plan import PlanDigest
+from longshift.policy.slots import LOSSES
 from longshift.sessions.failures import in_words
 from tests.workflows.conftest import Running, a_task, scripted_worker, start, until_state
 from tests.workflows.scripted import Host, Script, digest_of
@@ -292,6 +293,18 @@ async def test_a_host_that_is_lost_and_the_next_one_are_told_to_the_swarm(client
         await until_heard(swarm, "lost 1", "granted 2")
         await swarm.over()
         assert SessionState.DONE is (await result(running)).state
+
+
+async def test_a_lead_whose_sub_agents_work_is_not_suspected_of_taking_hosts_down(client: Client, task_id: str) -> None:
+    script = a_script()
+    async with delegating(client, script, task_id, hosts=[Host()]) as (running, swarm):
+        await until_at_work(running, swarm)
+        for lost in range(1, LOSSES + 1):
+            script.lost.add(lost)
+            await until_heard(swarm, f"granted {lost + 1}")
+        await swarm.over()
+        status = await result(running)
+    assert (SessionState.DONE, ()) == (status.state, status.reviews)
 
 
 async def test_a_host_that_is_about_to_stop_need_not_wait_for_the_swarm(client: Client, task_id: str) -> None:
