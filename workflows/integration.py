@@ -157,7 +157,10 @@ class Integration:
                 workspace=workspace, task_id=of.session, swarm=of.swarm, onto=onto, merges=merges, number=number
             )
             return workflow.start_activity_method(
-                MergeActivities.merge_items, request, **options.integration(workspace.host_queue)
+                MergeActivities.merge_items,
+                request,
+                summary=_of_merge(merges, onto),
+                **options.integration(workspace.host_queue),
             )
 
         digest = await self._patiently(lambda: on_host(self._held, start))
@@ -181,7 +184,10 @@ class Integration:
             return await on_host(
                 self._held,
                 lambda now: workflow.start_activity_method(
-                    WorkspaceActivities.run_checks, request, **options.run_checks(now.host_queue)
+                    WorkspaceActivities.run_checks,
+                    request,
+                    summary=f"checks of state {action.number}",
+                    **options.run_checks(now.host_queue),
                 ),
                 since=place.lead,
             )
@@ -228,7 +234,10 @@ class Integration:
                 evidence=mending.evidence,
             )
             return workflow.start_activity_method(
-                MergeActivities.open_resolver, request, **options.integration(workspace.host_queue)
+                MergeActivities.open_resolver,
+                request,
+                summary=f"{merge.item}: both sides for whoever mends it"[:200],
+                **options.integration(workspace.host_queue),
             )
 
         await self._patiently(lambda: on_host(self._held, start))
@@ -264,3 +273,12 @@ class Integration:
     def _take(self, state: Reconciling) -> None:
         self.state = state
         self._is_due = True
+
+
+def _of_merge(merges: tuple[Merge, ...], onto: int) -> str:
+    """A merge in a line for people."""
+    if not merges:
+        return f"state {onto} again"
+    names = ", ".join(each.item for each in merges[:3])
+    more = f" and {len(merges) - 3} more" if len(merges) > 3 else ""
+    return f"merge {names}{more} onto state {onto}"[:200]
