@@ -16,8 +16,7 @@ from typing import Any, TypedDict
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Plugin, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import Interceptor, Plugin, Worker
 
 from activities.boundary import ErrorBoundary
 from activities.delivery import Deliveries
@@ -59,20 +58,11 @@ from longshift.search_attributes import register_search_attributes
 from longshift.session_keeping import SessionKeeping
 from longshift.settings import Settings, load_settings
 from longshift.telemetry import ActivityTelemetry, Telemetry, configure_logging, look_up_secrets
+from longshift.workflow_runner import workflow_runner
 from workflows import ALL
 
 log = structlog.get_logger("longshift.worker")
 
-PASSED_THROUGH = (
-    "workflows",
-    "longshift.contracts",
-    "longshift.policy",
-    "pydantic",
-    "pydantic_core",
-    "annotated_types",
-)
-"""Re-importing these costs each workflow 0.3 s and more than 1 MB. That they are pure is proved by the house rules, and
-by tests whose sandbox imports the workflows and everything below them anew."""
 HEARTBEAT_SECONDS = 2.0
 """The longest time between two heartbeats that reach the engine; a cancellation arrives with the next one."""
 CACHED_WORKFLOWS = 500
@@ -122,12 +112,6 @@ class Built:
     keeping: SessionKeeping | None = None
     """Of a host: what keeps its sessions within their limits."""
     workspaces: Workspaces | None = None
-
-
-def workflow_runner() -> WorkflowRunner:
-    """The sandbox of production: pure modules pass through."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from worker import workflow_runner
+from longshift.workflow_runner import workflow_runner
 from workflows import ALL
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))

@@ -30,6 +30,7 @@ from longshift.contracts.fleet import FleetLimits
 from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import QueuePlace, SessionInput, SessionState, SessionStatus
 from longshift.contracts.task import TaskSpec
+from longshift.workflow_runner import workflow_runner
 from tests.workflows.scripted import (
     Host,
     Script,
@@ -40,7 +41,6 @@ from tests.workflows.scripted import (
     ScriptedTools,
     ScriptedWorkspaces,
 )
-from worker import workflow_runner
 from workflows import ALL
 from workflows.agent import Agent
 from workflows.session import Session

@@ -38,10 +38,10 @@ from longshift.contracts.swarm_plan import ItemRow, PlanDigest
 from longshift.contracts.swarm_start import SwarmStart
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
+from longshift.workflow_runner import workflow_runner
 from tests.workflows.conftest import SOON, scripted_activities
 from tests.workflows.scripted import Script
 from tests.workflows.stub_item import HEARD, PLAY, ItemPlay, StubItem
-from worker import workflow_runner
 from workflows.agent import Agent
 from workflows.item import Item
 from workflows.swarm import Swarm

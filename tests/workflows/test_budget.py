@@ -14,9 +14,9 @@ from longshift.contracts.agent import AgentProgress, Phase
 from longshift.contracts.model import ModelDigest, ModelOutcome, Reserve, Usage
 from longshift.contracts.reviews import Answer, AskKind, Decision
 from longshift.contracts.session import Extend, SessionState
+from longshift.workflow_runner import workflow_runner
 from tests.workflows.conftest import Running, a_task, progress, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
-from worker import workflow_runner
 from workflows import ALL
 from workflows.agent import Agent
 from workflows.session import Session

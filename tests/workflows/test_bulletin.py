@@ -26,10 +26,10 @@ from longshift.contracts.people import PeopleChannels
 from longshift.contracts.reviews import Ask, AskKind, Decision, Option, Review, ReviewState
 from longshift.contracts.session import SessionInput, SessionState
 from longshift.settings import Settings
+from longshift.workflow_runner import workflow_runner
 from tests.intake.slack.gateway_rig import people_settings, people_worker
 from tests.workflows.conftest import a_task, engine_binary, scripted_worker
 from tests.workflows.scripted import Script, digest_of
-from worker import workflow_runner
 from workflows.bulletin import Bulletin
 from workflows.session import Session
 

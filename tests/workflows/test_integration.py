@@ -12,10 +12,10 @@ from activities.boundary import ErrorBoundary
 from longshift.contracts.reconciling import Reconciling
 from longshift.contracts.swarm import ItemFailure
 from longshift.contracts.workspace import Workspace
+from longshift.workflow_runner import workflow_runner
 from tests.policy.simulated_merging import rows_of
 from tests.workflows.conftest import SOON
 from tests.workflows.integrating import IntegrationRig, Merging, RigInput, mended
-from worker import workflow_runner
 
 Handle = WorkflowHandle[IntegrationRig, tuple[str, ...]]
 
