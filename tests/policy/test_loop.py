@@ -439,6 +439,7 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
             return state
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "kind",
     [
