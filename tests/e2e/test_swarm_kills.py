@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
@@ -61,7 +62,20 @@ async def strike(running: Rig, blow: Blow) -> None:
     if "engine" in blow.victims:
         await kill_living_engine(running)
     if "worker" in blow.victims:
+        await until_engine_answers(running)  # it comes back later with every death, and a worker does not wait so long
         running.start_worker()
+
+
+async def until_engine_answers(running: Rig) -> None:
+    """The engine is there, be it after its next start."""
+    async with asyncio.timeout(120):
+        while True:
+            try:
+                await running.client.workflow_service.get_system_info(GetSystemInfoRequest())
+            except RPCError:
+                await asyncio.sleep(0.2)
+            else:
+                return
 
 
 async def kill_living_engine(running: Rig) -> None:
