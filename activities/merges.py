@@ -10,7 +10,7 @@ from temporalio import activity
 
 from activities.cancellation import is_cancelled_by_the_workflow
 from activities.heartbeat import Progress, heartbeating
-from longshift.adapters.store import Store, Transcripts
+from longshift.adapters.store import Store, Transcripts, read_plan, read_task
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.worktrees import history
@@ -28,7 +28,6 @@ from longshift.contracts.swarm_activities import (
     MergeInput,
     OpenResolverInput,
 )
-from longshift.contracts.swarm_plan import SwarmPlan
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.transcript import ResultRecord
@@ -157,7 +156,7 @@ class Merges(MergeActivities):
         return _Outcome(landed, branch, artifact, versions)
 
     async def _text(self, request: LandSwarmInput, outcome: _Outcome) -> str:
-        plan = SwarmPlan.model_validate_json(await self._store.get(ids.plan_key(request.swarm, request.plan_hash)))
+        plan = await read_plan(self._store, request.swarm, request.plan_hash)
         kept = tuple(readable(name) for name in outcome.landed.kept) if outcome.landed is not None else ()
         note = kept_words(kept, outcome.branch.name, outcome.versions)
         branch = branch_words(outcome.branch.name, outcome.branch.why, outcome.artifact) if request.number else ""
@@ -199,7 +198,7 @@ class Merges(MergeActivities):
         return {item: report for (item, _), report in zip(request.ends, found, strict=True) if report is not None}
 
     async def _task(self, task_id: str) -> TaskSpec:
-        return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        return await read_task(self._store, task_id)
 
 
 def _result(request: LandSwarmInput, outcome: _Outcome) -> SwarmResult:

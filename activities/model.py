@@ -5,8 +5,8 @@ A stored answer is never asked for again. What a failure means is decided in `po
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 from temporalio import activity
@@ -38,6 +38,8 @@ from longshift.contracts.transcript import AnswerRecord
 from longshift.contracts.verification import VerdictDigest, VerifyInput
 from longshift.policy import answers, context, provider
 from longshift.policy.transcript import notes_message
+
+Judged = TypeVar("Judged", VerifyInput, CriticisePlanInput)
 
 PATIENCE_SECONDS = 120.0
 """How long one activity retries a provider's trouble by itself; longer waits are the workflow's, with an alert."""
@@ -194,22 +196,22 @@ class Models(ModelActivities, SwarmModelActivities):
     @activity.defn
     async def verify(self, request: VerifyInput) -> VerdictDigest:
         """Ask in a fresh context whether the task is done."""
-        profile = self._profiles.get(request.profile)
-        if profile is None:
-            return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
-        tab = tab_of_attempt()
-        async with heartbeating(tab, tells_end=True):
-            return await self._verifying.verdict(profile, request, tab)
+        return await self._judged(request, self._verifying.verdict)
 
     @activity.defn
     async def criticise_plan(self, request: CriticisePlanInput) -> VerdictDigest:
         """Ask in a fresh context whether a swarm's plan may be carried out."""
+        return await self._judged(request, self._criticising.verdict)
+
+    async def _judged(
+        self, request: Judged, verdict: Callable[[ModelProfile, Judged, Tab], Awaitable[VerdictDigest]]
+    ) -> VerdictDigest:
         profile = self._profiles.get(request.profile)
         if profile is None:
             return VerdictDigest(outcome=ModelOutcome.MISCONFIGURED, detail=self._unknown_profile(request.profile))
         tab = tab_of_attempt()
         async with heartbeating(tab, tells_end=True):
-            return await self._criticising.verdict(profile, request, tab)
+            return await verdict(profile, request, tab)
 
     def _unknown_profile(self, name: str) -> str:
         return f"model: no profile is named {name!r}; this worker knows {', '.join(sorted(self._profiles))}"

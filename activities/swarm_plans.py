@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.calls import delegate_arguments, parse_arguments
-from longshift.adapters.store import Store, Transcripts
+from longshift.adapters.store import Store, Transcripts, read_plan, read_task
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.names import readable
 from longshift.contracts import ids
@@ -97,10 +97,10 @@ class SwarmPlans(SwarmPlanActivities):
         )
 
     async def _task(self, task_id: str) -> TaskSpec:
-        return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        return await read_task(self._store, task_id)
 
     async def _plan(self, swarm: str, plan_hash: str) -> SwarmPlan:
-        return SwarmPlan.model_validate_json(await self._store.get(ids.plan_key(swarm, plan_hash)))
+        return await read_plan(self._store, swarm, plan_hash)
 
 
 def _changed(plan: SwarmPlan, text: str, site: Site) -> SwarmPlan:

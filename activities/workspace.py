@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.cancellation import is_cancelled_by_the_workflow
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.slots import SlotPool
-from longshift.adapters.store import Store
+from longshift.adapters.store import Store, read_task
 from longshift.adapters.workspace import Checks, Workspaces
 from longshift.adapters.workspace.delivery import DeliveryCounts
 from longshift.contracts import ids
@@ -174,7 +174,7 @@ class WorkspaceLife(WorkspaceActivities):
         return key
 
     async def _task(self, task_id: str) -> TaskSpec:
-        return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        return await read_task(self._store, task_id)
 
     async def _inherits_baseline(self, task: TaskSpec) -> bool:
         """Take over what was measured before the session that this one goes on from did any work."""

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.calls import parse_arguments
-from longshift.adapters.store import Store, Transcripts
+from longshift.adapters.store import Store, Transcripts, read_plan, read_task
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.worktrees.sealing import NotSealed, Sealed, sealed, tree_of_bundle
 from longshift.contracts import ids
@@ -51,7 +51,7 @@ class Worktrees(WorktreeActivities):
         progress = Progress()
         async with heartbeating(progress):
             session = await self._task(request.task_id)
-            plan = SwarmPlan.model_validate_json(await self._store.get(ids.plan_key(request.swarm, request.plan_hash)))
+            plan = await read_plan(self._store, request.swarm, request.plan_hash)
             sub_agent = await self._base(request, session, plan)
             tasks = [item_task.seed_task(session, sub_agent)]
             tasks += [item_task.item_task(session, plan, item, sub_agent) for item in plan.items]
@@ -239,7 +239,7 @@ class Worktrees(WorktreeActivities):
         return HandoffRecord.model_validate_json(body).note if body is not None else ""
 
     async def _task(self, task_id: str) -> TaskSpec:
-        return TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        return await read_task(self._store, task_id)
 
 
 def _body(value: TaskSpec | ItemReport) -> bytes:

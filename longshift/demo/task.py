@@ -1,16 +1,14 @@
 """The demo's task: where the package comes from, how it is set up, and what proves that the bug is gone."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from longshift.contracts.errors import BadInput
 from longshift.contracts.task import Check, TaskSpec, WorkspaceSource
+from longshift.demo.pip import pip
 
 PACKAGE = "marshmallow==3.12.1"
 SUITE_NEEDS = ("pytest==8.4.2", "pytz==2025.2", "simplejson==3.20.2", "setuptools==80.9.0")
-DOWNLOAD_SECONDS = 600
 
 INSTRUCTIONS = """\
 `fields.TimeDelta` loses a unit: with precision "milliseconds" it serialises `timedelta(milliseconds=345)` as 344.
@@ -42,8 +40,8 @@ def download(folder: Path) -> Path:
     archive = folder / "marshmallow-3.12.1.tar.gz"
     marker = folder / "complete"
     if not (archive.exists() and marker.exists()):
-        _pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), PACKAGE)
-        _pip("download", "--only-binary", ":all:", "--dest", str(folder), *SUITE_NEEDS)
+        pip(PACKAGE, "download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), PACKAGE)
+        pip(PACKAGE, "download", "--only-binary", ":all:", "--dest", str(folder), *SUITE_NEEDS)
         marker.touch()
     return archive
 
@@ -71,13 +69,3 @@ def demo_task(task_id: str, archive: Path) -> TaskSpec:
             ),
         ),
     )
-
-
-def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BadInput(f"demo: pip did not fetch {PACKAGE} within {DOWNLOAD_SECONDS} s; check the network") from error
-    if done.returncode != 0:
-        raise BadInput(f"demo: pip could not fetch {PACKAGE}: {done.stderr.strip()[-1_000:]}")

@@ -11,7 +11,7 @@ from longshift.contracts.swarm_plan import SwarmPlan
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import Message
 from longshift.policy import plan_text
-from longshift.policy.verifier import fenced
+from longshift.policy.verifier import asked, fenced
 
 MARKER: Final = "<criticise-plan-request>"
 """Stands in every request for a critic's verdict; scripted models look for it."""
@@ -43,12 +43,6 @@ Answer with one JSON object and nothing else:
 `reasons` says in short sentences why, naming the item; `missing` names what the plan lacks, and is empty when you \
 accept."""
 
-AGAIN: Final = (
-    "Your last answer was not the JSON object that was asked for. Answer with that object alone, with no word or fence "
-    'around it: {"verdict": "accept" or "reject", "reasons": ["…"], "missing": ["…"]}; "missing" is empty when you '
-    "accept."
-)
-
 
 def question(task: TaskSpec, plan: SwarmPlan, listing: str, cut: int, *, again: bool = False) -> Message:
     """The one message of a critic's conversation, with so many characters of each text of the plan."""
@@ -62,9 +56,7 @@ def question(task: TaskSpec, plan: SwarmPlan, listing: str, cut: int, *, again: 
         f"# The files\n\n{fenced('files', listing or 'There are none.')}",
         "Give your verdict on the plan above as one JSON object.\n</criticise-plan-request>",
     ]
-    if again:
-        parts.append(AGAIN)
-    return {"role": "user", "content": [{"type": "text", "text": part} for part in parts]}
+    return asked(parts, again=again)
 
 
 def listing_of(files: Iterable[str]) -> str:

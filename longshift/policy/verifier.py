@@ -5,6 +5,7 @@ that nothing inside can close its own fence.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longshift.contracts.checks import ChecksDigest
@@ -76,9 +77,13 @@ def question(evidence: Evidence, share: float, *, again: bool = False) -> Messag
         f"# The engineer's summary\n\n{fenced('summary', evidence.summary)}\n{_claims(evidence.claims)}",
         "Give your verdict on the task above as one JSON object.\n</verify-request>",
     ]
-    if again:
-        parts.append(AGAIN)
-    return {"role": "user", "content": [{"type": "text", "text": part} for part in parts]}
+    return asked(parts, again=again)
+
+
+def asked(parts: Sequence[str], *, again: bool) -> Message:
+    """One message that asks for a verdict; `again` after an answer that was none."""
+    texts = [*parts, AGAIN] if again else parts
+    return {"role": "user", "content": [{"type": "text", "text": text} for text in texts]}
 
 
 def fenced(name: str, text: str) -> str:

@@ -16,7 +16,7 @@ from longshift.contracts.model import ModelOutcome
 from longshift.contracts.swarm_activities import CriticisePlanInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.verification import VerdictDigest
-from longshift.policy import plan_critic
+from longshift.policy import plan_critic, verifier
 from longshift.policy.plan_faults import Site
 from longshift.policy.swarm_plan import canonical, hash_of, planned
 from tests.adapters.model.model_wire import profile_of
@@ -110,7 +110,7 @@ async def test_what_is_no_verdict_twice_is_a_rejection() -> None:
     digest = await desk.verdict()
     assert digest.verdict is not None
     assert (False, True, 2) == (digest.verdict.accepted, digest.verdict.unreadable, len(desk.seen))
-    assert plan_critic.AGAIN in desk.seen[1].last_text
+    assert verifier.AGAIN in desk.seen[1].last_text
 
 
 async def test_a_plan_that_does_not_fit_is_shown_with_shorter_texts_and_every_item() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.e2e.swarm_package import Package, Unavailable, fetched
+from longshift.contracts.errors import BadInput
+from tests.e2e.swarm_package import Package, fetched
 
 FOR_TESTS = ("LONGSHIFT_SWARM_ITEMS", "LONGSHIFT_KILL_SEED")
 """Tests read them; a worker would refuse them as settings that it does not know."""
@@ -21,5 +22,5 @@ def package(request: pytest.FixtureRequest) -> Package:
     assert cache is not None
     try:
         return fetched(cache.mkdir("swarm-package"))
-    except Unavailable as error:
+    except BadInput as error:
         pytest.skip(str(error))

@@ -6,26 +6,22 @@ Fetched by pip when a test first needs it: Pygments, whose tests need nothing bu
 import ast
 import os
 import re
-import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from longshift.demo.pip import pip
+
 NAME = "pygments-2.21.0"
 SOURCE = "pygments==2.21.0"
 TOOLS = ("pytest==8.4.2",)
-DOWNLOAD_SECONDS = 300
 PYTHON = os.path.realpath(sys.executable)
 """Not the one of this environment, of which a sandbox shows nothing."""
 ALL = "__all__ = ["
 ALIASES = re.compile(r"^    aliases = \[.*\]$", re.MULTILINE)
 TYPES: dict[type[ast.expr], str] = {ast.List: "list", ast.Tuple: "tuple", ast.Dict: "dict", ast.Set: "set"}
-
-
-class Unavailable(Exception):
-    """The package cannot be fetched here."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,14 @@ class Package:
 def fetched(folder: Path) -> Package:
     """The package below `folder`; a second time it is all there.
 
-    Raises: Unavailable.
+    Raises: BadInput, where pip cannot fetch it.
     """
     whole = folder / NAME
     if not whole.exists():
         with tempfile.TemporaryDirectory(dir=folder) as name:
             place = Path(name)
-            _pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(place), SOURCE)
-            _pip("install", "--target", str(place / "tools"), *TOOLS)
+            pip(SOURCE, "download", "--no-deps", "--no-binary", ":all:", "--dest", str(place), SOURCE)
+            pip(SOURCE, "install", "--target", str(place / "tools"), *TOOLS)
             with tarfile.open(next(place.glob("*.tar.gz"))) as archive:
                 archive.extractall(place / "unpacked", filter="data")
             ready = place / "ready"
@@ -116,13 +112,3 @@ def _annotation(path: str, text: str) -> Edit | None:
             case _:
                 continue
     return None
-
-
-def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"pip did not fetch {SOURCE} within {DOWNLOAD_SECONDS} s") from error
-    if done.returncode != 0:
-        raise Unavailable(f"pip could not fetch {SOURCE}: {done.stderr.strip()[-500:]}")

@@ -98,6 +98,22 @@ def engine() -> Iterator[WorkflowEnvironment]:
         yield environment
 
 
+@asynccontextmanager
+async def skipping_server() -> AsyncGenerator[WorkflowEnvironment]:
+    """An engine in which waiting costs nothing."""
+    flags = [f for name, kind in SEARCH_ATTRIBUTES.items() for f in ("--search-attribute", f"{name}={kind}")]
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=engine_binary(),
+        dev_server_extra_args=[*flags, "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        dev_server_log_level="error",
+    )
+    try:
+        yield environment
+    finally:
+        await environment.shutdown()
+
+
 @dataclass
 class Running:
     """A session under test."""
@@ -183,15 +199,21 @@ async def scripted_worker(
         queues = {ids.HOSTS_QUEUE: slots, **{ids.host_slots_queue(host.host_id): slots for host in hosts}}
         queues |= {host.host_queue: everything for host in hosts if host.host_queue != ids.CONTROL_QUEUE}
         for queue, activities in queues.items():
-            worker = Worker(
-                client,
-                task_queue=queue,
-                activities=activities,
-                interceptors=[boundary],
-                max_heartbeat_throttle_interval=SOON,
-            )
-            await of_hosts.enter_async_context(worker)
+            await of_hosts.enter_async_context(queue_worker(client, queue, activities, boundary))
         yield
+
+
+def queue_worker(
+    client: Client, queue: str, activities: Sequence[Callable[..., Any]], boundary: ErrorBoundary
+) -> Worker:
+    """Activities on a queue, told of cancellations soon."""
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=activities,
+        interceptors=[boundary],
+        max_heartbeat_throttle_interval=SOON,
+    )
 
 
 async def eventually(is_so: Callable[[], bool], *, seconds: float = 20) -> None:

@@ -39,7 +39,7 @@ from longshift.contracts.swarm_start import SwarmStart
 from longshift.contracts.tools import ToolDigest, ToolStatus
 from longshift.contracts.workspace import Workspace
 from longshift.workflow_runner import workflow_runner
-from tests.workflows.conftest import SOON, scripted_activities
+from tests.workflows.conftest import SOON, queue_worker, scripted_activities
 from tests.workflows.scripted import Script
 from tests.workflows.stub_item import HEARD, PLAY, ItemPlay, StubItem
 from workflows.agent import Agent
@@ -179,14 +179,7 @@ async def swarm_worker(client: Client, swarm: SwarmScript, script: Script | None
             slots = [SubAgentSlots(swarm, script).hold_slot]
             queues |= {ids.SUB_AGENT_HOSTS_QUEUE: slots, ids.host_slots_queue(HOST): slots}
         for queue, activities in queues.items():
-            worker = Worker(
-                client,
-                task_queue=queue,
-                activities=activities,
-                interceptors=[boundary],
-                max_heartbeat_throttle_interval=SOON,
-            )
-            await workers.enter_async_context(worker)
+            await workers.enter_async_context(queue_worker(client, queue, activities, boundary))
         yield
 
 

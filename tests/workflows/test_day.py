@@ -9,17 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, ScheduleBackfill
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from longshift.contracts.fleet import FleetLimits
 from longshift.contracts.ids import CONTROL_QUEUE, FLEET_WORKFLOW_ID, fired_task_id, session_workflow_id
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.session import SessionInput, SessionState, SessionStatus, Steer
 from longshift.schedule_wishes import Wishes
 from longshift.schedules import add_schedule
-from tests.workflows.conftest import Running, a_task, engine_binary, eventually, scripted_worker, start
+from tests.workflows.conftest import Running, a_task, eventually, scripted_worker, skipping_server, start
 from tests.workflows.scripted import Host, Script, digest_of
 from workflows.fleet import Fleet
 from workflows.session import Session
@@ -35,18 +33,8 @@ HOURLY = Wishes(cron=("0 * * * *",), until=datetime(2100, 1, 1, tzinfo=UTC), pau
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def day() -> AsyncGenerator[WorkflowEnvironment]:
-    """An engine in which waiting costs nothing."""
-    flags = [f for name, kind in SEARCH_ATTRIBUTES.items() for f in ("--search-attribute", f"{name}={kind}")]
-    environment = await WorkflowEnvironment.start_time_skipping_v2(
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=engine_binary(),
-        dev_server_extra_args=[*flags, "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
-        dev_server_log_level="error",
-    )
-    try:
+    async with skipping_server() as environment:
         yield environment
-    finally:
-        await environment.shutdown()
 
 
 @pytest.fixture

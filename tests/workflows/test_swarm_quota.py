@@ -9,15 +9,13 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from longshift.contracts import ids
 from longshift.contracts.item import ItemInput
 from longshift.contracts.model import ModelOutcome
-from longshift.contracts.search import SEARCH_ATTRIBUTES
 from longshift.contracts.swarm import ItemFailure, ItemStatus
-from tests.workflows.conftest import engine_binary, eventually
+from tests.workflows.conftest import eventually, skipping_server
 from tests.workflows.scripted import Script, digest_of
 from tests.workflows.scripted_swarm import (
     SwarmScript,
@@ -37,18 +35,8 @@ HOUR = 3_600.0
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def skipping() -> AsyncGenerator[WorkflowEnvironment]:
-    """An engine in which waiting costs nothing."""
-    flags = [f for name, kind in SEARCH_ATTRIBUTES.items() for f in ("--search-attribute", f"{name}={kind}")]
-    environment = await WorkflowEnvironment.start_time_skipping_v2(
-        data_converter=pydantic_data_converter,
-        dev_server_existing_path=engine_binary(),
-        dev_server_extra_args=[*flags, "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
-        dev_server_log_level="error",
-    )
-    try:
+    async with skipping_server() as environment:
         yield environment
-    finally:
-        await environment.shutdown()
 
 
 @pytest.fixture

@@ -7,12 +7,10 @@ import orjson
 
 from longshift.adapters.context.judging import Case, Judging
 from longshift.adapters.context.tab import Tab
-from longshift.adapters.store import Store
+from longshift.adapters.store import Store, read_plan, read_task
 from longshift.contracts import ids
 from longshift.contracts.model import ModelProfile
 from longshift.contracts.swarm_activities import CriticisePlanInput
-from longshift.contracts.swarm_plan import SwarmPlan
-from longshift.contracts.task import TaskSpec
 from longshift.contracts.verification import VerdictDigest
 from longshift.policy import plan_critic
 
@@ -34,8 +32,8 @@ class Criticising:
         key = ids.plan_verdict_key(request.swarm, request.plan_hash, request.round)
         if stored := await self._judging.stored(profile, key):
             return stored
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
-        plan = SwarmPlan.model_validate_json(await self._store.get(ids.plan_key(request.swarm, request.plan_hash)))
+        task = await read_task(self._store, request.task_id)
+        plan = await read_plan(self._store, request.swarm, request.plan_hash)
         listing = await self._store.find(ids.plan_files_key(request.swarm, request.plan_hash))
         files = str(orjson.loads(listing)["text"]) if listing else ""
         case = Case(

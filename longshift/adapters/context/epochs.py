@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 import orjson
 
-from longshift.adapters.store import PlacedStep, Store, Transcripts
+from longshift.adapters.store import PlacedStep, Store, Transcripts, read_task
 from longshift.contracts import ids
 from longshift.contracts.activities import WriteHandoffInput
-from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import CarriedSteps, EpochBase, EpochCause, HandoffRecord, Message
 from longshift.contracts.workspace import Workspace
 from longshift.policy import answers, compaction, prompt, transcript
@@ -38,7 +37,7 @@ class Epochs:
         Raises:
             StoreMissing: the task is not in the store.
         """
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        task = await read_task(self._store, task_id)
         rules = await self._store.find(ids.rules_key(task_id)) if workspace.rules_file else None
         return prompt.opening_messages(task, workspace, rules.decode(errors="replace") if rules else "")
 

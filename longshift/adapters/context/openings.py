@@ -9,7 +9,7 @@ from typing import Any
 
 from longshift.adapters.context.epochs import Epochs
 from longshift.adapters.context.legacy import Legacy, checks_of, plan_of, read_legacy
-from longshift.adapters.store import Lineage, PlacedEpoch, PlacedStep, Store, Transcripts
+from longshift.adapters.store import Lineage, PlacedEpoch, PlacedStep, Store, Transcripts, read_task
 from longshift.contracts import ids
 from longshift.contracts.activities import OpenAgentInput, OpenedAgent
 from longshift.contracts.errors import BadInput
@@ -39,7 +39,7 @@ class Openings:
             StoreMissing: a part of that is gone.
             StoreUnavailable: the store cannot be read or written.
         """
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
+        task = await read_task(self._store, request.task_id)
         start = task.start_from
         if request.handoff_from:
             resumed = await self._resumed(request) if request.keeps_conversation else None

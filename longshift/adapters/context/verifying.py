@@ -5,10 +5,8 @@ What it is asked is `policy.verifier`'s, how a verdict is read and kept `judging
 
 from longshift.adapters.context.judging import Case, Judging
 from longshift.adapters.context.tab import Tab
-from longshift.adapters.store import Store, Transcripts
-from longshift.contracts import ids
+from longshift.adapters.store import Store, Transcripts, read_task
 from longshift.contracts.model import ModelProfile
-from longshift.contracts.task import TaskSpec
 from longshift.contracts.tools import FINISH
 from longshift.contracts.verification import DiffRecord, VerdictDigest, VerifyInput
 from longshift.policy import verifier
@@ -43,7 +41,7 @@ class Verifying:
         return await self._judging.verdict(profile, key, case, tab)
 
     async def _evidence(self, request: VerifyInput) -> verifier.Evidence:
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(request.task_id)))
+        task = await read_task(self._store, request.task_id)
         diff = DiffRecord.model_validate_json(await self._store.get(request.diff_key))
         answer = await self._transcripts.answer(request.agent, request.epoch, request.step)
         summaries = [str(block["input"].get("summary", "")) for block in answer.content if block.get("name") == FINISH]

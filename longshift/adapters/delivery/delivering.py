@@ -11,7 +11,7 @@ from pathlib import Path
 from longshift.adapters.delivery.clean_repository import CleanRepository, Identity, already_there
 from longshift.adapters.delivery.github import PullRequests, api_url, owner_and_name
 from longshift.adapters.delivery.remotes import Remotes
-from longshift.adapters.store import Store
+from longshift.adapters.store import Store, read_task
 from longshift.adapters.workspace.change_bundle import Change
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.contracts import ids
@@ -92,7 +92,7 @@ class Delivering:
 
     @asynccontextmanager
     async def _made(self, task_id: str, at: int, on_progress: Callable[[str], None]) -> AsyncGenerator[_Made]:
-        task = TaskSpec.model_validate_json(await self._store.get(ids.task_key(task_id)))
+        task = await read_task(self._store, task_id)
         report = SessionStatus.model_validate_json(await self._store.get(ids.artifact_key(task_id, "report.json")))
         bundle = await self._store.get(ids.artifact_key(task_id, ids.CHANGES_ARTIFACT))
         if not bundle:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from longshift.adapters.store import read_plan, read_task
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
@@ -18,7 +19,7 @@ from longshift.adapters.worktrees.three_way import Merged, Sides, merge_trees
 from longshift.contracts import ids
 from longshift.contracts.conflict import Conflict
 from longshift.contracts.swarm_activities import Merge, OpenResolverInput
-from longshift.contracts.swarm_plan import SwarmItem, SwarmPlan
+from longshift.contracts.swarm_plan import SwarmItem
 from longshift.contracts.task import TaskSpec
 from longshift.policy import mending
 from longshift.policy.item_task import resolver_task
@@ -55,13 +56,13 @@ class Mender:
 
     async def _made(self, request: OpenResolverInput, resolver: str) -> TaskSpec:
         store, swarm = self.integrating.store, request.swarm
-        plan = SwarmPlan.model_validate_json(await store.get(ids.plan_key(swarm, request.plan_hash)))
+        plan = await read_plan(store, swarm, request.plan_hash)
         items = {item.id: item for item in plan.items}
         merge = Merge(item=request.item, attempt=request.attempt, by=request.by)
         async with self.integrating.shadow.held() as git:
             clash = await self._clash(git, request, merge, items)
         own, whole = await self.integrating.task(request.item), await self.integrating.task(ids.INTEGRATION)
-        session = TaskSpec.model_validate_json(await store.get(ids.task_key(request.task_id)))
+        session = await read_task(store, request.task_id)
         scope = own.sub_agent.write_scope if own.sub_agent is not None else None
         others = [items[each.item].write_scope for each in clash.others if each.item in items]
         assert own.sub_agent is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 from pathspec import GitIgnoreSpec
 
-from longshift.adapters.store import Store
+from longshift.adapters.store import Store, read_task
 from longshift.adapters.workspace.bundles import known_checks
 from longshift.adapters.workspace.change_bundle import changes_of
 from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
@@ -184,7 +184,7 @@ class Integrating:
 
         Raises: StoreMissing, StoreUnavailable.
         """
-        return TaskSpec.model_validate_json(await self.store.get(ids.task_key(ids.item_task_id(self.swarm, item))))
+        return await read_task(self.store, ids.item_task_id(self.swarm, item))
 
     async def _refuse_unfit(self, git: Repository, work: Work, whose: str) -> None:
         """Look at all that the work changes."""

@@ -8,8 +8,10 @@ import pytest_asyncio
 from obstore.store import MemoryStore
 
 from longshift.adapters.sandbox.port import Sandbox
+from longshift.adapters.workspace.git_places import GitPlaces
 from tests.adapters.workspace.confined import BUBBLEWRAP, every_sandbox, sandbox_named
 from tests.adapters.workspace.hosts import FailingStore
+from tests.adapters.worktrees.merge_lab import Lab
 from tests.adapters.worktrees.swarms import SwarmHost
 from tests.sandboxing import requires_bubblewrap
 
@@ -43,3 +45,11 @@ async def hosts(tmp_path: Path, store: FailingStore) -> AsyncGenerator[Callable[
     yield make
     for host in made:
         await host.close()
+
+
+@pytest_asyncio.fixture
+async def lab(tmp_path: Path, sandbox: Sandbox) -> AsyncGenerator[Lab]:
+    """Where work is merged; nothing is in it yet."""
+    places = GitPlaces(sandbox)
+    yield Lab(tmp_path, places)
+    await places.close_all()

@@ -1,17 +1,13 @@
 """The swarm's result comes into the lead's files and into a branch; nothing that anybody changed is overwritten."""
 
 import subprocess
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from longshift.adapters.sandbox.port import Sandbox
-from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.worktrees.landing import Landed, land
 from longshift.adapters.worktrees.user_branch import Branch, UserBranch, branch_name
-from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.worktrees.merge_lab import SWARM, Content, Lab, read, write
 from tests.user_git import USER_ENVIRONMENT
 
@@ -23,18 +19,6 @@ BASE: dict[str, Content] = {
     "docs/one.md": "one\n",
     ".gitignore": "*.o\nbuild/\n",
 }
-
-
-@pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
-    return sandbox_named(request.param, tmp_path / "hidden")
-
-
-@pytest_asyncio.fixture
-async def lab(tmp_path: Path, sandbox: Sandbox) -> AsyncGenerator[Lab]:
-    places = GitPlaces(sandbox)
-    yield Lab(tmp_path, places)
-    await places.close_all()
 
 
 def user(tree: Path, *arguments: str) -> str:

@@ -1,15 +1,12 @@
 """What a sub-agent that mends a merge begins with: both sides, both goals, a proof, and no more room than both had."""
 
 import subprocess
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from pathspec import GitIgnoreSpec
 
-from longshift.adapters.sandbox.port import Sandbox
-from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.worktrees import history
 from longshift.adapters.worktrees.mending import Mender
 from longshift.contracts import ids
@@ -19,7 +16,6 @@ from longshift.contracts.swarm_activities import Merge, OpenResolverInput
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
 from longshift.policy.mending import literal_glob
-from tests.adapters.workspace.confined import every_sandbox, sandbox_named
 from tests.adapters.worktrees.merge_lab import PLAN_HASH, SWARM, Content, Lab, read, write
 
 LINES = "".join(f"line {number}\n" for number in range(30))
@@ -27,18 +23,10 @@ BASE: dict[str, Content] = {"a.py": LINES, "b.py": "b\n", "pixel.png": b"\x89PNG
 LEAD = Workspace(workspace_id="mend", host_id="h", host_queue="q", root="/w")
 
 
-@pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
-    return sandbox_named(request.param, tmp_path / "hidden")
-
-
 @pytest_asyncio.fixture
-async def lab(tmp_path: Path, sandbox: Sandbox) -> AsyncGenerator[Lab]:
-    places = GitPlaces(sandbox)
-    lab = Lab(tmp_path, places)
+async def lab(lab: Lab) -> Lab:
     await lab.begin(BASE)
-    yield lab
-    await places.close_all()
+    return lab
 
 
 def line_3(text: str) -> str:

@@ -1,14 +1,12 @@
 """Sealed work becomes one history; what does not fit, or may not be merged, is said and changes nothing."""
 
 import shutil
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from obstore.store import MemoryStore
 
-from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.store import Store
 from longshift.adapters.workspace.git import GitCall, GitResult, run_git
 from longshift.adapters.workspace.git_places import GitPlaces
@@ -17,7 +15,7 @@ from longshift.adapters.worktrees.three_way import merge_trees
 from longshift.contracts import ids
 from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.swarm_activities import Merge
-from tests.adapters.workspace.confined import every_sandbox, sandbox_named
+from tests.adapters.workspace.confined import sandbox_named
 from tests.adapters.worktrees.merge_lab import ENDED_AT, SWARM, Content, Lab, read, write
 
 LINES = "".join(f"line {number}\n" for number in range(30))
@@ -32,18 +30,10 @@ BASE: dict[str, Content] = {
 }
 
 
-@pytest.fixture(params=every_sandbox())
-def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
-    return sandbox_named(request.param, tmp_path / "hidden")
-
-
 @pytest_asyncio.fixture
-async def lab(tmp_path: Path, sandbox: Sandbox) -> AsyncGenerator[Lab]:
-    places = GitPlaces(sandbox)
-    lab = Lab(tmp_path, places)
+async def lab(lab: Lab) -> Lab:
     await lab.begin(BASE)
-    yield lab
-    await places.close_all()
+    return lab
 
 
 def changed(text: str, old: str, new: str) -> str:
