@@ -143,19 +143,25 @@ class Shadow:
             rows = (line.split("\t", 1) for line in (await git("ls-tree", "-r", "-l", "-z", tree)).names)
             return {name: int(head.split()[3]) for head, name in rows}
 
-    async def restore(self, tree: str) -> None:
+    async def restore(self, tree: str, *, now: str = "") -> str:
         """Make the covered files what they were in `tree`; ignored and left-out files stay as they are.
+
+        `now` is what the files are, where nothing can have changed them since that was seen. Gives the same for a call
+        after this one: `tree` if they were that already, nothing if they were written, as other rules may hold now.
 
         Raises:
             WorkspaceFailed: `tree` is not one of this workspace, or a file cannot be written.
         """
+        if now == tree:
+            return now
         async with self.held() as git:
-            now = (await self._snapshot(git)).tree
+            now = now or (await self._snapshot(git)).tree
             if now == tree:
-                return
+                return now
             written = await _changed(git, now, tree, "--diff-filter=d")
             await asyncio.to_thread(_make_way, self.tree, self.git_dir.with_name(f".removed{PART_SUFFIX}"), written)
             await self._write_out(git, "--reset", "-u", tree)
+            return ""
 
     async def track_user_files(self) -> None:
         """Take up what the user's own repository tracks, ignored or not."""
