@@ -105,7 +105,8 @@ class Checks:
                     results.append(judge(check, runs, baseline=baseline.get(check.name), edited=edited))
             if not record.is_over:
                 replace_file(path, record.model_dump_json().encode())
-                await proof.shadow.restore(record.tree)
+                # Without a check that ran, and begun in this call, the files were recorded a moment ago.
+                await proof.shadow.restore(record.tree, now="" if body or results else record.tree)
                 replace_file(path, record.model_copy(update={"is_over": True}).model_dump_json().encode())
         protected = () if takes_baseline else record.protected
         out_of_scope = () if takes_baseline else record.out_of_scope

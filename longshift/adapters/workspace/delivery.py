@@ -1,9 +1,14 @@
 """What a session leaves behind: the patch against the base tree and its numbers. Storing it is the caller's."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from longshift.adapters.workspace.change_bundle import changes_of
+from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
-from longshift.adapters.workspace.shadow import Shadow
+from longshift.adapters.workspace.shadow import Shadow, Snapshot
+from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.verification import DiffRecord
 
 PATCH_LIMIT_BYTES = 200_000_000
@@ -29,19 +34,21 @@ class DeliveryCounts:
     numstat: str
     """Insertions, deletions and path per line; `-` for binary files."""
     tree_hash: str
+    names: tuple[str, ...] = ()
+    """The changed files as git names them: for comparing, not for showing."""
 
 
 async def export(
-    shadow: Shadow, base_tree: str, *, limit_bytes: int = PATCH_LIMIT_BYTES
+    shadow: Shadow, base_tree: str, *, limit_bytes: int = PATCH_LIMIT_BYTES, known: Snapshot | None = None
 ) -> tuple[bytes, DeliveryCounts]:
-    """The patch from `base_tree` to what the files are now, binary files included.
+    """The patch from `base_tree` to what the files are now, binary files included; `known` as for a snapshot.
 
     Raises:
         WorkspaceFailed: git cannot read the files.
     """
-    snapshot = await shadow.snapshot(with_protected=True)
-    changed = await shadow.changed_files(base_tree, to_tree=snapshot.tree)
-    without = await _too_much(shadow, base_tree, snapshot.tree, changed, limit_bytes)
+    snapshot = await shadow.snapshot(with_protected=True, known=known)
+    changed = await _changed_sizes(shadow, base_tree, snapshot.tree)
+    without = _too_much(changed, limit_bytes)
     patch, numstat = await shadow.diff(base_tree, to_tree=snapshot.tree, without=without)
     rows = [line.split("\t") for line in numstat.splitlines()]
     return patch, DeliveryCounts(
@@ -52,6 +59,7 @@ async def export(
         left_out=tuple(readable(name) for name in (*without, *snapshot.left_out)),
         numstat=numstat,
         tree_hash=snapshot.tree,
+        names=tuple(changed),
     )
 
 
@@ -64,22 +72,37 @@ async def export_text(
         WorkspaceFailed: git cannot read the files.
     """
     snapshot = await shadow.snapshot(with_protected=True)
-    changed = await shadow.changed_files(base_tree, to_tree=snapshot.tree)
-    without = await _too_much(shadow, base_tree, snapshot.tree, changed, limit_bytes)
+    changed = await _changed_sizes(shadow, base_tree, snapshot.tree)
+    without = _too_much(changed, limit_bytes)
     patch, _ = await shadow.diff(base_tree, to_tree=snapshot.tree, without=without, binary=False)
     text = patch[: 4 * limit_characters].decode(errors="replace")[:limit_characters]
     return DiffRecord(
         text=text,
-        files=tuple(readable(name) for name in changed[:LISTED_FILES]),
+        files=tuple(readable(name) for name in list(changed)[:LISTED_FILES]),
         files_count=len(changed),
         is_whole=not without and not snapshot.left_out and len(text.encode()) >= len(patch),
     )
 
 
-async def _too_much(shadow: Shadow, base_tree: str, tree: str, changed: list[str], limit_bytes: int) -> list[str]:
+async def _changed_sizes(shadow: Shadow, base_tree: str, tree: str) -> dict[str, int]:
+    """The files that differ between two trees, sorted, each with the sum of its sizes in both."""
+    if base_tree == tree:
+        return {}
+    async with shadow.held() as git:
+        command = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base_tree, tree)
+        changes = changes_of((await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout)
+        blobs = {blob for change in changes for blob in (change.old_blob, change.blob) if blob.strip("0")}
+        asked = "".join(f"{blob}\n" for blob in sorted(blobs)).encode()
+        command = ("cat-file", "--batch-check=%(objectname) %(objectsize)")
+        answered = (await git(*command, stdin=asked, timeout_seconds=LONG_TIMEOUT_SECONDS)).text.splitlines()
+    sizes = {blob: int(size) for blob, size in (row.split() for row in answered) if size != "missing"}
+    if missing := sorted(blobs - sizes.keys()):
+        raise WorkspaceFailed(f"{shadow.git_dir} lacks the content {missing[0]} of a changed file")
+    return {os.fsdecode(each.path): sizes.get(each.old_blob, 0) + sizes.get(each.blob, 0) for each in changes}
+
+
+def _too_much(sizes: Mapping[str, int], limit_bytes: int) -> list[str]:
     """The largest changed files, as many as have to go to come below the limit."""
-    before, after = await shadow.sizes(base_tree), await shadow.sizes(tree)
-    sizes = {name: before.get(name, 0) + after.get(name, 0) for name in changed}
     total = sum(sizes.values())
     without: list[str] = []
     for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):

@@ -156,19 +156,29 @@ class Making:
         return Ready(workspace=workspace, protected=self.task.protected, left_out=left_out)
 
     async def _from_checkpoint(self, recovered: Recovered) -> Ready:
-        record, session = recovered.record, recovered.place.session
-        protected = self.task.protected if session else record.protected
+        await self._files_recovered(recovered)
+        return self._ready_as(recovered)
+
+    async def _files_recovered(self, recovered: Recovered) -> str:
+        """Fetch, set up and restore; gives what `Shadow.restore` does."""
+        record, now = recovered.record, ""
         if not self.folder.tree.exists():
             await self._fetched_again(record)
-        shadow = self._shadow(protected)
+        shadow = self._shadow(self._protected(recovered))
         if not self.folder.setup_progress().is_at_base:
             await shadow.track_user_files()
-            await shadow.restore(record.workspace.base_tree)
+            now = await shadow.restore(record.workspace.base_tree)
             progress = self.folder.setup_progress()
             self.folder.write_setup_progress(progress.model_copy(update={"is_at_base": True}))
         await self._set_up()
         self.on_progress(f"restoring the files of step {record.step}")
-        await shadow.restore(record.tree)
+        return await shadow.restore(record.tree, now="" if self.task.setup else now)
+
+    def _protected(self, recovered: Recovered) -> tuple[str, ...]:
+        return self.task.protected if recovered.place.session else recovered.record.protected
+
+    def _ready_as(self, recovered: Recovered) -> Ready:
+        record, session = recovered.record, recovered.place.session
         complaint = self.folder.setup_progress().source_complaint
         restoration = Restoration(
             step=record.step,
@@ -185,7 +195,7 @@ class Making:
             ),
         )
         workspace = record.workspace.model_copy(update={"workspace_id": self.task.id, "restoration": restoration})
-        return Ready(workspace=workspace, protected=protected, left_out=record.left_out)
+        return Ready(workspace=workspace, protected=self._protected(recovered), left_out=record.left_out)
 
     async def _fetched_again(self, record: CheckpointRecord) -> None:
         """Fetch the source once more, or note why that cannot be done and begin with an empty tree."""

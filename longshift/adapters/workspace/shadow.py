@@ -84,10 +84,15 @@ class Shadow:
             await git("update-ref", "--stdin", stdin=both.encode())
             return snapshot
 
-    async def snapshot(self, *, with_protected: bool = False) -> Snapshot:
-        """The files as they are now; `with_protected` also looks for protected files that are ignored."""
+    async def snapshot(self, *, with_protected: bool = False, known: Snapshot | None = None) -> Snapshot:
+        """The files as they are now; `with_protected` also looks for protected files that are ignored.
+
+        `known` was taken without them a moment ago: it stays what it is, and they are added to it.
+        """
+        if known is not None and not (with_protected and self.protected):
+            return known
         async with self.held() as git:
-            return await self._snapshot(git, with_protected=with_protected)
+            return await self._snapshot(git, with_protected=with_protected, known=known)
 
     async def tree_hash(self) -> str:
         """The hash of the files as they are now."""
@@ -123,6 +128,8 @@ class Shadow:
 
         Without `binary` it is for reading alone: binary files are only named in it.
         """
+        if since_tree == to_tree:
+            return b"", ""
         paths = ("--", ".", *(f":(exclude,literal,top){path}" for path in without)) if without else ()
         async with self.held() as git:
             to_tree = to_tree or (await self._snapshot(git)).tree
@@ -143,19 +150,25 @@ class Shadow:
             rows = (line.split("\t", 1) for line in (await git("ls-tree", "-r", "-l", "-z", tree)).names)
             return {name: int(head.split()[3]) for head, name in rows}
 
-    async def restore(self, tree: str) -> None:
+    async def restore(self, tree: str, *, now: str = "") -> str:
         """Make the covered files what they were in `tree`; ignored and left-out files stay as they are.
+
+        `now` is what the files are, where nothing can have changed them since that was seen. Gives the same for a call
+        after this one: `tree` if they were that already, nothing if they were written, as other rules may hold now.
 
         Raises:
             WorkspaceFailed: `tree` is not one of this workspace, or a file cannot be written.
         """
+        if now == tree:
+            return now
         async with self.held() as git:
-            now = (await self._snapshot(git)).tree
+            now = now or (await self._snapshot(git)).tree
             if now == tree:
-                return
+                return now
             written = await _changed(git, now, tree, "--diff-filter=d")
             await asyncio.to_thread(_make_way, self.tree, self.git_dir.with_name(f".removed{PART_SUFFIX}"), written)
             await self._write_out(git, "--reset", "-u", tree)
+            return ""
 
     async def track_user_files(self) -> None:
         """Take up what the user's own repository tracks, ignored or not."""
@@ -207,11 +220,13 @@ class Shadow:
     def _index(self, git: Repository) -> Index:
         return Index(git, self.protected, self.huge_bytes)
 
-    async def _snapshot(self, git: Repository, *, with_protected: bool = False) -> Snapshot:
+    async def _snapshot(
+        self, git: Repository, *, with_protected: bool = False, known: Snapshot | None = None
+    ) -> Snapshot:
         index = self._index(git)
         for attempt in range(1, ATTEMPTS + 1):
             tolerant = attempt == ATTEMPTS
-            left_out = await index.update(tolerant=tolerant)
+            left_out = await index.update(tolerant=tolerant) if known is None else known.left_out
             more = await index.update_protected(tolerant=tolerant) if with_protected else []
             if left_out is not None and more is not None:
                 return Snapshot((await git("write-tree")).text, tuple(sorted({*left_out, *more})))
@@ -229,6 +244,8 @@ class Shadow:
 
 
 async def _changed(git: Repository, since_tree: str, to_tree: str, *options: str) -> list[str]:
+    if since_tree == to_tree:
+        return []
     return (await git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *options, since_tree, to_tree)).names
 
 

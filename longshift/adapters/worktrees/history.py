@@ -7,7 +7,7 @@ done elsewhere; so is the writing of files. Every function is given a repository
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from longshift.adapters.workspace.beneath import open_beneath, read_beneath
 from longshift.adapters.workspace.bundles import LENIENT, head_bytes, read_pack
@@ -96,14 +96,22 @@ async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:
     return commit
 
 
-async def received(git: Repository, bundle: bytes, ref: str = WORK_REF, *, lenient: Sequence[str] = LENIENT) -> str:
+async def received(
+    git: Repository,
+    bundle: bytes,
+    ref: str = WORK_REF,
+    *,
+    lenient: Sequence[str] = LENIENT,
+    known: Collection[str] = (),
+) -> str:
     """The same for whoever looks at the files in it otherwise; raises as `fetched` does.
 
-    `lenient`: what `bundles.known_checks` gave; each check that git does not know costs another run.
+    `lenient`: what `bundles.known_checks` gave; each check that git does not know costs another run. `known`: commits
+    that are here.
     """
     needed, commit = _head(bundle, ref)
     for each in needed:
-        if not await git.has_commit(each):
+        if each not in known and not await git.has_commit(each):
             raise UnfitBundle(f"the bundle builds on {each}, which is not in {git.git_dir}")
     pack = git.git_dir / _INCOMING
     try:

@@ -73,24 +73,25 @@ class WorktreeMaking(Making):
 
     sub_agent: SubAgent
 
-    async def _begun(self, ready: Ready, complaints: list[str]) -> Ready:
-        """Make the files those that the work begins with, and count changes from there."""
+    async def _begun(self, ready: Ready, complaints: list[str], now: str = "") -> Ready:
+        """Make the files those that the work begins with, and count changes from there; `now`: as for a restore."""
         self.on_progress("writing the files that the work begins with")
         shadow = self._shadow(self.task.protected)
         async with shadow.held() as git:
-            base = await self._base(git)
-            tree = await history.tree_of(git, base)
+            base, tree = await self._base(git)
             begins_with = await self._begins_with(git, tree)
             both = f"update {BASE_REF} {base}\nupdate {CHECKPOINTS_REF} {base}\n"
             await git("update-ref", "--stdin", stdin=both.encode())
-        await shadow.restore(begins_with)
-        sizes = await shadow.sizes(tree)
+        await shadow.restore(begins_with, now=now)
+        counted: dict[str, int] = {}
+        if tree != ready.workspace.base_tree:
+            sizes = await shadow.sizes(tree)
+            counted = {"files": len(sizes), "total_bytes": sum(sizes.values())}
         workspace = ready.workspace.model_copy(
             update={
+                **counted,
                 "workspace_id": self.task.id,
                 "base_tree": tree,
-                "files": len(sizes),
-                "total_bytes": sum(sizes.values()),
                 "rules_file": await asyncio.to_thread(find_rules, self.folder.tree),
                 "restoration": Restoration(step=0, tree_hash=tree, remarks=remarks_without_checkpoint(complaints))
                 if self.generation > 1 or complaints
@@ -99,14 +100,15 @@ class WorktreeMaking(Making):
         )
         return ready.model_copy(update={"workspace": workspace, "protected": self.task.protected})
 
-    async def _base(self, git: Repository) -> str:
-        """The commit that the work is counted from: the lead's files, or an integrated state on top of them."""
-        base = await history.base_commit(git, self.sub_agent.base_tree)
+    async def _base(self, git: Repository) -> tuple[str, str]:
+        """The commit that the work is counted from, and its tree: the lead's files, or an integrated state on top."""
+        base, tree = await history.base_commit(git, self.sub_agent.base_tree), self.sub_agent.base_tree
         number = self.sub_agent.integration
         if not number:
-            return base
+            return base, tree
         body = await self._bundle(ids.integration_key(self.sub_agent.swarm, number))
-        return await history.fetched(git, body, history.INTEGRATED_REF)
+        commit = await history.fetched(git, body, history.INTEGRATED_REF)
+        return commit, await history.tree_of(git, commit)
 
     async def _begins_with(self, git: Repository, base_tree: str) -> str:
         """The tree of the first files: that of the base, or of a merge that is to be mended."""
@@ -138,9 +140,9 @@ class SetUpMaking(WorktreeMaking):
     """Without a sandbox: fetches the source, and runs the setup at the item's own paths."""
 
     async def _from_checkpoint(self, recovered: Recovered) -> Ready:
-        ready = await super()._from_checkpoint(recovered)
-        is_own = not recovered.place.session
-        return ready if is_own else await self._begun(ready, list(recovered.newer))
+        now = await self._files_recovered(recovered)
+        ready, is_own = self._ready_as(recovered), not recovered.place.session
+        return ready if is_own else await self._begun(ready, list(recovered.newer), now)
 
     async def _from_source(self, complaints: list[str]) -> Ready:
         raise _missing(self.task, complaints)

@@ -21,7 +21,7 @@ from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.adapters.worktrees import history
 from longshift.adapters.worktrees.history import UnfitBundle
-from longshift.adapters.worktrees.three_way import merge_commits
+from longshift.adapters.worktrees.three_way import Merged, merge_commits
 from longshift.contracts import ids
 from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.swarm import ItemReport
@@ -57,6 +57,8 @@ class Integrating:
     """Commits that are known to lie before all states that this value has to do with."""
     lenient: list[str] = field(default_factory=list[str])
     """What git need not check in bundles, as far as it knows of it."""
+    states: dict[int, str] = field(default_factory=dict[int, str])
+    """The commits of integrated states that this value has seen or made in the repository."""
 
     async def merged(self, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
         """Merge in order, up to the first work that does not fit; the files become those of the state it comes to.
@@ -93,7 +95,10 @@ class Integrating:
             except UnfitBundle as error:
                 stopped = MergeDigest(number=onto, conflict=merge.item, failure=str(error)[:1_000])
                 break
-            result = await merge_commits(git, tip, work.commit) if work.commit else None
+            result = None
+            if work.commit:
+                is_on_top = work.base == tip
+                result = Merged(work.tree) if is_on_top else await merge_commits(git, tip, work.commit)
             if result is not None and result.conflicts:
                 files = tuple(readable(name) for name in result.conflicts[:FILES_SHOWN])
                 stopped = MergeDigest(number=onto, conflict=merge.item, conflict_files=files)
@@ -105,6 +110,7 @@ class Integrating:
             bundle = await history.bundled(git, tip, await self.state(git, 0))
             await self.store.create(ids.integration_key(self.swarm, number), bundle, in_memory=False)
             await git("update-ref", f"{STATES}/{number}", tip)
+            self.states[number] = tip
         return stopped.model_copy(update={"number": onto if tip == start else number, "merged": tuple(merged)})
 
     async def state(self, git: Repository, number: int) -> str:
@@ -112,13 +118,18 @@ class Integrating:
 
         Raises: WorkspaceFailed, StoreMissing, StoreUnavailable.
         """
+        if number not in self.states:
+            self.states[number] = await self._found(git, number)
+        return self.states[number]
+
+    async def _found(self, git: Repository, number: int) -> str:
         if number == 0:
             return await history.base_commit(git, self.base_tree)
         ref = f"{STATES}/{number}"
         found = await git("rev-parse", "--verify", "--quiet", ref, check=False)
         if found.exit_code == 0:
             return found.text
-        await history.base_commit(git, self.base_tree)
+        await self.state(git, 0)
         body = await self.store.get(ids.integration_key(self.swarm, number))
         commit = await history.fetched(git, body, history.INTEGRATED_REF)
         await git("update-ref", ref, commit)
@@ -157,7 +168,7 @@ class Integrating:
             return Work("")
         if not self.lenient:
             self.lenient[:] = await known_checks(git)
-        commit = await history.received(git, body, lenient=self.lenient)
+        commit = await history.received(git, body, lenient=self.lenient, known=self.bases)
         named = await git("rev-parse", f"{commit}^{{tree}}", f"{commit}^1^{{tree}}", f"{commit}^@", check=False)
         tree, base_tree, *parents = named.text.split() if named.exit_code == 0 else ("", "")
         if len(parents) != 1 or not await self._is_before(git, parents[0], onto):

@@ -11,7 +11,7 @@ from pathspec import GitIgnoreSpec
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
 from longshift.adapters.workspace.repository import BASE_REF
-from longshift.adapters.workspace.shadow import Shadow
+from longshift.adapters.workspace.shadow import Shadow, Snapshot
 from longshift.adapters.workspace.write_scope import outside_scope
 from longshift.adapters.worktrees import history
 from longshift.contracts.errors import WorkspaceFailed
@@ -50,20 +50,17 @@ async def sealed(
         WorkspaceFailed, DiskFull, StaleGeneration: it cannot be read.
     """
     shadow = workspaces.shadow(workspace)
-    if proved_tree:
-        await _restored(shadow, proved_tree)
-    patch, counts = await export(shadow, workspace.base_tree)
+    known = await _restored(shadow, proved_tree) if proved_tree else None
+    patch, counts = await export(shadow, workspace.base_tree, known=known)
     try:
         await workspaces.refuse_secrets(patch)
     except WorkspaceFailed as error:
         raise NotSealed(ItemFailure.CHECKS_RED, str(error)) from error
-    changed = await shadow.changed_files(workspace.base_tree, to_tree=counts.tree_hash)
-    _refuse(changed, task, counts)
-    if not changed:
+    _refuse(counts.names, task, counts)
+    if not counts.names:
         return Sealed(counts.tree_hash, counts, b"")
     async with shadow.held() as git:
-        base = (await git("rev-parse", "--verify", f"{BASE_REF}^{{commit}}")).text
-        bundle = await history.seal_bundle(git, base, counts.tree_hash, message, seconds=seconds)
+        bundle = await history.seal_bundle(git, BASE_REF, counts.tree_hash, message, seconds=seconds)
     return Sealed(counts.tree_hash, counts, bundle)
 
 
@@ -73,18 +70,22 @@ async def tree_of_bundle(workspaces: Workspaces, workspace: Workspace, bundle: b
         return await history.tree_of(git, await history.fetched(git, bundle))
 
 
-async def _restored(shadow: Shadow, tree: str) -> None:
+async def _restored(shadow: Shadow, tree: str) -> Snapshot | None:
     """Make the files those that were proved: what was left running may have changed them since.
+
+    Gives what was seen where they are those; None where they were written, and have to be looked at again.
 
     Raises: NotSealed, where they were lost with the host that proved them.
     """
-    if await shadow.tree_hash() == tree:
-        return
+    found = await shadow.snapshot()
+    if found.tree == tree:
+        return found
     async with shadow.held() as git:
         found = await git("cat-file", "-e", f"{tree}^{{tree}}", check=False)
     if found.exit_code != 0:
         raise NotSealed(ItemFailure.HOST, "the files that the checks have proved were lost with their host")
     await shadow.restore(tree)
+    return None
 
 
 def _refuse(changed: Sequence[str], task: TaskSpec, counts: DeliveryCounts) -> None:
