@@ -46,11 +46,12 @@ class SwarmItems:
         )
         self._changes: int = 0
         """Counts whatever may change what is to be done."""
-        self._starting: set[str] = set()
+        self._starting: dict[str, int] = {}
+        """Name → its attempt that is about to start; the attempt before may close only now, and touches nothing of it."""
         self._late: dict[str, list[tuple[str, object]]] = {}
         """What is to be told to those that are about to start."""
-        self._watching: set[str] = set()
-        """Whose end the engine tells to this run."""
+        self._watching: dict[str, int] = {}
+        """Name → its attempt whose end the engine tells to this run."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _held(self) -> Workspace | None:
@@ -76,8 +77,7 @@ class SwarmItems:
             self._drop_settled(before)
 
     def _begin(self, request: ItemInput) -> None:
-        self._starting.add(request.item)
-        self._watching.add(request.item)
+        self._starting[request.item] = self._watching[request.item] = request.attempt
         task = asyncio.create_task(self._attempt(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,7 +86,7 @@ class SwarmItems:
         """An attempt, from its start to what the engine says of its end."""
         try:
             handle = await self._started(request)
-            self._starting.discard(request.item)
+            del self._starting[request.item]
             for name, value in self._late.pop(request.item, ()):
                 await self._signal(request.item, name, value)
             end = await handle
@@ -95,9 +95,11 @@ class SwarmItems:
             text = in_words(cause) if isinstance(cause, FailureError) else str(cause)
             end = swarm_begin.lost(request, f"{VANISHED}: {text}", workflow.time())
         finally:
-            self._starting.discard(request.item)
-            self._late.pop(request.item, None)
-            self._watching.discard(request.item)
+            if self._starting.get(request.item) == request.attempt:
+                del self._starting[request.item]
+                self._late.pop(request.item, None)
+            if self._watching.get(request.item) == request.attempt:
+                del self._watching[request.item]
         self._take_end(end)
 
     async def _started(self, request: ItemInput) -> workflow.ChildWorkflowHandle[Item, ItemEnd]:

@@ -171,6 +171,22 @@ async def test_when_time_is_up_what_is_sealed_is_landed_and_nothing_more_begins(
     assert "time is up" == swarm.landed[0].reason
 
 
+async def test_an_attempt_that_waits_for_the_one_before_to_close_hears_what_is_said_meanwhile(
+    client: Client, task_id: str
+) -> None:
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(for_ever=True))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1)))
+        await eventually(lambda: len(swarm.played) == 1)
+        item = client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0"))
+        await item.result()
+        await handle.signal(Swarm.end, "time is up")
+        early = len(swarm.played)
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert (1, ["end time is up"], {"cancelled": 1}) == (early, swarm.heard["i0"], report.summary.counts)
+
+
 async def test_a_storm_of_429s_narrows_the_window_and_fails_nobody(client: Client, task_id: str) -> None:
     swarm = SwarmScript(play=lambda request: ItemPlay(seconds=0.2, throttled=3 if request.item == "i0" else 0))
     async with swarm_worker(client, swarm):
