@@ -86,21 +86,31 @@ class SwarmItems:
         """An attempt, from its start to what the engine says of its end."""
         try:
             handle = await self._started(request)
-            del self._starting[request.item]
-            for name, value in self._late.pop(request.item, ()):
-                await self._signal(request.item, name, value)
+            await self._tell_late(request)
             end = await handle
         except FailureError as error:
             cause = error.cause if isinstance(error, ChildWorkflowError) and error.cause else error
             text = in_words(cause) if isinstance(cause, FailureError) else str(cause)
             end = swarm_begin.lost(request, f"{VANISHED}: {text}", workflow.time())
         finally:
-            if self._starting.get(request.item) == request.attempt:
-                del self._starting[request.item]
-                self._late.pop(request.item, None)
+            self._has_started(request)
             if self._watching.get(request.item) == request.attempt:
                 del self._watching[request.item]
         self._take_end(end)
+
+    async def _tell_late(self, request: ItemInput) -> None:
+        """What came before its start, in order; until all of it is told, whatever else comes waits behind it."""
+        while self._is_starting(request) and (late := self._late.get(request.item)):
+            await self._signal(request.item, *late.pop(0))
+        self._has_started(request)
+
+    def _is_starting(self, request: ItemInput) -> bool:
+        return self._starting.get(request.item) == request.attempt
+
+    def _has_started(self, request: ItemInput) -> None:
+        if self._is_starting(request):
+            del self._starting[request.item]
+            self._late.pop(request.item, None)
 
     async def _started(self, request: ItemInput) -> workflow.ChildWorkflowHandle[Item, ItemEnd]:
         """Start it as soon as the attempt before has closed."""

@@ -187,6 +187,22 @@ async def test_an_attempt_that_waits_for_the_one_before_to_close_hears_what_is_s
     assert (1, ["end time is up"], {"cancelled": 1}) == (early, swarm.heard["i0"], report.summary.counts)
 
 
+async def test_what_is_said_before_an_attempt_starts_is_told_before_the_swarm_continues_as_new(
+    client: Client, task_id: str
+) -> None:
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(seconds=2.0))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1), history_events=12))
+        await eventually(lambda: len(swarm.played) == 1)
+        await client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0")).result()
+        for text in ("one", "two", "three"):
+            await handle.signal(Swarm.deliver_note, ItemNote(item="i0", note=note(text)))
+        early = len(swarm.played)
+        await handle.result()
+    assert (1, ["note one", "note two", "note three"]) == (early, swarm.heard["i0"])
+
+
 async def test_a_storm_of_429s_narrows_the_window_and_fails_nobody(client: Client, task_id: str) -> None:
     swarm = SwarmScript(play=lambda request: ItemPlay(seconds=0.2, throttled=3 if request.item == "i0" else 0))
     async with swarm_worker(client, swarm):
