@@ -47,7 +47,7 @@ class SwarmItems:
         self._changes: int = 0
         """Counts whatever may change what is to be done."""
         self._starting: dict[str, int] = {}
-        """Name → its attempt that is about to start; the attempt before may close only now, and touches nothing of it."""
+        """Name → its attempt that is about to start; the one before may close only now, and touches nothing of it."""
         self._late: dict[str, list[tuple[str, object]]] = {}
         """What is to be told to those that are about to start."""
         self._watching: dict[str, int] = {}
@@ -205,7 +205,7 @@ class SwarmItems:
             if end is not None:
                 return end
             if name not in self._state.account.shares:
-                if self._state.ending:
+                if not swarm_resolvers.is_wanted(self._state, item):
                     return swarm_resolvers.not_begun(name, self._state)
                 held = self._state.paused or self._state.fleet_held
                 begun = None if held else swarm_resolvers.begun(self._state, name, workflow.time())

@@ -5,7 +5,7 @@ When one is wanted, and what follows from its end, is `policy.reconcile`'s.
 
 from longshift.contracts import ids
 from longshift.contracts.item import ItemInput
-from longshift.contracts.swarm import ItemEnd, ItemFailure
+from longshift.contracts.swarm import ItemEnd, ItemFailure, ItemStatus
 from longshift.contracts.swarm_state import ResolverRun, SwarmState
 from longshift.policy import swarm_begin, swarm_budget, swarm_window
 
@@ -16,6 +16,16 @@ RETRIED = frozenset({ItemFailure.HOST, ItemFailure.LOST})
 def name_of(item: str, number: int) -> str:
     """The name of a resolver among the items."""
     return ids.resolver_item(item, number)
+
+
+def is_wanted(state: SwarmState, item: str) -> bool:
+    """Whether the work of an item is still to be merged, and something may begin."""
+    return not state.ending and state.items[item].status is ItemStatus.SEALED
+
+
+def of_item(state: SwarmState, item: str) -> tuple[str, ...]:
+    """The resolvers that an item has now."""
+    return tuple(name for name in state.resolvers if ids.item_of_resolver(name) == item)
 
 
 def begun(state: SwarmState, name: str, now: float) -> tuple[SwarmState, ItemInput] | None:
@@ -58,7 +68,7 @@ def taken(state: SwarmState, name: str) -> tuple[SwarmState, ItemEnd | None]:
 
 
 def not_begun(item: str, state: SwarmState) -> ItemEnd:
-    """The end of a resolver for which nothing is left, or whose swarm ends."""
+    """The end of a resolver for which nothing is left, or whose swarm ends, or that nobody wants any more."""
     if state.ending:
         return ItemEnd(item=item, failure=ItemFailure.ENDED, reason=state.ending)
     return ItemEnd(item=item, failure=ItemFailure.OVER_BUDGET, reason=swarm_window.NO_BUDGET)

@@ -159,6 +159,30 @@ async def test_a_struck_item_is_cancelled_and_left_out(client: Client, task_id: 
     assert ("i0: struck, taken out by ann: not wanted",) == report.summary.troubled
 
 
+async def test_whoever_mends_a_struck_item_is_cancelled(client: Client, task_id: str) -> None:
+    swarm = SwarmScript(play=lambda request: ItemPlay(for_ever=request.item != "i0"), misfits=frozenset({"i0"}))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1)))
+        await eventually(lambda: len(swarm.played) == 2)
+        await handle.signal(Swarm.strike, ItemWord(item="i0", by="ann"))
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert (["i0", "i0.fix1"], {"struck": 1}) == ([each.item for each in swarm.played], report.summary.counts)
+
+
+async def test_nobody_begins_to_mend_a_struck_item(client: Client, task_id: str) -> None:
+    seconds = {"i0": 1.0, "i1": 6.0, "i0.fix1": 300.0}
+    swarm = SwarmScript(play=lambda request: ItemPlay(seconds=seconds[request.item]), misfits=frozenset({"i0"}))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(2)))
+        await eventually(lambda: len(swarm.played) == 2)
+        await handle.signal(Swarm.set_paused, True)
+        await eventually(lambda: len(swarm.mended) == 1)
+        await handle.signal(Swarm.strike, ItemWord(item="i0", by="ann"))
+        await handle.signal(Swarm.set_paused, False)
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert ({"i0", "i1"}, {"struck": 1, "merged": 1}) == ({each.item for each in swarm.played}, report.summary.counts)
+
+
 async def test_when_time_is_up_what_is_sealed_is_landed_and_nothing_more_begins(client: Client, task_id: str) -> None:
     swarm = SwarmScript(play=lambda request: ItemPlay(seconds=300.0 if request.item != "i0" else 0.0))
     async with swarm_worker(client, swarm):
