@@ -118,6 +118,14 @@ def test_an_item_over_its_budget_is_tried_again_when_there_is_as_much_again() ->
     assert (S.FAILED, ItemFailure.OVER_BUDGET) == (state.items["i0"].status, state.items["i0"].failure)
 
 
+def test_what_nobody_at_work_needs_is_there_for_an_item_over_its_budget_that_others_wait_for() -> None:
+    plan = (ItemRow(id="a"), ItemRow(id="b", depends_on=("a",)), ItemRow(id="c", depends_on=("b",)))
+    state, _ = begun(state_of(*plan, allowance=limited(tokens=300)))
+    state = swarm_window.after_end(state, end_of("a", failure=ItemFailure.OVER_BUDGET, tokens=100), 5.0)
+    state, items = begun(state)
+    assert (["a"], 100) == (items, state.account.shares["a"].tokens)
+
+
 def test_items_for_which_nothing_is_left_fail_with_that_reason() -> None:
     state, items = begun(state_of(*rows(3), allowance=limited(steps=2)))
     assert [] == items
