@@ -20,7 +20,7 @@ class SwarmInbox(SwarmItems):
     @workflow.signal
     def item_status(self, news: ItemNews) -> None:
         """An item is held up, or goes on, or has met a 429."""
-        self._changed(swarm_window.heard(self._state, news, workflow.time()))
+        self._changed(swarm_resolvers.heard(swarm_window.heard(self._state, news, workflow.time()), news))
 
     @workflow.signal
     async def deliver_note(self, note: ItemNote) -> None:

@@ -175,11 +175,17 @@ def heard(state: SwarmState, news: ItemNews, now: float) -> SwarmState:
     attention = news.attention
     waits: dict[str, object] = {
         "status": ItemStatus.WAITING,
-        "waits_for": (attention.text if attention else "a slot")[:WAITS_FOR_CHARACTERS],
+        "waits_for": waits_for(news),
         "waits_for_kind": attention.kind if attention else "",
         "needs_person": news.needs_person,
     }
     return with_run(state, news.item, waits)
+
+
+def waits_for(news: ItemNews) -> str:
+    """What holds somebody up, in words; empty: nothing."""
+    text = news.attention.text if news.attention else "a slot"
+    return text[:WAITS_FOR_CHARACTERS] if news.waiting else ""
 
 
 def is_newly_sealed(before: SwarmState, after: SwarmState, item: str) -> bool:

@@ -204,6 +204,21 @@ def test_a_resolver_is_beside_the_window_and_inside_the_budget() -> None:
     assert (2, {}) == (end and end.attempt, left.resolvers)
 
 
+def test_people_see_that_whoever_mends_a_merge_waits_for_them() -> None:
+    state, _ = begun(state_of(*rows(1), allowance=limited(tokens=200)))
+    state = swarm_window.after_end(state, end_of("i0"), 4.0)
+    following = swarm_resolvers.begun(state, "i0.fix1", 5.0)
+    assert following is not None
+    news = ItemNews(
+        item="i0.fix1", waiting=True, attention=Attention(kind="configuration", text="no key"), needs_person=True
+    )
+    state = swarm_resolvers.heard(following[0], news)
+    shown = swarm_view.summary(state, 6.0)
+    assert (True, "1 waits: no key") == (shown.needs_person, shown.waiting_for)
+    shown = swarm_view.summary(swarm_resolvers.heard(state, ItemNews(item="i0.fix1")), 7.0)
+    assert (False, "") == (shown.needs_person, shown.waiting_for)
+
+
 def test_the_state_of_300_items_stays_small() -> None:
     state, _ = begun(state_of(*rows(300), width=64))
     for number in range(64):
