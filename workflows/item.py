@@ -88,7 +88,7 @@ class Item(ItemInbox):
             return
         await self._begin_agent()
         report = self._report = await self._supervised()
-        self._end = attempts.with_report(self._end, report)
+        self._end = attempts.with_report(self._end, report, told_throttled=self._told_throttled)
         failure = item_end.failure_of(report)
         if self._slot.failure is not None and report.outcome is not AgentOutcome.DONE:
             self._end = attempts.failed(self._end, ItemFailure.HOST, in_words(self._slot.failure))

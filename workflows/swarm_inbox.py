@@ -5,7 +5,7 @@ from temporalio import workflow
 from longshift.contracts.ledger import Extension
 from longshift.contracts.swarm import ItemEnd, ItemNews, ItemNote, ItemWord, SwarmSummary, SwarmTable
 from longshift.contracts.workspace import Workspace
-from longshift.policy import swarm_begin, swarm_budget, swarm_view, swarm_window
+from longshift.policy import swarm_begin, swarm_budget, swarm_resolvers, swarm_view, swarm_window
 from workflows.swarm_items import SwarmItems
 
 
@@ -20,7 +20,7 @@ class SwarmInbox(SwarmItems):
     @workflow.signal
     def item_status(self, news: ItemNews) -> None:
         """An item is held up, or goes on, or has met a 429."""
-        self._changed(swarm_window.heard(self._state, news, workflow.time()))
+        self._changed(swarm_resolvers.heard(swarm_window.heard(self._state, news, workflow.time()), news))
 
     @workflow.signal
     async def deliver_note(self, note: ItemNote) -> None:
@@ -31,13 +31,13 @@ class SwarmInbox(SwarmItems):
 
     @workflow.signal
     async def strike(self, word: ItemWord) -> None:
-        """Take an item out, whatever it has done."""
+        """Take an item out, whatever it has done; whoever works on it, or mends its merge, is cancelled."""
         before = self._state
         is_at_work = word.item in swarm_window.at_work(before)
+        whom = (word.item,) if is_at_work else swarm_resolvers.of_item(before, word.item)
         self._changed(swarm_window.struck(before, word))
         self._drop_settled(before)
-        if is_at_work:
-            await self._cancel((word.item,))
+        await self._cancel(whom)
 
     @workflow.signal
     async def set_paused(self, paused: bool) -> None:

@@ -46,11 +46,12 @@ class SwarmItems:
         )
         self._changes: int = 0
         """Counts whatever may change what is to be done."""
-        self._starting: set[str] = set()
+        self._starting: dict[str, int] = {}
+        """Name → its attempt that is about to start; the one before may close only now, and touches nothing of it."""
         self._late: dict[str, list[tuple[str, object]]] = {}
         """What is to be told to those that are about to start."""
-        self._watching: set[str] = set()
-        """Whose end the engine tells to this run."""
+        self._watching: dict[str, int] = {}
+        """Name → its attempt whose end the engine tells to this run."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _held(self) -> Workspace | None:
@@ -76,8 +77,7 @@ class SwarmItems:
             self._drop_settled(before)
 
     def _begin(self, request: ItemInput) -> None:
-        self._starting.add(request.item)
-        self._watching.add(request.item)
+        self._starting[request.item] = self._watching[request.item] = request.attempt
         task = asyncio.create_task(self._attempt(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,19 +86,31 @@ class SwarmItems:
         """An attempt, from its start to what the engine says of its end."""
         try:
             handle = await self._started(request)
-            self._starting.discard(request.item)
-            for name, value in self._late.pop(request.item, ()):
-                await self._signal(request.item, name, value)
+            await self._tell_late(request)
             end = await handle
         except FailureError as error:
             cause = error.cause if isinstance(error, ChildWorkflowError) and error.cause else error
             text = in_words(cause) if isinstance(cause, FailureError) else str(cause)
             end = swarm_begin.lost(request, f"{VANISHED}: {text}", workflow.time())
         finally:
-            self._starting.discard(request.item)
-            self._late.pop(request.item, None)
-            self._watching.discard(request.item)
+            self._has_started(request)
+            if self._watching.get(request.item) == request.attempt:
+                del self._watching[request.item]
         self._take_end(end)
+
+    async def _tell_late(self, request: ItemInput) -> None:
+        """What came before its start, in order; until all of it is told, whatever else comes waits behind it."""
+        while self._is_starting(request) and (late := self._late.get(request.item)):
+            await self._signal(request.item, *late.pop(0))
+        self._has_started(request)
+
+    def _is_starting(self, request: ItemInput) -> bool:
+        return self._starting.get(request.item) == request.attempt
+
+    def _has_started(self, request: ItemInput) -> None:
+        if self._is_starting(request):
+            del self._starting[request.item]
+            self._late.pop(request.item, None)
 
     async def _started(self, request: ItemInput) -> workflow.ChildWorkflowHandle[Item, ItemEnd]:
         """Start it as soon as the attempt before has closed."""
@@ -193,7 +205,7 @@ class SwarmItems:
             if end is not None:
                 return end
             if name not in self._state.account.shares:
-                if self._state.ending:
+                if not swarm_resolvers.is_wanted(self._state, item):
                     return swarm_resolvers.not_begun(name, self._state)
                 held = self._state.paused or self._state.fleet_held
                 begun = None if held else swarm_resolvers.begun(self._state, name, workflow.time())

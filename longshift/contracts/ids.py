@@ -193,6 +193,11 @@ def resolver_item(item: str, number: int) -> str:
     return f"{item}.fix{number}"
 
 
+def item_of_resolver(name: str) -> str:
+    """The item whose merge the sub-agent of this name mends."""
+    return name.rpartition(".")[0]
+
+
 def swarm_workflow_id(swarm: str) -> str:
     """The workflow id of a swarm."""
     return f"swarm/{swarm}"

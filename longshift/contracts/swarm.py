@@ -88,7 +88,7 @@ class ItemEnd(Wire):
     costs: dict[str, Spend] = {}
     """By model profile."""
     throttled: int = 0
-    """How often the provider said that there were too many requests."""
+    """How often the provider said that there were too many requests, beyond what the swarm was told meanwhile."""
     host: str = ""
     """Which host held its worktree last; empty: none did."""
     started_at: float = 0.0

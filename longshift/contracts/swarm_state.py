@@ -46,6 +46,9 @@ class ResolverRun(Wire):
     attempt: int = 1
     end: ItemEnd | None = None
     """None: it is at work."""
+    waits_for: str = ""
+    """What holds it up, as of an item; empty: nothing."""
+    needs_person: bool = False
 
 
 class WidthState(Wire):

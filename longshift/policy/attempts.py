@@ -85,15 +85,15 @@ def ended(request: ItemInput, started_at: float, now: float, *, host: str = "") 
     return ItemEnd(item=request.item, attempt=request.attempt, started_at=started_at, ended_at=now, host=host)
 
 
-def with_report(end: ItemEnd, report: AgentReport) -> ItemEnd:
-    """The end with what the agent has spent."""
+def with_report(end: ItemEnd, report: AgentReport, *, told_throttled: int = 0) -> ItemEnd:
+    """The end with what the agent has spent; of so many 429s the swarm has heard, and one halves the window once."""
     return end.model_copy(
         update={
             "steps": report.steps,
             "spent": Spend(usage=report.usage, usd=report.cost_usd, steps=report.steps),
             "unknown": report.unknown,
             "costs": report.costs,
-            "throttled": report.throttled,
+            "throttled": max(0, report.throttled - told_throttled),
         }
     )
 

@@ -5,7 +5,7 @@ When one is wanted, and what follows from its end, is `policy.reconcile`'s.
 
 from longshift.contracts import ids
 from longshift.contracts.item import ItemInput
-from longshift.contracts.swarm import ItemEnd, ItemFailure
+from longshift.contracts.swarm import ItemEnd, ItemFailure, ItemNews, ItemStatus
 from longshift.contracts.swarm_state import ResolverRun, SwarmState
 from longshift.policy import swarm_begin, swarm_budget, swarm_window
 
@@ -16,6 +16,16 @@ RETRIED = frozenset({ItemFailure.HOST, ItemFailure.LOST})
 def name_of(item: str, number: int) -> str:
     """The name of a resolver among the items."""
     return ids.resolver_item(item, number)
+
+
+def is_wanted(state: SwarmState, item: str) -> bool:
+    """Whether the work of an item is still to be merged, and something may begin."""
+    return not state.ending and state.items[item].status is ItemStatus.SEALED
+
+
+def of_item(state: SwarmState, item: str) -> tuple[str, ...]:
+    """The resolvers that an item has now."""
+    return tuple(name for name in state.resolvers if ids.item_of_resolver(name) == item)
 
 
 def begun(state: SwarmState, name: str, now: float) -> tuple[SwarmState, ItemInput] | None:
@@ -31,6 +41,15 @@ def begun(state: SwarmState, name: str, now: float) -> tuple[SwarmState, ItemInp
     return state, request.model_copy(update={"attempt": run.attempt, "has_checks": True})
 
 
+def heard(state: SwarmState, news: ItemNews) -> SwarmState:
+    """A resolver is held up, or goes on."""
+    run = state.resolvers.get(news.item)
+    if run is None or run.end is not None:
+        return state
+    waits = {"waits_for": swarm_window.waits_for(news), "needs_person": news.waiting and news.needs_person}
+    return state.model_copy(update={"resolvers": {**state.resolvers, news.item: run.model_copy(update=waits)}})
+
+
 def after_end(state: SwarmState, end: ItemEnd, now: float) -> SwarmState | None:
     """The swarm after the end of a resolver's attempt; None: it is not one's."""
     run = state.resolvers.get(end.item)
@@ -39,7 +58,8 @@ def after_end(state: SwarmState, end: ItemEnd, now: float) -> SwarmState | None:
     if end.attempt != run.attempt or end.item not in state.account.shares:
         return state
     state = swarm_window.booked(state, end.item, end, now)
-    kept = run if is_to_begin_again(state, end) else run.model_copy(update={"end": end})
+    over = None if is_to_begin_again(state, end) else end
+    kept = ResolverRun(attempt=run.attempt, end=over)
     return state.model_copy(update={"resolvers": {**state.resolvers, end.item: kept}})
 
 
@@ -58,7 +78,7 @@ def taken(state: SwarmState, name: str) -> tuple[SwarmState, ItemEnd | None]:
 
 
 def not_begun(item: str, state: SwarmState) -> ItemEnd:
-    """The end of a resolver for which nothing is left, or whose swarm ends."""
+    """The end of a resolver for which nothing is left, or whose swarm ends, or that nobody wants any more."""
     if state.ending:
         return ItemEnd(item=item, failure=ItemFailure.ENDED, reason=state.ending)
     return ItemEnd(item=item, failure=ItemFailure.OVER_BUDGET, reason=swarm_window.NO_BUDGET)

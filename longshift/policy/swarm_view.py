@@ -4,7 +4,7 @@ from collections import Counter
 
 from longshift.contracts.ledger import Spend
 from longshift.contracts.swarm import CriticalPath, ItemLine, ItemStatus, SwarmSummary, SwarmTable
-from longshift.contracts.swarm_state import ItemRun, SwarmState
+from longshift.contracts.swarm_state import ItemRun, ResolverRun, SwarmState
 from longshift.policy import swarm_window, width
 from longshift.policy.critical_path import critical_path
 
@@ -26,7 +26,8 @@ _TROUBLED = (
 def summary(state: SwarmState, now: float, trouble: str = "") -> SwarmSummary:
     """How far it has come; bounded in size. `trouble` is what holds the integration up."""
     counts = Counter(run.status.value for run in state.items.values())
-    waiting = [run for run in state.items.values() if run.status is ItemStatus.WAITING]
+    waiting: list[ItemRun | ResolverRun] = [run for run in state.items.values() if run.status is ItemStatus.WAITING]
+    waiting += [run for run in state.resolvers.values() if run.waits_for]
     return SwarmSummary(
         swarm=state.start.swarm,
         title=state.start.plan.title,
@@ -85,7 +86,7 @@ def details(shown: SwarmSummary) -> str:
     return "\n\n".join(parts)[:DETAILS_LIMIT_CHARACTERS]
 
 
-def _waiting_for(waiting: list[ItemRun]) -> str:
+def _waiting_for(waiting: list[ItemRun | ResolverRun]) -> str:
     """`12 wait: the key is not accepted; 1 waits: no space left`, the most frequent reasons first."""
     reasons = Counter(run.waits_for for run in waiting)
     return "; ".join(

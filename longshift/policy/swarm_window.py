@@ -7,6 +7,7 @@ spend, `policy.swarm_budget`; what becomes of sealed work, `policy.reconcile`.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 
 from longshift.contracts.ledger import Allowance, Spend
 from longshift.contracts.swarm import ItemEnd, ItemFailure, ItemNews, ItemStatus, ItemWord
@@ -72,18 +73,25 @@ def next_begun(state: SwarmState, now: float) -> tuple[str, SwarmState] | None:
     """The next item that begins now, and the swarm with it at work; None: none does."""
     if not room(state, now):
         return None
-    for item in ready(state):
-        after = _begun(state, item, now)
+    shares = ((item, _share(state, item)) for item in ready(state))
+    # While nobody is at work nobody leaves more: then what an item wants again need not be even.
+    again = () if state.account.shares else ((item, state.items[item].wants) for item in ready(state))
+    for item, allowance in chain(shares, again):
+        after = _begun(state, item, allowance, now)
         if after is not None:
             return item, after
     return None
 
 
-def _begun(state: SwarmState, item: str, now: float) -> SwarmState | None:
+def _share(state: SwarmState, item: str) -> Allowance | None:
+    """An even part, or what the plan says."""
+    row = next(row for row in state.start.plan.rows if row.id == item)
+    return swarm_budget.share(state.account, _sharers(state), row.budget_share)
+
+
+def _begun(state: SwarmState, item: str, allowance: Allowance | None, now: float) -> SwarmState | None:
     """The swarm with an item at work, its share taken out; None where the budget has none for it now."""
     run = state.items[item]
-    row = next(row for row in state.start.plan.rows if row.id == item)
-    allowance = swarm_budget.share(state.account, _sharers(state), row.budget_share)
     if allowance is None or not swarm_budget.covers(allowance, run.wants):
         return None
     account = swarm_budget.granted(state.account, item, allowance)
@@ -167,11 +175,17 @@ def heard(state: SwarmState, news: ItemNews, now: float) -> SwarmState:
     attention = news.attention
     waits: dict[str, object] = {
         "status": ItemStatus.WAITING,
-        "waits_for": (attention.text if attention else "a slot")[:WAITS_FOR_CHARACTERS],
+        "waits_for": waits_for(news),
         "waits_for_kind": attention.kind if attention else "",
         "needs_person": news.needs_person,
     }
     return with_run(state, news.item, waits)
+
+
+def waits_for(news: ItemNews) -> str:
+    """What holds somebody up, in words; empty: nothing."""
+    text = news.attention.text if news.attention else "a slot"
+    return text[:WAITS_FOR_CHARACTERS] if news.waiting else ""
 
 
 def is_newly_sealed(before: SwarmState, after: SwarmState, item: str) -> bool:

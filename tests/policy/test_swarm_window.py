@@ -118,6 +118,14 @@ def test_an_item_over_its_budget_is_tried_again_when_there_is_as_much_again() ->
     assert (S.FAILED, ItemFailure.OVER_BUDGET) == (state.items["i0"].status, state.items["i0"].failure)
 
 
+def test_what_nobody_at_work_needs_is_there_for_an_item_over_its_budget_that_others_wait_for() -> None:
+    plan = (ItemRow(id="a"), ItemRow(id="b", depends_on=("a",)), ItemRow(id="c", depends_on=("b",)))
+    state, _ = begun(state_of(*plan, allowance=limited(tokens=300)))
+    state = swarm_window.after_end(state, end_of("a", failure=ItemFailure.OVER_BUDGET, tokens=100), 5.0)
+    state, items = begun(state)
+    assert (["a"], 100) == (items, state.account.shares["a"].tokens)
+
+
 def test_items_for_which_nothing_is_left_fail_with_that_reason() -> None:
     state, items = begun(state_of(*rows(3), allowance=limited(steps=2)))
     assert [] == items
@@ -194,6 +202,21 @@ def test_a_resolver_is_beside_the_window_and_inside_the_budget() -> None:
     assert done is not None
     left, end = swarm_resolvers.taken(done, name)
     assert (2, {}) == (end and end.attempt, left.resolvers)
+
+
+def test_people_see_that_whoever_mends_a_merge_waits_for_them() -> None:
+    state, _ = begun(state_of(*rows(1), allowance=limited(tokens=200)))
+    state = swarm_window.after_end(state, end_of("i0"), 4.0)
+    following = swarm_resolvers.begun(state, "i0.fix1", 5.0)
+    assert following is not None
+    news = ItemNews(
+        item="i0.fix1", waiting=True, attention=Attention(kind="configuration", text="no key"), needs_person=True
+    )
+    state = swarm_resolvers.heard(following[0], news)
+    shown = swarm_view.summary(state, 6.0)
+    assert (True, "1 waits: no key") == (shown.needs_person, shown.waiting_for)
+    shown = swarm_view.summary(swarm_resolvers.heard(state, ItemNews(item="i0.fix1")), 7.0)
+    assert (False, "") == (shown.needs_person, shown.waiting_for)
 
 
 def test_the_state_of_300_items_stays_small() -> None:

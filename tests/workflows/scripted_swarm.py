@@ -65,10 +65,13 @@ class SwarmScript:
     swept: list[str] = field(default_factory=list[str])
     opened: list[OpenSwarmInput] = field(default_factory=list[OpenSwarmInput])
     landed: list[LandSwarmInput] = field(default_factory=list[LandSwarmInput])
+    mended: list[OpenResolverInput] = field(default_factory=list[OpenResolverInput])
     merges: list[MergeInput] = field(default_factory=list[MergeInput])
     slots: list[HoldSlotInput] = field(default_factory=list[HoldSlotInput])
     refuse: Callable[[HoldSlotInput], str] = lambda request: ""
     """Why a slot's workspace cannot be made; empty: it can."""
+    misfits: frozenset[str] = frozenset()
+    """Items whose own work does not fit to what is integrated."""
     lost: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     """Task and generation of slots whose host goes away."""
 
@@ -100,11 +103,14 @@ class SwarmDoubles(WorktreeActivities, MergeActivities):
     @activity.defn
     async def merge_items(self, request: MergeInput) -> MergeDigest:
         self._script.merges.append(request)
+        first = request.merges[0] if request.merges else None
+        if first is not None and first.item in self._script.misfits and not first.by:
+            return MergeDigest(number=request.onto, conflict=first.item, conflict_files=("f",))
         return MergeDigest(number=request.number, merged=tuple(each.item for each in request.merges), tree="t")
 
     @activity.defn
     async def open_resolver(self, request: OpenResolverInput) -> None:
-        return None
+        self._script.mended.append(request)
 
     @activity.defn
     async def land_swarm(self, request: LandSwarmInput) -> ToolDigest:

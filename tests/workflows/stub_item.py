@@ -31,6 +31,8 @@ class ItemPlay(Wire):
     steps: int = 2
     waits: Attention | None = None
     """What it is held up by, for `seconds`."""
+    lingers_seconds: float = 0.0
+    """It closes so long after it has told its end."""
 
 
 @workflow.defn(name="Item")
@@ -78,6 +80,8 @@ class StubItem:
         )
         await workflow.wait_condition(workflow.all_handlers_finished)
         await signals.to_swarm(request.swarm, "item_ended", end)
+        if play.lingers_seconds:
+            await workflow.sleep(play.lingers_seconds)
         return end
 
     async def _told(self, what: str) -> None:

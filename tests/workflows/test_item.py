@@ -194,6 +194,17 @@ async def test_while_the_key_is_wrong_nobody_begins_until_somebody_says_that_it_
     assert "1 waits: auth: the key is not accepted" == shown.waiting_for
 
 
+async def test_a_429_that_the_swarm_has_heard_of_is_not_told_again_at_the_end(client: Client, task_id: str) -> None:
+    busy = digest_of(outcome=ModelOutcome.UNAVAILABLE, detail="429").model_copy(update={"throttled": 3})
+    swarm, script = SwarmScript(), Script([busy, digest_of("finish").model_copy(update={"throttled": 2})])
+    async with swarm_worker(client, swarm, script):
+        handle = await start_swarm(client, start_of(task_id, *rows(1)))
+        await until_counted(handle, S.WAITING, 1)
+        await handle.signal(Swarm.wake)
+        await handle.result()
+    assert [2] == [each.end.throttled for each in swarm.sealed]
+
+
 async def test_a_dependent_starts_from_what_is_integrated(client: Client, task_id: str) -> None:
     plan = (ItemRow(id="a"), ItemRow(id="b", depends_on=("a",)))
     swarm, script = SwarmScript(), Script([digest_of("finish")])

@@ -159,6 +159,30 @@ async def test_a_struck_item_is_cancelled_and_left_out(client: Client, task_id: 
     assert ("i0: struck, taken out by ann: not wanted",) == report.summary.troubled
 
 
+async def test_whoever_mends_a_struck_item_is_cancelled(client: Client, task_id: str) -> None:
+    swarm = SwarmScript(play=lambda request: ItemPlay(for_ever=request.item != "i0"), misfits=frozenset({"i0"}))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1)))
+        await eventually(lambda: len(swarm.played) == 2)
+        await handle.signal(Swarm.strike, ItemWord(item="i0", by="ann"))
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert (["i0", "i0.fix1"], {"struck": 1}) == ([each.item for each in swarm.played], report.summary.counts)
+
+
+async def test_nobody_begins_to_mend_a_struck_item(client: Client, task_id: str) -> None:
+    seconds = {"i0": 1.0, "i1": 6.0, "i0.fix1": 300.0}
+    swarm = SwarmScript(play=lambda request: ItemPlay(seconds=seconds[request.item]), misfits=frozenset({"i0"}))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(2)))
+        await eventually(lambda: len(swarm.played) == 2)
+        await handle.signal(Swarm.set_paused, True)
+        await eventually(lambda: len(swarm.mended) == 1)
+        await handle.signal(Swarm.strike, ItemWord(item="i0", by="ann"))
+        await handle.signal(Swarm.set_paused, False)
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert ({"i0", "i1"}, {"struck": 1, "merged": 1}) == ({each.item for each in swarm.played}, report.summary.counts)
+
+
 async def test_when_time_is_up_what_is_sealed_is_landed_and_nothing_more_begins(client: Client, task_id: str) -> None:
     swarm = SwarmScript(play=lambda request: ItemPlay(seconds=300.0 if request.item != "i0" else 0.0))
     async with swarm_worker(client, swarm):
@@ -169,6 +193,38 @@ async def test_when_time_is_up_what_is_sealed_is_landed_and_nothing_more_begins(
     assert ({"merged": 1, "cancelled": 5}, "time is up") == (report.summary.counts, report.reason)
     assert (3, ["end time is up"]) == (len(swarm.played), swarm.heard["i1"])
     assert "time is up" == swarm.landed[0].reason
+
+
+async def test_an_attempt_that_waits_for_the_one_before_to_close_hears_what_is_said_meanwhile(
+    client: Client, task_id: str
+) -> None:
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(for_ever=True))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1)))
+        await eventually(lambda: len(swarm.played) == 1)
+        item = client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0"))
+        await item.result()
+        await handle.signal(Swarm.end, "time is up")
+        early = len(swarm.played)
+        report = await asyncio.wait_for(handle.result(), 20)
+    assert (1, ["end time is up"], {"cancelled": 1}) == (early, swarm.heard["i0"], report.summary.counts)
+
+
+async def test_what_is_said_before_an_attempt_starts_is_told_before_the_swarm_continues_as_new(
+    client: Client, task_id: str
+) -> None:
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(seconds=2.0))
+    async with swarm_worker(client, swarm):
+        handle = await start_swarm(client, start_of(task_id, *rows(1), history_events=12))
+        await eventually(lambda: len(swarm.played) == 1)
+        await client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0")).result()
+        for text in ("one", "two", "three"):
+            await handle.signal(Swarm.deliver_note, ItemNote(item="i0", note=note(text)))
+        early = len(swarm.played)
+        await handle.result()
+    assert (1, ["note one", "note two", "note three"]) == (early, swarm.heard["i0"])
 
 
 async def test_a_storm_of_429s_narrows_the_window_and_fails_nobody(client: Client, task_id: str) -> None:
