@@ -8,6 +8,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from longshift.contracts import ids
+from longshift.contracts.agent import AgentProgress, Phase
+from longshift.contracts.model import Usage
 from longshift.contracts.reviews import Ask, AskKind
 from longshift.contracts.session import AgentStatus
 from longshift.contracts.swarm import ItemLine, ItemStatus, SwarmSummary, SwarmTable
@@ -15,6 +17,7 @@ from longshift.policy.reviews import options_of
 from tests.swarm_store import PLAN_HASH
 
 QUEUE = "telling-swarms"
+AGENTS_QUEUE = "telling-agents"
 DIFFERENCE = "1 added, 0 struck, 0 edited, 1 as they were\n@@ b (added) @@\n+b\n+  goal: Type b"
 PLAN_SHOWN = "goal: Type all modules\n\na\n  goal: Type a"
 
@@ -85,6 +88,45 @@ class TellingSwarm:
     def table(self) -> SwarmTable:
         """Each item in a line."""
         return a_table(self._swarm)
+
+
+@workflow.defn(name="Agent")
+class TellingAgent:
+    """A sub-agent that has closed three steps."""
+
+    @workflow.run
+    async def run(self, agent: str) -> None:
+        """Wait to be terminated."""
+        self._agent = agent
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query
+    def progress(self) -> AgentProgress:
+        """Where it stands."""
+        return AgentProgress(
+            agent=self._agent,
+            phase=Phase.TOOLS,
+            step=24,
+            first_step=21,
+            epoch=1,
+            context_tokens=500,
+            window_tokens=1_000,
+            usage=Usage(input_tokens=90, output_tokens=10),
+            cost_usd=0.5,
+            tool_calls=3,
+            compactions=0,
+            runs=1,
+        )
+
+
+@asynccontextmanager
+async def telling_agent(client: Client, agent: str) -> AsyncGenerator[None]:
+    """It is at work."""
+    name = ids.agent_workflow_id(agent)
+    async with Worker(client, task_queue=AGENTS_QUEUE, workflows=[TellingAgent]):
+        handle = await client.start_workflow(TellingAgent.run, agent, id=name, task_queue=AGENTS_QUEUE)
+        yield
+        await handle.terminate()
 
 
 @asynccontextmanager

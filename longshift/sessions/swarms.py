@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass
 
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from longshift.adapters.store import Store
 from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.contracts import ids
+from longshift.contracts.agent import AgentProgress
+from longshift.contracts.ledger import Spend
 from longshift.contracts.reviews import AskKind, Review
 from longshift.contracts.session import SessionStatus
 from longshift.contracts.swarm import ItemLine, ItemReport, ItemStatus, SwarmResult, SwarmTable
@@ -96,7 +99,29 @@ async def read_item(client: Client, store: Store, task_id: str, item: str, name:
     reports = SwarmReports(store)
     attempt = view.result.attempts.get(item, 0) if view.result else 0
     report = await (reports.report(swarm, item, attempt) if attempt else reports.latest_report(swarm, item))
+    if line.status in swarm_words.AT_WORK:
+        line = await _as_it_stands(client, swarm, line)
     return ItemView(swarm, line, report, agent=ids.agent_id(ids.item_task_id(swarm, item)))
+
+
+async def _as_it_stands(client: Client, swarm: str, line: ItemLine) -> ItemLine:
+    """The line with what the attempt at work has cost so far, as its sub-agent tells; its swarm counts ended ones."""
+    agent = ids.agent_id(ids.item_task_id(swarm, line.item), shift=max(1, line.attempt))
+    try:
+        now = await ask(client, ids.agent_workflow_id(agent), "progress", AgentProgress)
+    except WorkerAbsent:
+        return line
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:  # it waits for its slot
+            return line
+        raise
+    return line.model_copy(
+        update={
+            "steps": line.steps + now.step - now.first_step,
+            "tokens": line.tokens + Spend(usage=now.usage).tokens,
+            "usd": round(line.usd + now.cost_usd, 4),
+        }
+    )
 
 
 async def read_plan(client: Client, store: Store, task_id: str, name: str = "") -> SwarmPlan:

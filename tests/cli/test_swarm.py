@@ -27,7 +27,7 @@ from tests.cli.conftest import Command, Said
 from tests.cli.pages import HOSTILE, UNSAFE, shown, view
 from tests.cli.test_store_commands import base, put_step
 from tests.swarm_store import PLAN_HASH, put, put_ended_swarm
-from tests.telling_swarm import a_summary, a_table, at_work, plan_question, telling_swarm
+from tests.telling_swarm import a_summary, a_table, at_work, plan_question, telling_agent, telling_swarm
 from tests.workflows.conftest import Running, a_task, scripted_worker, start, until_state
 from tests.workflows.scripted import Script, digest_of
 from workflows.session import Session
@@ -131,6 +131,17 @@ async def test_a_swarm_at_work_tells_of_itself_and_takes_words(client: Client, s
     assert ["passed on to item a", "passed on to item b"] == [
         json.loads(line)["answer"] for line in struck.out.splitlines()
     ]
+
+
+@pytest.mark.engine
+async def test_an_item_at_work_shows_what_its_attempt_has_cost_so_far(client: Client, said: Said) -> None:
+    lead, sub_agent = at_work("mend", "mend.swarm1"), "mend.swarm1.a/lead"
+    async with session(client, lead), telling_swarm(client, "mend.swarm1"):
+        before = await said("swarm", "mend", "--item", "a", "--json")
+        async with telling_agent(client, sub_agent):
+            meanwhile = await said("swarm", "mend", "--item", "a", "--json")
+    lines = [each.document["item"] for each in (before, meanwhile)]
+    assert [(7, 0.25, 0), (10, 0.75, 100)] == [(line["steps"], line["usd"], line["tokens"]) for line in lines]
 
 
 @pytest.mark.engine

@@ -47,6 +47,8 @@ class Role(StrEnum):
     """Its own check can never be green."""
     OUTSIDE = "outside"
     """Writes a file outside of its scope, and insists on it."""
+    LEAKS = "leaks"
+    """Green, but its module holds a secret of the runner's: its work is refused at the seal."""
     BREAKS = "breaks"
     """Green by itself, but the package's tests fail; whoever is to mend it does nothing."""
     MENDED = "mended"
@@ -64,6 +66,7 @@ OUTCOMES = {
     Role.BREAKS: ItemStatus.DROPPED,
     Role.RED: ItemStatus.FAILED,
     Role.OUTSIDE: ItemStatus.FAILED,
+    Role.LEAKS: ItemStatus.FAILED,
     Role.LOOPS: ItemStatus.FAILED,
     Role.COSTLY: ItemStatus.FAILED,
 }
@@ -76,6 +79,7 @@ PLANTED = (
     Role.BREAKS,
     Role.MENDED,
     Role.LOOPS,
+    Role.LEAKS,
 )
 
 

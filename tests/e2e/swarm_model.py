@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from longshift.adapters.scripted_model import RequestView, ScriptedCall, Turn
+from tests.e2e.rig import KEY
 from tests.e2e.swarm_job import OUTSIDE, SHARED, Job, JobItem, Role
 
 HANDOFF = Turn(text="The module is being annotated.")
 VERDICT = Turn(text='{"verdict": "accept", "reasons": ["it is what the task asks for"], "missing": []}')
 MARKERS = r"sed -i -e '/^||||||| /,/^=======$/d' -e '/^=======$/d' -e '/^<<<<<<< /d' -e '/^>>>>>>> /d' " + SHARED
 """Keeps both sides of a conflict."""
+LEAKED = (KEY[:8], KEY[8:])
+"""The worker's key of the model, in parts: no conversation holds it whole."""
 ITEM = re.compile(r"\.swarm\d+(?:-\d+)?\.([^.]+)(\.fix\d+)?$")
 
 
@@ -67,6 +70,8 @@ class JobModel:
         effect = f"echo {item.id} >> {self.effects}" if self.effects else "true"
         if item.role is Role.COLLIDES:
             return turn("bash", command=f"echo '{item.line}' >> {SHARED}; {effect}")
+        if item.role is Role.LEAKS:
+            return turn("bash", command=f"printf '# %s%s\\n' {LEAKED[0]} {LEAKED[1]} >> {item.edit.path}; {effect}")
         if item.damage is not None and item.role in (Role.BREAKS, Role.MENDED):
             return turn("edit_file", path=item.edit.path, old=item.damage.old, new=item.damage.new)
         if self.effects:

@@ -30,9 +30,9 @@ def settled(data_dir: Path, swarm: str) -> Mapping[str, ItemStatus]:
     return {item: ItemStatus(status) for item, status in result(data_dir, swarm)["statuses"].items()}
 
 
-async def until_nothing_is_left(running: Rig) -> None:
-    """No worktree of an item and no process in one."""
-    places = [running.data_dir, *(running.host_dir(name) for name in running.hosts)]
+async def until_nothing_is_left(running: Rig, *, dead: str = "") -> None:
+    """No worktree of an item and no process in one; the `dead` host's disk alone keeps what was on it."""
+    places = [running.data_dir, *(running.host_dir(name) for name in running.hosts if name != dead)]
     left: list[str] = []
     try:
         async with asyncio.timeout(LEFT_SECONDS):

@@ -46,10 +46,12 @@ async def test_a_package_is_annotated_by_sub_agents_and_passes_its_own_tests(tmp
 OUTCOME_TOLD = {role: role is not Role.PLAIN for role in Role}
 """The lead reads of each planted item by its name; others may be summed up."""
 FAILURES = {
-    Role.RED: {ItemFailure.CHECKS_RED, ItemFailure.STUCK},
-    Role.OUTSIDE: {ItemFailure.OUT_OF_SCOPE, ItemFailure.STUCK},
-    Role.LOOPS: {ItemFailure.STUCK},
+    Role.RED: (ItemFailure.STUCK, ""),
+    Role.OUTSIDE: (ItemFailure.STUCK, ""),
+    Role.LEAKS: (ItemFailure.CHECKS_RED, "take it out of the files"),
+    Role.LOOPS: (ItemFailure.STUCK, ""),
 }
+"""As what each of them fails, and a word of the reason. Whoever insists on a `finish` that is refused is stuck."""
 
 
 def the_reports_say_who_did_what(running: Rig, job: Job) -> None:
@@ -59,8 +61,10 @@ def the_reports_say_who_did_what(running: Rig, job: Job) -> None:
     for item in job.items:
         last = told[item.id][-1]
         if item.role in FAILURES:
-            assert last.failure in FAILURES[item.role], (item.id, last)
+            failure, word = FAILURES[item.role]
+            assert failure is last.failure, (item.id, last)
             assert last.reason
+            assert word in last.reason
             assert 0 == sealed[item.id]
         else:
             assert (None, 1) == (last.failure, sealed[item.id]), (item.id, last)

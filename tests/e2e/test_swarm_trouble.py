@@ -17,7 +17,7 @@ from tests.e2e.swarm_job import SWARM, TASK, Job, Role, changed, lay_out
 from tests.e2e.swarm_model import JobModel
 from tests.e2e.swarm_package import Package
 from tests.e2e.swarm_rig import settled, until_nothing_is_left, variables
-from tests.e2e.swarm_traces import reports, seals
+from tests.e2e.swarm_traces import reports, seals, worktrees
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -143,14 +143,19 @@ async def test_a_lost_host_loses_nothing_that_is_sealed(tmp_path: Path, package:
         await begun(running, package, job)
         await summary(running, lambda told: merged(told) > 0)
         lead = next(name for name in running.hosts if (running.host_dir(name) / "workspaces" / TASK).exists())
-        running.kill_host(lead if whose == "the lead's" else next(name for name in running.hosts if name != lead))
+        dead = lead if whose == "the lead's" else next(name for name in running.hosts if name != lead)
+        running.kill_host(dead)
         early = {item for item, times in seals(running.data_dir, SWARM).items() if times}
         await ends_as_promised_on_the_other(running, package, job)
         assert dict.fromkeys(early, 1) == {item: seals(running.data_dir, SWARM)[item] for item in early}
+        await until_nothing_is_left(running, dead=dead)
+        assert worktrees(running.host_dir(dead)) or whose == "another"  # which need not have begun anything
+        running.start_host(dead, **settings)
+        await until_nothing_is_left(running)
 
 
 async def ends_as_promised_on_the_other(running: Rig, package: Package, job: Job) -> None:
-    """What the dead host left on its disk it cannot remove; no process of it runs."""
+    """What the dead host has on its disk it cannot remove before it is back."""
     handle = running.client.get_workflow_handle(f"session/{TASK}", result_type=dict)
     result = await asyncio.wait_for(handle.result(), ENOUGH_SECONDS)
     assert SessionState.DONE == result["state"], result["reason"]

@@ -4,7 +4,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -72,6 +72,8 @@ class SwarmScript:
     """Why a slot's workspace cannot be made; empty: it can."""
     misfits: frozenset[str] = frozenset()
     """Items whose own work does not fit to what is integrated."""
+    make: Callable[[HoldSlotInput], Awaitable[Workspace]] | None = None
+    """Makes the worktree of a slot; without it there are no files."""
     lost: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     """Task and generation of slots whose host goes away."""
 
@@ -106,7 +108,8 @@ class SwarmDoubles(WorktreeActivities, MergeActivities):
         first = request.merges[0] if request.merges else None
         if first is not None and first.item in self._script.misfits and not first.by:
             return MergeDigest(number=request.onto, conflict=first.item, conflict_files=("f",))
-        return MergeDigest(number=request.number, merged=tuple(each.item for each in request.merges), tree="t")
+        merged = tuple(each.item for each in request.merges)
+        return MergeDigest(number=request.number, merged=merged, tree="t", workspace=request.workspace)
 
     @activity.defn
     async def open_resolver(self, request: OpenResolverInput) -> None:
@@ -139,13 +142,7 @@ class SubAgentSlots(SlotActivities):
         self._swarm.slots.append(request)
         if why := self._swarm.refuse(request):
             raise WorkspaceFailed(why)
-        workspace = Workspace(
-            workspace_id=request.task_id,
-            host_id=HOST,
-            host_queue=HOST_QUEUE,
-            root="/w",
-            generation=request.generation,
-        )
+        workspace = await self._workspace(request)
         granted = SlotGranted(generation=request.generation, workspace=workspace)
         await activity.client().get_workflow_handle(request.session).signal("slot_granted", granted)
         released = self._script.released_slots[request.task_id, request.generation]
@@ -156,13 +153,30 @@ class SubAgentSlots(SlotActivities):
             await asyncio.sleep(0.05)
         return SlotEnd()
 
+    async def _workspace(self, request: HoldSlotInput) -> Workspace:
+        if self._swarm.make is not None:
+            return await self._swarm.make(request)
+        return Workspace(
+            workspace_id=request.task_id,
+            host_id=HOST,
+            host_queue=HOST_QUEUE,
+            root="/w",
+            generation=request.generation,
+        )
+
 
 @asynccontextmanager
-async def swarm_worker(client: Client, swarm: SwarmScript, script: Script | None = None) -> AsyncGenerator[None]:
-    """Workers for a swarm. With a `script` its items are real, and their agents play it; else `swarm` plays them."""
+async def swarm_worker(
+    client: Client, swarm: SwarmScript, script: Script | None = None, worktrees: WorktreeActivities | None = None
+) -> AsyncGenerator[None]:
+    """Workers for a swarm. With a `script` its items are real, and their agents play it; else `swarm` plays them.
+
+    With `worktrees` these are real as well.
+    """
     doubles, gates, boundary = SwarmDoubles(swarm), Gates(), ErrorBoundary()
+    places = worktrees or doubles
     own = [
-        *(doubles.open_swarm, doubles.seal_item, doubles.discard_worktree, doubles.sweep_swarm),
+        *(places.open_swarm, places.seal_item, places.discard_worktree, places.sweep_swarm),
         *(doubles.merge_items, doubles.open_resolver, doubles.land_swarm, doubles.play_item, doubles.item_heard),
     ]
     agents = [] if script is None else scripted_activities(script, FleetLimits())

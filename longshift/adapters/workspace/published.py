@@ -5,28 +5,36 @@ from collections.abc import Callable
 from longshift.contracts.errors import WorkspaceFailed
 
 NAMED_FILES = 10
+SECRET_IN = "a secret of this runner's configuration in"
+"""Before the names of the files that hold it."""
 _FILE = "diff --git "
 
 
 def refuse_secrets(patch: bytes, clean: Callable[[str], str]) -> None:
     """Make sure that no added line holds a known secret. Masking it would make a patch that says something else.
 
-    What a patch removes or shows around a change is in the repository already, and to remove it may be the task.
-
     Raises:
         WorkspaceFailed: the message names the files and the remedy.
     """
+    guilty = named_with_secrets(patch, clean)
+    if guilty:
+        raise WorkspaceFailed(
+            f"nothing is delivered: the changes hold {SECRET_IN} {guilty}. Take it out of the files and resume the "
+            "session, or cancel it; then replace the secret by a new one"
+        )
+
+
+def named_with_secrets(patch: bytes, clean: Callable[[str], str]) -> str:
+    """The files in which added lines hold a known secret, for people; empty: none does.
+
+    What a patch removes or shows around a change is in the repository already, and to remove it may be the task.
+    """
     text = patch.decode("utf-8", "surrogateescape")
     if clean(text) == text:
-        return
+        return ""
     guilty = [name for name, added in _added(text) if clean(added) != added]
-    if guilty:
-        more = f" and {len(guilty) - NAMED_FILES} more" if len(guilty) > NAMED_FILES else ""
-        raise WorkspaceFailed(
-            f"nothing is delivered: the changes hold a secret of this runner's configuration in "
-            f"{', '.join(guilty[:NAMED_FILES])}{more}. Take it out of the files and resume the session, or cancel it; "
-            "then replace the secret by a new one"
-        )
+    more = f" and {len(guilty) - NAMED_FILES} more" if len(guilty) > NAMED_FILES else ""
+    return f"{', '.join(guilty[:NAMED_FILES])}{more}"
 
 
 def _added(patch: str) -> list[tuple[str, str]]:

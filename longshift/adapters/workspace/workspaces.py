@@ -27,7 +27,7 @@ from longshift.adapters.workspace.git_places import GitPlaces
 from longshift.adapters.workspace.lock import locked
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.names import readable
-from longshift.adapters.workspace.published import refuse_secrets
+from longshift.adapters.workspace.published import named_with_secrets, refuse_secrets
 from longshift.adapters.workspace.rolling_back import find_recorded
 from longshift.adapters.workspace.rules import read_rules
 from longshift.adapters.workspace.shadow import HUGE_BYTES, Shadow
@@ -218,12 +218,12 @@ class Workspaces:
         Raises: WorkspaceFailed, also where the patch would publish a secret; DiskFull, StaleGeneration.
         """
         patch, counts = await export(self.shadow(workspace), workspace.base_tree)
-        await self.refuse_secrets(patch)
+        await asyncio.to_thread(refuse_secrets, patch, self._clean)
         return patch, counts
 
-    async def refuse_secrets(self, patch: bytes) -> None:
-        """Raises: WorkspaceFailed, where the patch would publish a secret."""
-        await asyncio.to_thread(refuse_secrets, patch, self._clean)
+    async def named_with_secrets(self, patch: bytes) -> str:
+        """The files in which the patch would publish a secret, for people; empty: in none."""
+        return await asyncio.to_thread(named_with_secrets, patch, self._clean)
 
     async def bundle_changes(self, workspace: Workspace, tree: str) -> bytes:
         """What leads from the base tree to a recorded one, as a git bundle of its own.

@@ -10,11 +10,11 @@ from pathspec import GitIgnoreSpec
 
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.delivery import DeliveryCounts, export
+from longshift.adapters.workspace.published import SECRET_IN
 from longshift.adapters.workspace.repository import BASE_REF
 from longshift.adapters.workspace.shadow import Shadow, Snapshot
 from longshift.adapters.workspace.write_scope import outside_scope
 from longshift.adapters.worktrees import history
-from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.swarm import ItemFailure
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
@@ -52,10 +52,9 @@ async def sealed(
     shadow = workspaces.shadow(workspace)
     known = await _restored(shadow, proved_tree) if proved_tree else None
     patch, counts = await export(shadow, workspace.base_tree, known=known)
-    try:
-        await workspaces.refuse_secrets(patch)
-    except WorkspaceFailed as error:
-        raise NotSealed(ItemFailure.CHECKS_RED, str(error)) from error
+    guilty = await workspaces.named_with_secrets(patch)
+    if guilty:
+        raise NotSealed(ItemFailure.CHECKS_RED, f"the changes hold {SECRET_IN} {guilty}: take it out of the files")
     _refuse(counts.names, task, counts)
     if not counts.names:
         return Sealed(counts.tree_hash, counts, b"")
