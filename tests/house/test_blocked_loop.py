@@ -1,6 +1,7 @@
 """The watched event loop itself."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -47,6 +48,24 @@ def test_waiting_for_a_processor_is_not_noted_be_it_the_loops_thread_or_the_one_
     command = [sys.executable, "-m", "tests.house.starved_loop"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ("[]\n", "") == (told.stdout, told.stderr)
+
+
+def test_a_garbage_collection_is_not_noted() -> None:
+    blocked_seconds: list[float] = []
+    heap = [[number] for number in range(300_000)]
+
+    async def collect() -> float:
+        begin = time.monotonic()
+        gc.collect()
+        taken = time.monotonic() - begin
+        await asyncio.sleep(0)
+        return taken
+
+    with asyncio.Runner(loop_factory=lambda: WatchedLoop(blocked_seconds, limit_seconds=0.01)) as runner:
+        taken = runner.run(collect())
+
+    assert taken > 0.01, len(heap)
+    assert [] == blocked_seconds
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts file descriptors in /proc")
