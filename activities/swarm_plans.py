@@ -14,6 +14,7 @@ from longshift.adapters.calls import delegate_arguments, parse_arguments
 from longshift.adapters.store import Store, Transcripts, read_plan, read_task
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.workspace.names import readable
+from longshift.adapters.worktrees.three_way import too_old
 from longshift.contracts import ids
 from longshift.contracts.delegate import DelegateArguments
 from longshift.contracts.swarm_activities import AmendPlanInput, PlanSwarmInput, SwarmPlanActivities
@@ -46,6 +47,9 @@ class SwarmPlans(SwarmPlanActivities):
             arguments = parse_arguments(DELEGATE, uses[request.index]["input"])
             if not isinstance(arguments, DelegateArguments):
                 raise TypeError(f"call {request.index} of step {request.step} is no {DELEGATE}")
+            unfit = await self._unfit(request.workspace)
+            if unfit:
+                return PlanDigest(refused=f"{unfit}. Until then nothing can be delegated here: do the work yourself")
             site = await self._site(request.workspace, await self._task(request.task_id), request.rules.max_items)
             try:
                 plan = await asyncio.to_thread(swarm_plan.planned, arguments, site)
@@ -84,6 +88,11 @@ class SwarmPlans(SwarmPlanActivities):
             shown=await asyncio.to_thread(plan_text.shown, plan, task_id),
             struck=plan.struck,
         )
+
+    async def _unfit(self, workspace: Workspace) -> str:
+        """Why the work of sub-agents could not be merged on this host; empty: it can."""
+        async with self._workspaces.shadow(workspace).held() as git:
+            return too_old((await git("version")).text)
 
     async def _site(self, workspace: Workspace, task: TaskSpec, max_items: int) -> Site:
         shadow = self._workspaces.shadow(workspace)

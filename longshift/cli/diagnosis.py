@@ -10,6 +10,7 @@ from enum import StrEnum
 import httpx
 
 from longshift.adapters.tools import find_ripgrep
+from longshift.adapters.worktrees.three_way import too_old
 from longshift.cli.invocation import Invocation
 from longshift.contracts.errors import BadInput, HostError, StoreError
 from longshift.settings import MODEL_API_KEY
@@ -74,8 +75,10 @@ async def store(run: Invocation) -> Finding:
 
 
 def git() -> Finding:
-    """Whether git runs."""
-    return _program("git", "install git: workspaces and checkpoints need it")
+    """Whether git runs, and can merge what sub-agents do."""
+    found = _program("git", "install git: workspaces and checkpoints need it")
+    unfit = too_old(found.detail) if found.level is Level.OK else ""
+    return Finding("git", Level.WARN, found.detail, f"no swarms here: {unfit}") if unfit else found
 
 
 def bash() -> Finding:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
@@ -21,6 +22,7 @@ from longshift.contracts.swarm_plan import PlanDigest, SwarmPlan, SwarmRules
 from longshift.contracts.task import TaskSpec
 from longshift.contracts.transcript import AnswerRecord
 from longshift.contracts.workspace import Workspace
+from tests.old_git import put_old_git_first
 from tests.user_git import USER_ENVIRONMENT
 
 SWARM = ids.swarm_id("mend/lead", 1)
@@ -116,6 +118,15 @@ async def test_a_plan_is_kept_and_told_as_a_digest(desk: Desk) -> None:
     assert ["new/x.py"] == [*(await desk.kept(digest)).items[1].write_scope]
     assert "new-1 … new-2 (2 items) from one template" in "".join(digest.shown)
     assert digest == await desk.plan(ITEM, templates=[TEMPLATE], checks=[{"name": "all", "run": "make"}])
+
+
+async def test_a_host_whose_git_cannot_merge_takes_no_plan(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_git_first(tmp_path / "bin", monkeypatch)
+    refused = (await desk.plan(ITEM)).refused
+    assert "git 2.34.1 cannot merge without a work tree: install git 2.38 or later" in refused
+    assert "do the work yourself" in refused
 
 
 async def test_the_files_of_now_count(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from longshift.cli.diagnosis import Finding, Level
 from longshift.cli.doctor import table, worst
 from tests.cli.conftest import Command
 from tests.cli.pages import HOSTILE, UNSAFE, shown
+from tests.old_git import put_old_git_first
 from tests.sandboxing import requires_bubblewrap, why_not
 
 
@@ -53,6 +54,15 @@ def test_with_a_key_nothing_is_broken(longshift: Command, monkeypatch: pytest.Mo
     monkeypatch.setenv("LONGSHIFT_DISK_FLOOR_BYTES", "0")
     outcome = longshift("doctor")
     assert (0, False) == (outcome.code, "sk-secret" in outcome.out)
+
+
+def test_a_git_that_cannot_merge_is_no_fault_but_there_are_no_swarms(
+    longshift: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_git_first(tmp_path / "bin", monkeypatch)
+    git = finding(longshift("doctor", "--json").document, "git")
+    assert "warn" == git["level"]
+    assert "no swarms here: git 2.34.1 cannot merge" in git["remedy"]
 
 
 def test_the_variable_of_the_key_is_named_once(longshift: Command, monkeypatch: pytest.MonkeyPatch) -> None:

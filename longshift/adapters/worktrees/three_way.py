@@ -3,6 +3,7 @@
 Whose work it is, and what becomes of a conflict, is decided by the callers. The repository's lock is held.
 """
 
+import re
 from dataclasses import dataclass
 
 from longshift.adapters.workspace.git import GitResult
@@ -11,8 +12,10 @@ from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees.history import committed
 from longshift.contracts.errors import WorkspaceFailed
 
+NEEDED_VERSION = (2, 38)
+"""Of git: the first that knows `merge-tree --write-tree`."""
 USAGE_EXIT_CODE = 129
-"""How a git ends that does not know `merge-tree --write-tree`."""
+"""How a git ends that does not know it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class Merged:
     """What git says of each conflict."""
     binaries: tuple[str, ...] = ()
     """Those whose two versions cannot be shown in one file; what is there is `ours`."""
+
+
+def too_old(version: str) -> str:
+    """Why a git cannot merge here, of what `git version` says; empty: it can, or says nothing that can be read."""
+    found = re.search(r"(\d+)\.(\d+)[\w.]*", version)
+    if found is None or (int(found[1]), int(found[2])) >= NEEDED_VERSION:
+        return ""
+    needed = ".".join(map(str, NEEDED_VERSION))
+    return f"git {found[0]} cannot merge without a work tree: install git {needed} or later on this host"
 
 
 async def merge_trees(
@@ -64,7 +76,7 @@ async def merge_commits(
     command = (*options, "merge-tree", "--write-tree", "-z", "--messages", sides.ours, sides.theirs)
     result = await git(*command, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
     if result.exit_code == USAGE_EXIT_CODE:
-        raise WorkspaceFailed("the git of this host cannot merge without a work tree; install git 2.38 or later")
+        raise WorkspaceFailed(too_old((await git("version")).text) or result.stderr.strip()[-500:])
     if result.exit_code not in {0, 1} or result.is_cut:
         raise result.failure()
     return _parsed(result)
