@@ -252,7 +252,7 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
         *(tools.run_tool, tools.list_jobs),
         *(life.checkpoint, life.roll_back_files, life.run_checks),
         *(life.export_diff, life.deliver, life.release_workspace),
-        *_of_swarms(parts, workspaces),
+        *_of_swarms(parts, workspaces, built.pools[SlotKind.SUB_AGENT]),
     ]
     built.workers.append(_worker(parts, queue, settings.tool_slots, on_host))
     built.slot_workers = list(_slot_workers(parts, built.slots, life, built.pools))
@@ -260,10 +260,10 @@ async def _add_host(built: Built, parts: Parts, *, quick_calls: bool) -> Tools:
     return tools
 
 
-def _of_swarms(parts: Parts, workspaces: Workspaces) -> list[Callable[..., Any]]:
+def _of_swarms(parts: Parts, workspaces: Workspaces, pool: SlotPool) -> list[Callable[..., Any]]:
     """What a host does for the swarms of its sessions, and for items."""
     plans = SwarmPlans(workspaces, parts.store, parts.transcripts, parts.settings.profiles())
-    worktrees = Worktrees(workspaces, parts.store, parts.transcripts)
+    worktrees = Worktrees(workspaces, parts.store, parts.transcripts, pool)
     merges = Merges(workspaces, parts.store, parts.transcripts, parts.clean)
     return [
         *(plans.plan_swarm, plans.amend_plan),

@@ -28,8 +28,9 @@ log = logging.getLogger("longshift.slots")
 ORPHAN_LOOK_SECONDS = 300.0
 """How often a host looks whether an item goes on elsewhere whose worktree it still has."""
 
-TOLD_AFTER_SECONDS = 0.1
-"""A signal costs the session a turn, while it has nothing to do but wait; what is prepared by then needs none."""
+TOLD_AFTER_SECONDS = {SlotKind.SESSION: 0.1, SlotKind.SUB_AGENT: 5.0}
+"""A signal costs whoever asked a turn, while it has nothing to do but wait; what is prepared by then needs none. People
+watch how a session's workspace is prepared; of an item's only the host has to be known, should it go down with it."""
 
 
 class Slots(SlotActivities):
@@ -96,7 +97,7 @@ class Slots(SlotActivities):
         """Tell the session who has taken it, unless the block ends so soon that the grant tells it."""
 
         async def tell() -> None:
-            await asyncio.sleep(TOLD_AFTER_SECONDS)
+            await asyncio.sleep(TOLD_AFTER_SECONDS[request.kind])
             await self._tell(request, "slot_taken", SlotTaken(generation=request.generation, host_id=self._host_id))
 
         telling = asyncio.create_task(tell())

@@ -1,6 +1,7 @@
 """Worktrees of a swarm on their host: what items start from, their work on its way into the store, their removal."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import orjson
@@ -8,11 +9,12 @@ from temporalio import activity
 
 from activities.heartbeat import Progress, heartbeating
 from longshift.adapters.calls import parse_arguments
+from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Store, Transcripts, read_plan, read_task
 from longshift.adapters.workspace import Workspaces
 from longshift.adapters.worktrees.sealing import NotSealed, Sealed, sealed, tree_of_bundle
 from longshift.contracts import ids
-from longshift.contracts.errors import StaleGeneration, StoreUnavailable
+from longshift.contracts.errors import StaleGeneration, StoreUnavailable, WorkspaceFailed
 from longshift.contracts.sub_agent import SubAgent
 from longshift.contracts.swarm import ItemEnd, ItemReport, ItemSeal, ItemStatus
 from longshift.contracts.swarm_activities import (
@@ -30,6 +32,8 @@ from longshift.contracts.transcript import HandoffRecord
 from longshift.contracts.workspace import Workspace
 from longshift.policy import item_task
 
+log = logging.getLogger("longshift.worktrees")
+
 SHOWN_FILES = 20
 REASON_CHARACTERS = 300
 SUMMARY_CHARACTERS = 20_000
@@ -40,7 +44,11 @@ HISTORY_LEFT_OUT = "Not covered, as too large or unreadable: "
 class Worktrees(WorktreeActivities):
     """Works on the worktrees of this host."""
 
-    def __init__(self, workspaces: Workspaces, store: Store, transcripts: Transcripts) -> None:
+    def __init__(
+        self, workspaces: Workspaces, store: Store, transcripts: Transcripts, pool: SlotPool | None = None
+    ) -> None:
+        """`pool` are the slots of this host for items; without one, their worktrees are held by nobody."""
+        self._pool = pool
         self._workspaces = workspaces
         self._store = store
         self._transcripts = transcripts
@@ -69,31 +77,24 @@ class Worktrees(WorktreeActivities):
 
     @activity.defn
     async def seal_item(self, request: SealItemInput) -> ItemEnd:
-        """Keep an item's work and report; what a first attempt stored stays."""
+        """Keep an item's work and report, then give its place back; what a first attempt stored stays."""
         progress = Progress()
         async with heartbeating(progress):
             earlier = await self._store.find(ids.item_report_key(request.swarm, request.item, request.attempt))
             if earlier is not None:
-                return await self._sealed_before(request, ItemReport.model_validate_json(earlier))
-            task = await self._task(request.task_id)
-            end, work = request.end, None
-            if end.failure is None:
-                progress.report("sealing the work")
-                await self._workspaces.abandon(request.task_id)
-                end, work = await self._sealed(request, task)
-            await self._reported(request, task, end, work)
-            await self._store.settled()
-        return end
+                end = _sealed_before(request, ItemReport.model_validate_json(earlier))
+            else:
+                end = await self._sealed_first(request, progress)
+            if end.failure is not None:
+                return end
+            progress.report("removing the worktree")
+            return end.model_copy(update={"given_back": await self._given_back(request.workspace)})
 
     @activity.defn
     async def discard_worktree(self, request: DiscardWorktreeInput) -> None:
         """End what runs in a worktree and remove it; one that a newer slot holds stays."""
         async with heartbeating(Progress()):
-            try:
-                await self._workspaces.release(request.workspace)
-            except StaleGeneration:
-                return
-            await self._workspaces.discard(request.workspace.workspace_id)
+            await self._removed(request.workspace)
 
     @activity.defn
     async def sweep_swarm(self, request: SweepSwarmInput) -> None:
@@ -132,6 +133,47 @@ class Worktrees(WorktreeActivities):
             several = tasks[start : start + WRITES_AT_ONCE]
             await asyncio.gather(*(self._store.create(ids.task_key(task.id), _body(task)) for task in several))
 
+    async def _removed(self, workspace: Workspace) -> bool:
+        """Whether it is nobody's any more."""
+        try:
+            await self._workspaces.release(workspace)
+        except StaleGeneration:
+            return False
+        await self._workspaces.discard(workspace.workspace_id)
+        return True
+
+    async def _given_back(self, workspace: Workspace) -> int:
+        """Remove the worktree of sealed work, and end its slot; the slot's generation, 0 where that is not done.
+
+        The slot is held until the worktree is gone: so nobody else comes by it, and `hold_slot` and the seal are
+        answered together, which wakes the item once.
+        """
+        holding = self._pool.holding(workspace.workspace_id) if self._pool is not None else None
+        if holding is not None and holding.generation > workspace.generation:
+            return 0
+        try:
+            if not await self._removed(workspace):
+                return 0
+        except WorkspaceFailed as error:
+            log.warning("the worktree of sealed work stays until its swarm is swept: %s", error)
+            return 0
+        if holding is not None and holding.generation == workspace.generation:
+            holding.released.set()
+            await holding.ended.wait()
+        return workspace.generation
+
+    async def _sealed_first(self, request: SealItemInput, progress: Progress) -> ItemEnd:
+        """Put work and report into the store."""
+        task = await self._task(request.task_id)
+        end, work = request.end, None
+        if end.failure is None:
+            progress.report("sealing the work")
+            await self._workspaces.abandon(request.task_id)
+            end, work = await self._sealed(request, task)
+        await self._reported(request, task, end, work)
+        await self._store.settled()
+        return end
+
     async def _sealed(self, request: SealItemInput, task: TaskSpec) -> tuple[ItemEnd, Sealed | None]:
         proved = request.checks.tree_hash if request.checks is not None and request.checks.passed else ""
         try:
@@ -165,27 +207,6 @@ class Worktrees(WorktreeActivities):
         )
         return request.end.model_copy(update={"seal": seal}), work
 
-    async def _sealed_before(self, request: SealItemInput, report: ItemReport) -> ItemEnd:
-        """The end that an earlier call has reported, whatever has become of the worktree since."""
-        end = request.end.model_copy(update={"failure": report.failure, "reason": report.reason})
-        if report.failure is not None:
-            return end.model_copy(update={"seal": None})
-        base = tree = request.workspace.base_tree
-        key = ids.item_changes_key(request.swarm, request.item, request.attempt) if report.files else ""
-        if key:
-            tree = await tree_of_bundle(self._workspaces, request.workspace, await self._store.get(key))
-        seal = ItemSeal(
-            attempt=request.attempt,
-            key=key,
-            base_tree=base,
-            tree=tree,
-            files=len(report.files),
-            insertions=report.insertions,
-            deletions=report.deletions,
-            changed_files=report.files[:SHOWN_FILES],
-        )
-        return end.model_copy(update={"seal": seal})
-
     async def _network_kept(self, workspace: Workspace, task_id: str) -> None:
         used = await self._workspaces.network_use(workspace)
         if used is not None:
@@ -208,6 +229,7 @@ class Worktrees(WorktreeActivities):
             attempt=request.attempt,
             summary=(finish.summary if finish is not None else await self._last_words(request))[:SUMMARY_CHARACTERS],
             files=counts.changed_files if counts is not None else (),
+            tree=end.seal.tree if end.seal is not None else "",
             insertions=counts.insertions if counts is not None else 0,
             deletions=counts.deletions if counts is not None else 0,
             checks=request.checks,
@@ -240,6 +262,24 @@ class Worktrees(WorktreeActivities):
 
     async def _task(self, task_id: str) -> TaskSpec:
         return await read_task(self._store, task_id)
+
+
+def _sealed_before(request: SealItemInput, report: ItemReport) -> ItemEnd:
+    """The end that an earlier call has reported, whatever has become of the worktree since."""
+    end = request.end.model_copy(update={"failure": report.failure, "reason": report.reason})
+    if report.failure is not None:
+        return end.model_copy(update={"seal": None})
+    seal = ItemSeal(
+        attempt=request.attempt,
+        key=ids.item_changes_key(request.swarm, request.item, request.attempt) if report.files else "",
+        base_tree=request.workspace.base_tree,
+        tree=report.tree,
+        files=len(report.files),
+        insertions=report.insertions,
+        deletions=report.deletions,
+        changed_files=report.files[:SHOWN_FILES],
+    )
+    return end.model_copy(update={"seal": seal})
 
 
 def _body(value: TaskSpec | ItemReport) -> bytes:

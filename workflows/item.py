@@ -1,4 +1,4 @@
-"""One attempt at an item of a swarm: its slot, its agent, its seal; then everything is given back, and the swarm told.
+"""One attempt at an item of a swarm: its slot, its agent, its seal; then everything is given back.
 
 The next attempt is another run under the same workflow id. What an agent's end means is decided in
 `policy.item_end`, what follows from it in `policy.swarm_window`.
@@ -39,7 +39,7 @@ DISCARD_PATIENCE_SECONDS = 300.0
 
 @workflow.defn(name="Item")
 class Item(ItemInbox):
-    """From the slot to the end that the swarm hears."""
+    """From the slot to the end that the swarm hears: from the engine, or from here if it has continued as new since."""
 
     @workflow.init
     def __init__(self, request: ItemInput) -> None:
@@ -49,7 +49,7 @@ class Item(ItemInbox):
 
     @workflow.run
     async def run(self, request: ItemInput) -> ItemEnd:
-        """Work, seal, give back, tell; a cancel takes the same way out."""
+        """Work, seal, give back; a cancel takes the same way out."""
         life = asyncio.create_task(self._live())
         try:
             await asyncio.shield(life)
@@ -57,7 +57,8 @@ class Item(ItemInbox):
             self._is_cancelled, self._ending = True, self._ending or "cancelled"
             await life
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await signals.to_swarm(request.swarm, "item_ended", self._end)
+        if self._tells_end:
+            await signals.to_swarm(request.swarm, "item_ended", self._end)
         return self._end
 
     async def _live(self) -> None:
@@ -70,7 +71,7 @@ class Item(ItemInbox):
                 raise
             failure = ItemFailure.ENDED if self._ending else ItemFailure.LOST
             self._end = attempts.failed(self._end, failure, self._ending or in_words(error))
-        self._slot.close()
+        self._slot.close(given_back=self._end.given_back)
         await keeping
         await self._discard()
         self._end = self._end.model_copy(update={"ended_at": workflow.time()})
@@ -187,9 +188,9 @@ class Item(ItemInbox):
         )
 
     async def _discard(self) -> None:
-        """Its worktree; the slot is back, so that nothing runs in it any more."""
+        """Its worktree, unless that went with the seal; the slot is back, so that nothing runs in it any more."""
         workspace = self._slot.workspace
-        if workspace is None:
+        if workspace is None or self._end.given_back == self._slot.generation:
             return
         self._end = self._end.model_copy(update={"host": workspace.host_id})
         try:

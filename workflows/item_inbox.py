@@ -34,6 +34,8 @@ class ItemInbox:
         self._ending = ""
         """Why it is to end before its work is done."""
         self._is_cancelled = False
+        self._tells_end = False
+        """The run of the swarm that the engine tells this item's end is over."""
         self._told_throttled = 0
         self._is_waiting = False
         """What the swarm was told last."""
@@ -94,6 +96,11 @@ class ItemInbox:
         self._is_waiting, self._told_throttled = status.waiting, status.throttled
         news = attempts.news(self._request, status, throttled=throttled)
         await signals.to_swarm(self._request.swarm, "item_status", news)
+
+    @workflow.signal
+    def tell_end(self) -> None:
+        """The swarm continues as new: its next run hears of this item's end from the item alone."""
+        self._tells_end = True
 
     @workflow.signal
     async def deliver_note(self, note: Note) -> None:

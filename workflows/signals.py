@@ -33,9 +33,9 @@ async def to_session(session: str, name: str, value: object | None = None) -> bo
     return await _send(session, name, value)
 
 
-async def to_item(task_id: str, name: str, value: object | None = None) -> None:
-    """Send the signal `name` to an item of a swarm, by the id of its task."""
-    await _send(ids.item_workflow_id(task_id), name, value)
+async def to_item(task_id: str, name: str, value: object | None = None) -> bool:
+    """Send the signal `name` to an item of a swarm, by the id of its task; whether it is at work."""
+    return await _send(ids.item_workflow_id(task_id), name, value)
 
 
 async def to_gate(key: str, name: str, value: object) -> None:

@@ -5,6 +5,7 @@ session makes of it is the session's.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 
@@ -88,6 +89,7 @@ class Slot:
         self._granted: SlotGranted | None = None
         self._draining: SlotDraining | None = None
         self._closed = False
+        self._given_back = 0
         self._asked_again = False
         self._is_handed_over = False
         """Whether the host that had the files is not asked first."""
@@ -138,9 +140,9 @@ class Slot:
         self.place = place or self.place
         self._asked_again = True
 
-    def close(self) -> None:
-        """Let go for good."""
-        self._closed = True
+    def close(self, *, given_back: int = 0) -> None:
+        """Let go for good; the host has ended the slot of the generation `given_back` by itself."""
+        self._closed, self._given_back = True, given_back
 
     async def keep(self) -> None:
         """Hold a slot whenever it is needed, until `close`."""
@@ -158,10 +160,12 @@ class Slot:
         if handle is None:
             return
         await self._until_over(handle)
-        if handle.done():
+        if not handle.done():
+            await self._let_go(handle)
+        elif handle.cancelled() or handle.exception() is not None:
             await self._lose(workflow.time() - self._held_since)
         else:
-            await self._let_go(handle)
+            await self._given_back_by_host()
         if self._idle_seconds() is not None:
             await self._leave_gate()
         await workflow.wait_condition(lambda: self._closed or self._idle_seconds() is None)
@@ -258,7 +262,7 @@ class Slot:
         self._phase = SlotPhase.HELD
         self._held_since = workflow.time()
         self._is_handed_over = False
-        attributes.upsert_host(granted.workspace.host_id)
+        self._show_host(granted.workspace.host_id)
         if self.ended_commands:
             text = notes.jobs_ended(self.ended_commands)
             self.ended_commands = 0
@@ -304,7 +308,7 @@ class Slot:
     async def _lose(self, held_seconds: float) -> None:
         """The host is gone, or stops."""
         self._phase = SlotPhase.QUEUED
-        attributes.upsert_host("")
+        self._show_host("")
         await self._tell("slot_lost", self.generation)
         if not self._is_suspect():
             return
@@ -314,13 +318,27 @@ class Slot:
             self._losses = 0
             await self._refused(ApplicationError(text, type=Poisoned.kind, non_retryable=True))
 
+    def _show_host(self, host_id: str) -> None:
+        """Which host holds a session, for lists; nobody looks for items so, and each costs the engine a write."""
+        if self._kind is SlotKind.SESSION:
+            attributes.upsert_host(host_id)
+
+    async def _given_back_by_host(self) -> None:
+        """What was last done there needed the slot no longer: whoever asked for that closes, as soon as it is told."""
+        self._phase = SlotPhase.NONE
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._closed, timeout=self._patience_seconds)
+
     async def _let_go(self, handle: Handle) -> None:
         """Give the slot back; commands that still run in the workspace end with it."""
         assert self.workspace is not None  # it was granted
+        if self._closed and self._given_back == self.generation:
+            await settled(handle)
+            return
         self._is_handed_over, self._draining = self.is_draining, None
         self._phase = SlotPhase.NONE
         if not self._closed:
-            attributes.upsert_host("")
+            self._show_host("")
             await self._tell("slot_lost", self.generation)
         release = workflow.start_activity_method(
             WorkspaceActivities.release_workspace,

@@ -174,7 +174,9 @@ class Swarm(SwarmInbox):
             return
         integration.close()
         await self._finished_work()
-        await workflow.wait_condition(lambda: not self._starting and workflow.all_handlers_finished())
+        await workflow.wait_condition(lambda: not self._starting)
+        await self._part()
+        await workflow.wait_condition(workflow.all_handlers_finished)
         state = self._state.model_copy(update={"reconciling": integration.state, "runs": self._state.runs + 1})
         workflow.continue_as_new(state)
 

@@ -14,7 +14,7 @@ class SwarmInbox(SwarmItems):
 
     @workflow.signal
     def item_ended(self, end: ItemEnd) -> None:
-        """An attempt is over."""
+        """An attempt is over that an earlier run has begun."""
         self._take_end(end)
 
     @workflow.signal

@@ -1,7 +1,8 @@
 """The items of a swarm as children: begun, told things, watched, cancelled. What is begun when, is policy.
 
-They are abandoned children: a swarm that continues as new keeps them. Their end is told by a signal; where the engine
-tells in the same run that one has failed, or on being asked that one runs no more, it is lost.
+They are abandoned children: a swarm that continues as new keeps them. The engine tells their end to the run that began
+them; those that go on beyond it are asked before to tell it themselves. One that has failed, or that runs no more when
+the engine is asked, is lost.
 """
 
 import asyncio
@@ -151,8 +152,16 @@ class SwarmItems:
         for item in swarm_window.newly_out(before, self._state):
             self._integration.dropped(item)
 
-    async def _signal(self, item: str, name: str, value: object) -> None:
-        await signals.to_item(ids.item_task_id(self._state.start.swarm, item), name, value)
+    async def _part(self) -> None:
+        """Ask those at work to tell their end to the next run, and hear the end of those that have closed already."""
+        await asyncio.gather(*(self._parted(item, attempt) for item, attempt in tuple(self._watching.items())))
+
+    async def _parted(self, item: str, attempt: int) -> None:
+        if not await self._signal(item, "tell_end", None):
+            await workflow.wait_condition(lambda: self._watching.get(item) != attempt)
+
+    async def _signal(self, item: str, name: str, value: object) -> bool:
+        return await signals.to_item(ids.item_task_id(self._state.start.swarm, item), name, value)
 
     async def _tell(self, names: Iterable[str], name: str, value: object = None) -> None:
         """A signal to each of these that is at work; those that are about to start get it afterwards."""

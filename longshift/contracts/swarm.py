@@ -91,6 +91,8 @@ class ItemEnd(Wire):
     """How often the provider said that there were too many requests, beyond what the swarm was told meanwhile."""
     host: str = ""
     """Which host held its worktree last; empty: none did."""
+    given_back: int = 0
+    """The generation of the slot that this host has ended with the seal, the worktree removed; 0: it holds both."""
     started_at: float = 0.0
     """Seconds since 1970, as all times here."""
     ended_at: float = 0.0
@@ -111,6 +113,8 @@ class ItemReport(Wire):
     """The name of its merge in the swarm's branch; empty: nothing of it is there."""
     files: tuple[str, ...] = ()
     """All that it changed."""
+    tree: str = ""
+    """The sealed files, for a seal that is repeated; empty: nothing is sealed."""
     insertions: int = 0
     deletions: int = 0
     checks: ChecksDigest | None = None

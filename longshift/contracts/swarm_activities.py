@@ -229,7 +229,10 @@ class WorktreeActivities(ABC):
     @activity.defn
     @abstractmethod
     async def seal_item(self, request: SealItemInput) -> ItemEnd:
-        """Keep an item's work and report; work outside of its write scope makes the attempt a failure."""
+        """Keep an item's work and report; work outside of its write scope makes the attempt a failure.
+
+        What is sealed needs neither worktree nor slot any more: both are given back, and the answer says so.
+        """
 
     @activity.defn
     @abstractmethod

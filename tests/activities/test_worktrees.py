@@ -1,5 +1,6 @@
 """The life of a swarm's worktrees on its host: opened once, sealed with a report, discarded, swept."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.workspace import WorkspaceLife
 from activities.worktrees import Worktrees
+from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Transcripts
 from longshift.adapters.workspace import Checks
 from longshift.adapters.worktrees.sealing import sealed
@@ -50,7 +52,8 @@ class Rig:
     def __init__(self, host: SwarmHost, lead: Workspace) -> None:
         self.host, self.lead = host, lead
         transcripts = Transcripts(host.store)
-        self.worktrees = Worktrees(host.workspaces, host.store, transcripts)
+        self.pool = SlotPool(4)
+        self.worktrees = Worktrees(host.workspaces, host.store, transcripts, self.pool)
         self.life = WorkspaceLife(host.workspaces, Checks(host.workspaces, host.runner), host.store)
 
     async def opened(self) -> OpenedSwarm:
@@ -210,8 +213,46 @@ async def test_a_repeated_seal_keeps_what_the_first_one_stored(rig: Rig) -> None
     item = await rig.prepared("one")
     await rig.host.says(item, "echo first > app.py")
     first = await rig.sealed(item)
-    await rig.host.says(item, "echo second > app.py; echo stray > stray")
     assert first == await rig.sealed(item)
+    again = await rig.life.prepared(item.workspace_id, 2, lambda line: None)
+    await rig.host.says(again, "echo second > app.py; echo stray > stray")
+    assert first.model_copy(update={"given_back": 2}) == await rig.sealed(again)
+
+
+async def test_what_is_sealed_gives_its_worktree_back_and_then_its_slot(rig: Rig) -> None:
+    await rig.opened()
+    item = await rig.prepared("one")
+    await rig.host.says(item, "echo work > app.py")
+    with rig.pool.held(item.workspace_id, 1) as holding:
+        sealing = asyncio.create_task(rig.sealed(item))
+        await holding.released.wait()
+        assert [] == await rig.host.workspaces.known(item.workspace_id)
+        assert not sealing.done()
+    assert (1, None) == ((end := await sealing).given_back, end.failure)
+    assert end == await rig.sealed(item)
+
+
+async def test_what_is_not_sealed_keeps_worktree_and_slot(rig: Rig) -> None:
+    await rig.opened()
+    item = await rig.prepared("one")
+    await rig.host.says(item, "echo stray > stray.py")
+    with rig.pool.held(item.workspace_id, 1) as holding:
+        assert 0 == (await rig.sealed(item)).given_back
+        assert not holding.released.is_set()
+    assert "stray.py" in await rig.host.says(item, "ls")
+
+
+async def test_a_seal_that_comes_late_leaves_a_newer_slot_alone(rig: Rig) -> None:
+    await rig.opened()
+    item = await rig.prepared("one")
+    await rig.sealed(item)
+    with rig.pool.held(item.workspace_id, 2) as holding:
+        assert 0 == (await rig.sealed(item)).given_back
+        newer = await rig.life.prepared(item.workspace_id, 2, lambda line: None)
+        assert 0 == (await rig.sealed(item)).given_back
+        assert not holding.released.is_set()
+    assert 0 == (await rig.sealed(item)).given_back
+    assert "app.py" in await rig.host.says(newer, "ls")
 
 
 async def test_a_bundle_that_was_stored_before_its_report_counts(rig: Rig) -> None:

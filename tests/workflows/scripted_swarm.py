@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from activities.boundary import ErrorBoundary
 from activities.gate import Gates
+from longshift.adapters.slots import SlotPool
 from longshift.contracts import ids
 from longshift.contracts.activities import SlotActivities
 from longshift.contracts.errors import SlotLost, WorkspaceFailed
@@ -61,6 +62,8 @@ class SwarmScript:
         update={"seal": ItemSeal(attempt=request.attempt, key="k", files=1)}
     )
     sealed: list[SealItemInput] = field(default_factory=list[SealItemInput])
+    given_back: list[Workspace] = field(default_factory=list[Workspace])
+    """With a seal."""
     discarded: list[Workspace] = field(default_factory=list[Workspace])
     swept: list[str] = field(default_factory=list[str])
     opened: list[OpenSwarmInput] = field(default_factory=list[OpenSwarmInput])
@@ -74,6 +77,10 @@ class SwarmScript:
     """Items whose own work does not fit to what is integrated."""
     make: Callable[[HoldSlotInput], Awaitable[Workspace]] | None = None
     """Makes the worktree of a slot; without it there are no files."""
+    pool: SlotPool = field(default_factory=lambda: SlotPool(1_000))
+    """Who holds a slot now."""
+    holds_on: bool = False
+    """A seal gives nothing back."""
     lost: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
     """Task and generation of slots whose host goes away."""
 
@@ -92,7 +99,14 @@ class SwarmDoubles(WorktreeActivities, MergeActivities):
     @activity.defn
     async def seal_item(self, request: SealItemInput) -> ItemEnd:
         self._script.sealed.append(request)
-        return request.end if request.end.failure else self._script.seal(request)
+        end = request.end if request.end.failure else self._script.seal(request)
+        holding = self._script.pool.holding(request.task_id)
+        if end.failure or holding is None or self._script.holds_on:
+            return end
+        self._script.given_back.append(request.workspace)
+        holding.released.set()
+        await holding.ended.wait()
+        return end.model_copy(update={"given_back": holding.generation})
 
     @activity.defn
     async def discard_worktree(self, request: DiscardWorktreeInput) -> None:
@@ -131,7 +145,7 @@ class SwarmDoubles(WorktreeActivities, MergeActivities):
 
 
 class SubAgentSlots(SlotActivities):
-    """Grants every slot at once, and holds it until the workspace is released."""
+    """Grants every slot at once, and holds it until the workspace is released, or given back with a seal."""
 
     def __init__(self, swarm: SwarmScript, script: Script) -> None:
         self._swarm = swarm
@@ -142,15 +156,16 @@ class SubAgentSlots(SlotActivities):
         self._swarm.slots.append(request)
         if why := self._swarm.refuse(request):
             raise WorkspaceFailed(why)
-        workspace = await self._workspace(request)
-        granted = SlotGranted(generation=request.generation, workspace=workspace)
-        await activity.client().get_workflow_handle(request.session).signal("slot_granted", granted)
-        released = self._script.released_slots[request.task_id, request.generation]
-        while not released.is_set():
-            activity.heartbeat()
-            if (request.task_id, request.generation) in self._swarm.lost:
-                raise SlotLost("the host went away")
-            await asyncio.sleep(0.05)
+        with self._swarm.pool.held(request.task_id, request.generation) as holding:
+            workspace = await self._workspace(request)
+            granted = SlotGranted(generation=request.generation, workspace=workspace)
+            await activity.client().get_workflow_handle(request.session).signal("slot_granted", granted)
+            released = self._script.released_slots[request.task_id, request.generation]
+            while not (released.is_set() or holding.released.is_set()):
+                activity.heartbeat()
+                if (request.task_id, request.generation) in self._swarm.lost:
+                    raise SlotLost("the host went away")
+                await asyncio.sleep(0.05)
         return SlotEnd()
 
     async def _workspace(self, request: HoldSlotInput) -> Workspace:

@@ -31,8 +31,8 @@ class ItemPlay(Wire):
     steps: int = 2
     waits: Attention | None = None
     """What it is held up by, for `seconds`."""
-    lingers_seconds: float = 0.0
-    """It closes so long after it has told its end."""
+    lingers: bool = False
+    """It tells its end, and closes only when it is told to."""
 
 
 @workflow.defn(name="Item")
@@ -42,7 +42,9 @@ class StubItem:
     @workflow.init
     def __init__(self, request: ItemInput) -> None:
         self._request = request
-        self._is_ended = False
+        self._is_ended = self._tells_end = self._may_close = False
+        self._hearing = asyncio.Lock()
+        """What is heard at once is noted in order."""
 
     @workflow.run
     async def run(self, request: ItemInput) -> ItemEnd:
@@ -79,23 +81,35 @@ class StubItem:
             ended_at=workflow.time(),
         )
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await signals.to_swarm(request.swarm, "item_ended", end)
-        if play.lingers_seconds:
-            await workflow.sleep(play.lingers_seconds)
+        if self._tells_end or play.lingers:
+            await signals.to_swarm(request.swarm, "item_ended", end)
+        if play.lingers:
+            await workflow.wait_condition(lambda: self._may_close)
         return end
 
     async def _told(self, what: str) -> None:
-        await workflow.execute_local_activity(
-            HEARD,
-            args=[self._request.item, what],
-            start_to_close_timeout=timedelta(seconds=20),
-            retry_policy=RetryPolicy(maximum_attempts=3),
-        )
+        async with self._hearing:
+            await workflow.execute_local_activity(
+                HEARD,
+                args=[self._request.item, what],
+                start_to_close_timeout=timedelta(seconds=20),
+                retry_policy=RetryPolicy(maximum_attempts=3),
+            )
 
     @workflow.signal
     async def deliver_note(self, note: Note) -> None:
         """Heard."""
         await self._told(f"note {note.text}")
+
+    @workflow.signal
+    def close(self) -> None:
+        """Obeyed."""
+        self._may_close = True
+
+    @workflow.signal
+    def tell_end(self) -> None:
+        """Heard, and obeyed."""
+        self._tells_end = True
 
     @workflow.signal
     async def set_paused(self, paused: bool) -> None:

@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from longshift.contracts import ids
 from longshift.contracts.agent import AgentLimits
+from longshift.contracts.errors import StoreUnavailable
 from longshift.contracts.ledger import Allowance
 from longshift.contracts.model import ModelOutcome
 from longshift.contracts.slots import SlotKind
@@ -72,8 +73,32 @@ async def test_an_item_works_in_a_slot_is_sealed_and_leaves_nothing(client: Clie
     assert (1, 2, 30) == (count(report, S.MERGED), report.summary.steps, report.summary.spent.tokens)
     assert [(SlotKind.SUB_AGENT, item, 1)] == [(each.kind, each.task_id, each.generation) for each in swarm.slots]
     assert [(agent, 1, 2)] == [(each.agent, each.attempt, each.last_step) for each in swarm.sealed]
-    assert ([item], 1) == ([each.workspace_id for each in swarm.discarded], script.released)
-    assert lengths[0] < 60, lengths
+    assert ([item], [], 0) == ([each.workspace_id for each in swarm.given_back], swarm.discarded, script.released)
+    assert lengths[0] < 40, lengths
+
+
+async def test_what_a_seal_has_not_given_back_is_given_back_after_it(client: Client, task_id: str) -> None:
+    swarm, script = SwarmScript(holds_on=True), Script([digest_of("finish")])
+    async with swarm_worker(client, swarm, script):
+        report = await (await start_swarm(client, start_of(task_id, *rows(1)))).result()
+    assert ([item_of(task_id)], 1) == ([each.workspace_id for each in swarm.discarded], script.released)
+    assert (1, 1) == (count(report, S.MERGED), len(swarm.slots))
+
+
+async def test_a_slot_that_ended_with_a_seal_is_not_taken_again_before_the_seal_has_answered(
+    client: Client, task_id: str
+) -> None:
+    def seal(request: SealItemInput) -> ItemEnd:
+        holding = swarm.pool.holding(request.task_id)
+        if holding is not None:
+            holding.released.set()
+            raise StoreUnavailable("the answer is lost: it is asked for again")
+        return request.end.model_copy(update={"seal": ItemSeal(key="k", files=1)})
+
+    swarm, script = SwarmScript(seal=seal), Script([digest_of("finish")])
+    async with swarm_worker(client, swarm, script):
+        report = await (await start_swarm(client, start_of(task_id, *rows(1)))).result()
+    assert ([1], 2, 1) == ([each.generation for each in swarm.slots], len(swarm.sealed), count(report, S.MERGED))
 
 
 async def test_a_second_attempt_goes_on_with_the_conversation_and_knows_why(client: Client, task_id: str) -> None:
@@ -151,7 +176,8 @@ async def test_a_struck_item_is_cancelled_at_its_tool(client: Client, task_id: s
         await handle.signal(Swarm.strike, ItemWord(item="i0", by="ann"))
         report = await handle.result()
     assert ({"merged": 1, "struck": 1}, 1) == (report.summary.counts, script.killed)
-    assert ["i0", "i1"] == sorted(each.workspace_id.rpartition(".")[2] for each in swarm.discarded)
+    places = [[each.workspace_id.rpartition(".")[2] for each in where] for where in (swarm.discarded, swarm.given_back)]
+    assert [["i0"], ["i1"]] == places
 
 
 async def test_a_message_reaches_the_agent_of_its_item_with_the_next_call(client: Client, task_id: str) -> None:

@@ -17,6 +17,7 @@ from temporalio.client import Client
 
 from activities.workspace import WorkspaceLife
 from activities.worktrees import Worktrees
+from longshift.adapters.slots import SlotPool
 from longshift.adapters.store import Transcripts
 from longshift.adapters.workspace import Checks
 from longshift.contracts import ids
@@ -45,7 +46,8 @@ class Scene:
 
     def __init__(self, host: SwarmHost, lead: Workspace) -> None:
         self.host, self.lead = host, lead
-        self.worktrees = Worktrees(host.workspaces, host.store, Transcripts(host.store))
+        self.pool = SlotPool(len(ITEMS))
+        self.worktrees = Worktrees(host.workspaces, host.store, Transcripts(host.store), self.pool)
         self._life = WorkspaceLife(host.workspaces, Checks(host.workspaces, host.runner), host.store)
         self.written: Counter[str] = Counter()
 
@@ -89,7 +91,7 @@ async def test_what_the_seal_refuses_fails_the_attempt_and_nothing_of_it_is_merg
     client: Client, scene: Scene
 ) -> None:
     answers = {ids.item_task_id(SWARM, item): [digest_of("bash"), digest_of("finish")] * 2 for item in ITEMS}
-    swarm, script = SwarmScript(make=scene.make), Script([], answers_of=answers, tool=scene.write)
+    swarm, script = SwarmScript(make=scene.make, pool=scene.pool), Script([], answers_of=answers, tool=scene.write)
     rows = tuple(ItemRow(id=item) for item in ITEMS)
     plan = PlanDigest(key=ids.plan_key(SWARM, HASH), hash=HASH, title="Do all", rows=rows)
     start = start_of(TASK_ID, plan=plan, swarm=SWARM, lead=LEAD, step=STEP, workspace=scene.lead, attempts=2)

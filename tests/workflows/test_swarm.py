@@ -195,16 +195,30 @@ async def test_when_time_is_up_what_is_sealed_is_landed_and_nothing_more_begins(
     assert "time is up" == swarm.landed[0].reason
 
 
+async def has_been_refused(client: Client, swarm: str) -> bool:
+    """Whether the newest run of a swarm was not let start a child, as the attempt before had not closed."""
+    history = await client.get_workflow_handle(swarm).fetch_history()
+    return any(event.HasField("start_child_workflow_execution_failed_event_attributes") for event in history.events)
+
+
+async def closed_once_waited_for(client: Client, swarm: str, task_id: str) -> None:
+    """Have an attempt close that lingers, as soon as the next one was refused because of it."""
+    async with asyncio.timeout(20):
+        while not await has_been_refused(client, swarm):  # noqa: ASYNC110  # a history has no event to wait for
+            await asyncio.sleep(0.05)
+    item = client.get_workflow_handle(ids.item_workflow_id(task_id))
+    await item.signal("close")
+    await item.result()
+
+
 async def test_an_attempt_that_waits_for_the_one_before_to_close_hears_what_is_said_meanwhile(
     client: Client, task_id: str
 ) -> None:
-    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers=True)
     swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(for_ever=True))
     async with swarm_worker(client, swarm):
         handle = await start_swarm(client, start_of(task_id, *rows(1)))
-        await eventually(lambda: len(swarm.played) == 1)
-        item = client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0"))
-        await item.result()
+        await closed_once_waited_for(client, handle.id, f"{task_id}.swarm1.i0")
         await handle.signal(Swarm.end, "time is up")
         early = len(swarm.played)
         report = await asyncio.wait_for(handle.result(), 20)
@@ -214,12 +228,11 @@ async def test_an_attempt_that_waits_for_the_one_before_to_close_hears_what_is_s
 async def test_what_is_said_before_an_attempt_starts_is_told_before_the_swarm_continues_as_new(
     client: Client, task_id: str
 ) -> None:
-    first = ItemPlay(failure=ItemFailure.STUCK, lingers_seconds=0.4)
+    first = ItemPlay(failure=ItemFailure.STUCK, lingers=True)
     swarm = SwarmScript(play=lambda request: first if request.attempt == 1 else ItemPlay(seconds=2.0))
     async with swarm_worker(client, swarm):
         handle = await start_swarm(client, start_of(task_id, *rows(1), history_events=12))
-        await eventually(lambda: len(swarm.played) == 1)
-        await client.get_workflow_handle(ids.item_workflow_id(f"{task_id}.swarm1.i0")).result()
+        await closed_once_waited_for(client, handle.id, f"{task_id}.swarm1.i0")
         for text in ("one", "two", "three"):
             await handle.signal(Swarm.deliver_note, ItemNote(item="i0", note=note(text)))
         early = len(swarm.played)

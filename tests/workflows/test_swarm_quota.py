@@ -71,7 +71,7 @@ async def test_an_item_of_an_earlier_run_that_was_terminated_is_found_and_begun_
 
     swarm = SwarmScript(play=play)
     async with swarm_worker(client, swarm):
-        handle = await start_swarm(client, start_of(task_id, *rows(12), width=3, history_events=60))
+        handle = await start_swarm(client, start_of(task_id, *rows(12), width=3, history_events=30))
         await eventually(lambda: len(swarm.played) == 12)
         while len(await events_of(client, handle.id)) < 2:  # noqa: ASYNC110  # a history has no event to wait for
             await asyncio.sleep(0.2)
