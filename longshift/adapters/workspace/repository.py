@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ OWN_RULES_LIMIT_BYTES = 1_000_000
 _RULES = "info/exclude"
 _BASE_RULES = "base-exclude"
 LOOSE_OBJECTS_LIMIT = 20_000
+_COMMIT_LINE = re.compile(r"[0-9a-f]{40}\n")
+_REF_LIMIT_BYTES = 100
 _LOCKS = ("index.lock", "HEAD.lock", "config.lock", f"{BASE_REF}.lock", f"{CHECKPOINTS_REF}.lock")
 _ATTRIBUTES = "* -text -ident !eol !filter !working-tree-encoding !diff !merge\n"
 """Outranks every `.gitattributes`: no conversion of content, no driver."""
@@ -117,6 +120,19 @@ class Repository:
 
     def _write_rules(self, name: str, rules: Iterable[str]) -> None:
         write_beneath(self.git_dir, name, b"".join(os.fsencode(rule) + b"\n" for rule in rules))
+
+    async def commit_of(self, ref: str) -> str:
+        """The commit that a ref names: a file with one line, unless git has packed it (gitrepository-layout(5)).
+
+        Raises: WorkspaceFailed, where there is none.
+        """
+        with suppress(OSError):
+            line = (await asyncio.to_thread(read_beneath, self.git_dir, ref, _REF_LIMIT_BYTES)).decode(
+                "ascii", "replace"
+            )
+            if _COMMIT_LINE.fullmatch(line):
+                return line.strip()
+        return (await self("rev-parse", "--verify", f"{ref}^{{commit}}")).text
 
     async def last_checkpoint(self) -> tuple[str, str] | None:
         """Tree and commit of the last checkpoint."""

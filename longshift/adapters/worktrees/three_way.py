@@ -57,12 +57,15 @@ async def merge_commits(
         WorkspaceFailed: git cannot do it; also one before 2.38.
         DiskFull: there is no space.
     """
-    sides = sides or Sides()
-    updates = f"update refs/heads/{sides.ours} {ours}\nupdate refs/heads/{sides.theirs} {theirs}\n"
-    await git("update-ref", "--stdin", stdin=updates.encode())
     options = ("-c", f"merge.renames={str(renames).lower()}", "-c", "merge.conflictStyle=diff3")
-    command = (*options, "merge-tree", "--write-tree", "-z", "--messages", sides.ours, sides.theirs)
-    result = await git(*command, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+    command = (*options, "merge-tree", "--write-tree", "-z", "--messages")
+    result = await git(*command, ours, theirs, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+    if result.exit_code == 1:
+        # Once more, so that the marks of the conflict have the names of the sides.
+        sides = sides or Sides()
+        updates = f"update refs/heads/{sides.ours} {ours}\nupdate refs/heads/{sides.theirs} {theirs}\n"
+        await git("update-ref", "--stdin", stdin=updates.encode())
+        result = await git(*command, sides.ours, sides.theirs, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
     if result.exit_code == USAGE_EXIT_CODE:
         raise WorkspaceFailed("the git of this host cannot merge without a work tree; install git 2.38 or later")
     if result.exit_code not in {0, 1} or result.is_cut:
