@@ -92,9 +92,10 @@ class Mender:
         onto = await self.integrating.state(git, request.onto)
         ours = await history.tree_of(git, onto)
         work = await self.integrating.work(git, merge, onto)
+        base_tree = await history.tree_of(git, work.base) if work.commit else ""
         merged = Merged(ours)
         if work.commit:
-            merged = await merge_trees(git, work.base_tree, ours, work.tree)
+            merged = await merge_trees(git, base_tree, ours, work.tree)
         merged, beside = await _with_versions_beside(git, merged, ours, work)
         key = ""
         if merged.tree != ours:
@@ -115,8 +116,8 @@ class Mender:
             files=files,
             words=merged.words,
             beside=tuple(readable(name) for name in beside),
-            patch=await _patch(git, work.base_tree, work.tree, shown) if work.commit else "",
-            others_patch=await _patch(git, work.base_tree, ours, shown) if work.commit and shown else "",
+            patch=await _patch(git, base_tree, work.tree, shown) if work.commit else "",
+            others_patch=await _patch(git, base_tree, ours, shown) if work.commit and shown else "",
             evidence=request.evidence,
         )
 
