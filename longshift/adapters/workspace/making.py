@@ -18,6 +18,7 @@ from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
 from longshift.adapters.workspace.empty import EmptyShadow
+from longshift.adapters.workspace.facts import Facts
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
 from longshift.adapters.workspace.leftovers import refuse_leftovers
@@ -50,6 +51,7 @@ class Making:
     """Git for what is the operator's."""
     inside: RunGit
     """Git for all that lies in the folder."""
+    facts: Facts
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
@@ -253,4 +255,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes, self.facts)

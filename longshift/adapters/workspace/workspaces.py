@@ -369,6 +369,7 @@ class Workspaces:
             runner=self._runner,
             run=self._git.outside,
             inside=self._git.inside(folder.path),
+            facts=self._git.facts(folder.path),
             empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
@@ -461,7 +462,8 @@ class Workspaces:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)
 
     def _shadow(self, folder: WorkspaceFolder, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(folder.shadow, folder.tree, protected, self._git.inside(folder.path), self._huge_bytes)
+        run, facts = self._git.inside(folder.path), self._git.facts(folder.path)
+        return Shadow(folder.shadow, folder.tree, protected, run, self._huge_bytes, facts)
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")

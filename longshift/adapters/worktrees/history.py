@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from longshift.adapters.workspace.beneath import open_beneath
 from longshift.adapters.workspace.bundles import LENIENT, head_bytes, read_pack
 from longshift.adapters.workspace.folder import disk_full_named
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
 from longshift.contracts.errors import WorkspaceFailed
 

@@ -17,8 +17,7 @@ from longshift.adapters.store import Store
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_recovery import Recovered
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
-from longshift.adapters.workspace.git import RunGit
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, RunGit
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.quota import Quota, in_thread
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
@@ -82,6 +81,7 @@ class WorktreeMaking(Making):
             begins_with = await self._begins_with(git, tree)
             both = f"update {BASE_REF} {base}\nupdate {CHECKPOINTS_REF} {base}\n"
             await git("update-ref", "--stdin", stdin=both.encode())
+            git.facts.learn_commit(base, tree)
         await shadow.restore(begins_with, now=now)
         counted: dict[str, int] = {}
         if tree != ready.workspace.base_tree:

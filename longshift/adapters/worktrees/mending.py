@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from longshift.adapters.store import read_plan, read_task
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees import history

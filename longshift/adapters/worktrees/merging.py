@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 from longshift.adapters.store import Store, read_task
 from longshift.adapters.workspace.bundles import known_checks
 from longshift.adapters.workspace.change_bundle import changes_of
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow

@@ -5,8 +5,7 @@ Whose work it is, and what becomes of a conflict, is decided by the callers. The
 
 from dataclasses import dataclass
 
-from longshift.adapters.workspace.git import GitResult
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitResult
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees.history import committed
 from longshift.contracts.errors import WorkspaceFailed
