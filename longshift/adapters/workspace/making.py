@@ -13,6 +13,7 @@ from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.begun import BegunRepositories
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
@@ -21,6 +22,7 @@ from longshift.adapters.workspace.empty import EmptyShadow
 from longshift.adapters.workspace.facts import Facts
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
+from longshift.adapters.workspace.kept_repository import KeptRepository
 from longshift.adapters.workspace.leftovers import refuse_leftovers
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.rules import find_rules
@@ -63,6 +65,7 @@ class Making:
     on_progress: Callable[[str], None]
     secrets: SecretBook
     """Those that setup commands may be given."""
+    begun: BegunRepositories
     clean: Callable[[str], str]
     """Takes known secrets out of text."""
 
@@ -99,9 +102,13 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress, self._known)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
+
+    def _known(self, record: CheckpointRecord) -> KeptRepository | None:
+        """A repository in which work that goes on from a checkpoint begins, where one was kept."""
+        return None
 
     async def _room_made(self, recovered: Recovered | None) -> None:
         """Remove what was made for something else, and put the shadow repository into its place."""

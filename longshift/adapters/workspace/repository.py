@@ -25,7 +25,8 @@ _RULES = "info/exclude"
 _BASE_RULES = "base-exclude"
 LOOSE_OBJECTS_LIMIT = 20_000
 _COMMIT_LINE = re.compile(rb"[0-9a-f]{40}\n")
-_INDEX_TREE = "index-tree"
+INDEX_TREE = "index-tree"
+"""The checksum of an index, and the tree that it was written as."""
 _INDEX_TREE_LINE = re.compile(rb"[0-9a-f]{40} [0-9a-f]{40}\n")
 _CHECKSUM_BYTES = 20
 _REF_LIMIT_BYTES = 100
@@ -159,14 +160,14 @@ class Repository:
         """
         known = b""
         with suppress(OSError):
-            known = read_beneath(self.git_dir, _INDEX_TREE, _REF_LIMIT_BYTES)
+            known = read_beneath(self.git_dir, INDEX_TREE, _REF_LIMIT_BYTES)
         checksum = self._index_checksum()
         if checksum and _INDEX_TREE_LINE.fullmatch(known) and known.startswith(checksum):
             return known.decode().split()[1]
         tree = (await self("write-tree")).text
         checksum = self._index_checksum()
         if checksum:
-            write_beneath(self.git_dir, _INDEX_TREE, checksum + f" {tree}\n".encode())
+            write_beneath(self.git_dir, INDEX_TREE, checksum + f" {tree}\n".encode())
         return tree
 
     def _index_checksum(self) -> bytes:

@@ -16,6 +16,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.begun import BegunRepositories
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
@@ -96,6 +97,7 @@ class Workspaces:
         self._secrets = secrets or SecretBook()
         self._clean = clean
         self._empty = EmptyShadow(run)
+        self._begun = BegunRepositories()
         self._making_of_sub_agent = making_of_sub_agent
 
     async def prepare(
@@ -380,6 +382,7 @@ class Workspaces:
             ),
             on_progress=on_progress,
             secrets=self._secrets,
+            begun=self._begun,
             clean=self._clean,
         )
         if task.sub_agent is None:
