@@ -63,6 +63,8 @@ class Merges(MergeActivities):
         self._store = store
         self._transcripts = transcripts
         self._clean = clean
+        self._lenient: list[str] = []
+        """What this host's git need not check in bundles, once a merge has asked it."""
 
     @activity.defn
     async def merge_items(self, request: MergeInput) -> MergeDigest:
@@ -71,7 +73,9 @@ class Merges(MergeActivities):
         async with heartbeating(progress):
             own, integrating = await self._integration(request.workspace, request.swarm, progress)
             progress.report(f"merging {len(request.merges)} items onto state {request.onto}")
-            digest = await integrating.merged(request.onto, request.merges, request.number)
+            digest = await integrating.merged(
+                request.onto, request.merges, request.number, writes_files=request.writes_files
+            )
         return digest.model_copy(update={"workspace": own})
 
     @activity.defn
@@ -126,7 +130,8 @@ class Merges(MergeActivities):
 
     def _integrating(self, workspace: Workspace, swarm: str, integration: TaskSpec) -> Integrating:
         base_tree = integration.sub_agent.base_tree if integration.sub_agent is not None else ""
-        return Integrating(self._store, self._workspaces.shadow(workspace), swarm, base_tree)
+        shadow = self._workspaces.shadow(workspace)
+        return Integrating(self._store, shadow, swarm, base_tree, lenient=self._lenient)
 
     async def _landed(self, request: LandSwarmInput, progress: Progress) -> _Outcome:
         lead, swarm = request.workspace, request.swarm

@@ -154,7 +154,13 @@ class Integration:
         def start(workspace: Workspace) -> workflow.ActivityHandle[MergeDigest]:
             on.append(workspace)
             request = MergeInput(
-                workspace=workspace, task_id=of.session, swarm=of.swarm, onto=onto, merges=merges, number=number
+                workspace=workspace,
+                task_id=of.session,
+                swarm=of.swarm,
+                onto=onto,
+                merges=merges,
+                number=number,
+                writes_files=self.state.has_checks,
             )
             return workflow.start_activity_method(
                 MergeActivities.merge_items,

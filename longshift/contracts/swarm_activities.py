@@ -126,6 +126,8 @@ class MergeInput(Wire):
     merges: tuple[Merge, ...]
     number: int
     """The state that it becomes, if anything of it does; each attempt at a batch has its own."""
+    writes_files: bool = True
+    """Whether the worktree's files become those of the state: only checks need them."""
 
 
 class MergeDigest(Wire):
@@ -142,6 +144,7 @@ class MergeDigest(Wire):
     failure: str = ""
     """Why that item cannot be merged at all, such as a bundle that holds what it should not."""
     tree: str = ""
+    """The files; empty where they were not written."""
     workspace: Workspace | None = None
     """The integration's, for checks."""
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from longshift.adapters.workspace.beneath import open_beneath
-from longshift.adapters.workspace.git import GitResult
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitResult
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, KEPT_REFS, Repository
 from longshift.contracts.checkpoints import CheckpointKind
 
@@ -69,8 +68,12 @@ async def write_bundle(
 
 
 async def _rooted(git: Repository, expected_tip: str) -> Written | None:
-    names = (CHECKPOINTS_REF, f"{CHECKPOINTS_REF}^{{tree}}", BASE_REF, f"{CHECKPOINTS_REF}^@")
-    tip, tree, base, *parents = (await git("rev-parse", *names)).text.split("\n")
+    tip, base = git.loose_commit_of(CHECKPOINTS_REF), git.loose_commit_of(BASE_REF)
+    if tip in git.facts.commits and base:
+        tree, *parents = git.facts.commits[tip]
+    else:
+        names = (CHECKPOINTS_REF, f"{CHECKPOINTS_REF}^{{tree}}", BASE_REF, f"{CHECKPOINTS_REF}^@")
+        tip, tree, base, *parents = (await git("rev-parse", *names)).text.split("\n")
     if tip != expected_tip:
         return None
     if parents == [base]:

@@ -7,7 +7,7 @@ repository nor its history, its refs or its messages are in it: what an agent wr
 import asyncio
 from dataclasses import dataclass
 
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.contracts.errors import WorkspaceFailed

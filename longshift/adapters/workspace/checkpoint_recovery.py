@@ -17,6 +17,7 @@ from longshift.adapters.workspace.checkpoint_descent import Candidate
 from longshift.adapters.workspace.checkpoint_history import History, UnsoundCheckpoint
 from longshift.adapters.workspace.folder import disk_full_named
 from longshift.adapters.workspace.git import RunGit
+from longshift.adapters.workspace.kept_repository import KeptRepository
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
 from longshift.adapters.workspace.sources import PART_SUFFIX
 from longshift.contracts import ids
@@ -44,6 +45,8 @@ class Recovery:
     folder: Path
     run: RunGit
     on_progress: Callable[[str], None]
+    known: Callable[[CheckpointRecord], KeptRepository | None] = lambda record: None
+    """A repository that holds this checkpoint, made on this host before."""
     complaints: list[str] = field(default_factory=list[str])
     """Why checkpoints could not be taken, the newest first."""
     _unsound: set[tuple[str, CheckpointPlace]] = field(default_factory=set[tuple[str, CheckpointPlace]])
@@ -61,7 +64,12 @@ class Recovery:
                 chain = await self._chain(history, place)
                 if any((history.task_id, record.place) in self._unsound for record in chain):
                     continue
-                await self._fetched(history, chain, shadow)
+                known = None if place.is_base else self.known(chain[-1])
+                if known is not None:
+                    with disk_full_named(shadow):
+                        await asyncio.to_thread(known.write, shadow)
+                else:
+                    await self._fetched(history, chain, shadow)
                 if place.is_base:
                     await self._reset(chain[0], shadow)
             except UnsoundCheckpoint as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from longshift.adapters.workspace.change_bundle import changes_of
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.shadow import Shadow, Snapshot
 from longshift.contracts.errors import WorkspaceFailed
@@ -89,8 +89,7 @@ async def _changed_sizes(shadow: Shadow, base_tree: str, tree: str) -> dict[str,
     if base_tree == tree:
         return {}
     async with shadow.held() as git:
-        command = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base_tree, tree)
-        changes = changes_of((await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout)
+        changes = changes_of(await git.differences(base_tree, tree))
         blobs = {blob for change in changes for blob in (change.old_blob, change.blob) if blob.strip("0")}
         asked = "".join(f"{blob}\n" for blob in sorted(blobs)).encode()
         command = ("cat-file", "--batch-check=%(objectname) %(objectsize)")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.index import EMPTY_TREE
+from longshift.adapters.workspace.kept_repository import KeptRepository
 from longshift.adapters.workspace.shadow import Shadow, Snapshot
-
-LOCK = "longshift.lock"
 
 
 class EmptyShadow:
@@ -19,8 +18,7 @@ class EmptyShadow:
 
     def __init__(self, run: RunGit = run_git) -> None:
         self._run = run
-        self._files: dict[str, bytes] = {}
-        self._folders: list[str] = []
+        self._kept: KeptRepository | None = None
         self._making = asyncio.Lock()
 
     async def record_base(self, shadow: Shadow) -> Snapshot | None:
@@ -28,31 +26,20 @@ class EmptyShadow:
         if await asyncio.to_thread(_has_entries, shadow.tree):
             return None
         async with self._making:
-            if not self._files:
-                await self._learn()
-        await asyncio.to_thread(self._write, shadow.git_dir)
+            self._kept = self._kept or await self._learned()
+        await asyncio.to_thread(self._kept.write, shadow.git_dir)
         return Snapshot(EMPTY_TREE)
 
-    async def _learn(self) -> None:
+    async def _learned(self) -> KeptRepository:
         with tempfile.TemporaryDirectory(prefix="longshift-empty-") as folder:
             git_dir, tree = Path(folder) / "shadow.git", Path(folder) / "tree"
             tree.mkdir()
             shadow = Shadow(git_dir, tree, run=self._run)
             await shadow.create()
             await shadow.record_base()
-            found = [path for path in sorted(git_dir.rglob("*")) if path.name != LOCK]
-            self._folders = [str(path.relative_to(git_dir)) for path in found if path.is_dir()]
-            self._files = {str(path.relative_to(git_dir)): path.read_bytes() for path in found if path.is_file()}
-
-    def _write(self, git_dir: Path) -> None:
-        git_dir.mkdir(parents=True, exist_ok=True)
-        for name in self._folders:
-            (git_dir / name).mkdir(exist_ok=True)
-        for name, body in self._files.items():
-            path = git_dir / name
-            if name.startswith("objects/"):
-                path.unlink(missing_ok=True)  # git makes its objects read-only
-            path.write_bytes(body)
+            kept = KeptRepository.read(git_dir)
+            assert kept is not None, "an empty tree's repository is small"
+            return kept
 
 
 def _has_entries(tree: Path) -> bool:

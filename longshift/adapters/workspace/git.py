@@ -13,6 +13,8 @@ from longshift.contracts.errors import DiskFull, LongshiftError, WorkspaceFailed
 NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 STDERR_LIMIT_BYTES = 64_000
 CHUNK_BYTES = 262_144
+LONG_TIMEOUT_SECONDS = 1_800.0
+"""For calls whose time grows with the files or the history."""
 
 
 @dataclass(frozen=True)

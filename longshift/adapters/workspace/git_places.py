@@ -5,6 +5,7 @@ from pathlib import Path
 
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox
+from longshift.adapters.workspace.facts import Facts
 from longshift.adapters.workspace.git import RunGit, run_git
 from longshift.adapters.workspace.sandboxed_git import SandboxedGit
 
@@ -17,6 +18,7 @@ class GitPlaces:
         """On the host: for cloning, which needs the network and the operator's credentials."""
         self._sandbox = sandbox
         self._inside: dict[Path, SandboxedGit] = {}
+        self._facts: dict[Path, Facts] = {}
 
     def inside(self, folder: Path) -> RunGit:
         """For what lies in the workspace's `folder`; where there is no sandbox this is the host's too."""
@@ -26,8 +28,13 @@ class GitPlaces:
             self._inside[folder] = SandboxedGit(self._sandbox)
         return self._inside[folder]
 
+    def facts(self, folder: Path) -> Facts:
+        """What is known of the objects in the workspace's `folder`."""
+        return self._facts.setdefault(folder, Facts())
+
     async def close(self, folder: Path) -> None:
         """Nothing more is expected for a workspace."""
+        self._facts.pop(folder, None)
         git = self._inside.pop(folder, None)
         if git is not None:
             await git.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathspec import GitIgnoreSpec
 
 from longshift.adapters.workspace.candidates import sorted_out
-from longshift.adapters.workspace.git import GitResult
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitResult
 from longshift.adapters.workspace.hindrances import remove_dead_pointers
 from longshift.adapters.workspace.repository import BASE_REF, Repository
 from longshift.contracts.errors import WorkspaceFailed
@@ -19,7 +19,6 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 SEED = ".longshift-seed"
 ROUNDS_LIMIT = 40
 """How deep repositories may be nested in one another."""
-LONG_TIMEOUT_SECONDS = 1_800.0
 _BROKEN_INDEX = re.compile(r"index file|bad signature|bad index version|index uses .* extension", re.IGNORECASE)
 
 

@@ -13,13 +13,16 @@ from longshift.adapters.network.egress import Egress
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.begun import BegunRepositories
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_archive import CheckpointArchive
 from longshift.adapters.workspace.checkpoint_descent import candidates
 from longshift.adapters.workspace.checkpoint_recovery import Recovered, Recovery
 from longshift.adapters.workspace.empty import EmptyShadow
+from longshift.adapters.workspace.facts import Facts
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
 from longshift.adapters.workspace.git import RunGit
+from longshift.adapters.workspace.kept_repository import KeptRepository
 from longshift.adapters.workspace.leftovers import refuse_leftovers
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.rules import find_rules
@@ -50,6 +53,7 @@ class Making:
     """Git for what is the operator's."""
     inside: RunGit
     """Git for all that lies in the folder."""
+    facts: Facts
     empty: EmptyShadow
     archive: CheckpointArchive | None
     huge_bytes: int
@@ -61,6 +65,7 @@ class Making:
     on_progress: Callable[[str], None]
     secrets: SecretBook
     """Those that setup commands may be given."""
+    begun: BegunRepositories
     clean: Callable[[str], str]
     """Takes known secrets out of text."""
 
@@ -97,9 +102,13 @@ class Making:
         if self.archive is None:
             return None, [], False
         history = await self.archive.history(self.task.id)
-        recovery = Recovery(self.folder.path, self.inside, self.on_progress)
+        recovery = Recovery(self.folder.path, self.inside, self.on_progress, self._known)
         recovered = await recovery.first_sound(candidates(history, self.task, self.generation))
         return recovered, recovery.complaints, self.generation in history.starts
+
+    def _known(self, record: CheckpointRecord) -> KeptRepository | None:
+        """A repository in which work that goes on from a checkpoint begins, where one was kept."""
+        return None
 
     async def _room_made(self, recovered: Recovered | None) -> None:
         """Remove what was made for something else, and put the shadow repository into its place."""
@@ -253,4 +262,4 @@ class Making:
         return self.folder.path / f".fetched{PART_SUFFIX}"
 
     def _shadow(self, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes)
+        return Shadow(self.folder.shadow, self.folder.tree, protected, self.inside, self.huge_bytes, self.facts)

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from longshift.adapters.workspace.beneath import read_beneath, write_beneath
-from longshift.adapters.workspace.git import GitCall, GitResult, RunGit
+from longshift.adapters.workspace.beneath import open_beneath, read_beneath, write_beneath
+from longshift.adapters.workspace.facts import Facts
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitCall, GitResult, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.hindrances import run_past_pipes
 from longshift.adapters.workspace.ignore import NOISE
@@ -22,6 +24,12 @@ OWN_RULES_LIMIT_BYTES = 1_000_000
 _RULES = "info/exclude"
 _BASE_RULES = "base-exclude"
 LOOSE_OBJECTS_LIMIT = 20_000
+_COMMIT_LINE = re.compile(rb"[0-9a-f]{40}\n")
+INDEX_TREE = "index-tree"
+"""The checksum of an index, and the tree that it was written as."""
+_INDEX_TREE_LINE = re.compile(rb"[0-9a-f]{40} [0-9a-f]{40}\n")
+_CHECKSUM_BYTES = 20
+_REF_LIMIT_BYTES = 100
 _LOCKS = ("index.lock", "HEAD.lock", "config.lock", f"{BASE_REF}.lock", f"{CHECKPOINTS_REF}.lock")
 _ATTRIBUTES = "* -text -ident !eol !filter !working-tree-encoding !diff !merge\n"
 """Outranks every `.gitattributes`: no conversion of content, no driver."""
@@ -35,6 +43,7 @@ class Repository:
     tree: Path
     run: RunGit
     descriptor: int
+    facts: Facts = field(default_factory=Facts)
 
     async def __call__(
         self,
@@ -118,8 +127,64 @@ class Repository:
     def _write_rules(self, name: str, rules: Iterable[str]) -> None:
         write_beneath(self.git_dir, name, b"".join(os.fsencode(rule) + b"\n" for rule in rules))
 
+    async def commit_of(self, ref: str) -> str:
+        """The commit that a ref names.
+
+        Raises: WorkspaceFailed, where there is none.
+        """
+        return self.loose_commit_of(ref) or (await self("rev-parse", "--verify", f"{ref}^{{commit}}")).text
+
+    def loose_commit_of(self, ref: str) -> str:
+        """The same where the ref is a file with one line (gitrepository-layout(5)); empty: ask git."""
+        line = b""
+        with suppress(OSError):
+            line = read_beneath(self.git_dir, ref, _REF_LIMIT_BYTES)
+        return line.decode().strip() if _COMMIT_LINE.fullmatch(line) else ""
+
+    async def differences(self, since_tree: str, to_tree: str) -> bytes:
+        """What differs between two trees, as `git diff-tree -r -z --raw` lists it, without renames.
+
+        Raises: WorkspaceFailed.
+        """
+        known = b"" if since_tree == to_tree else self.facts.listings.get((since_tree, to_tree))
+        if known is None:
+            command = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", since_tree, to_tree)
+            known = (await self(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout
+            self.facts.learn_listing(since_tree, to_tree, known)
+        return known
+
+    async def index_written(self) -> str:
+        """The tree of the index; git is asked only where the index is not the one that it was asked about last.
+
+        Raises: WorkspaceFailed, DiskFull.
+        """
+        known = b""
+        with suppress(OSError):
+            known = read_beneath(self.git_dir, INDEX_TREE, _REF_LIMIT_BYTES)
+        checksum = self._index_checksum()
+        if checksum and _INDEX_TREE_LINE.fullmatch(known) and known.startswith(checksum):
+            return known.decode().split()[1]
+        tree = (await self("write-tree")).text
+        checksum = self._index_checksum()
+        if checksum:
+            write_beneath(self.git_dir, INDEX_TREE, checksum + f" {tree}\n".encode())
+        return tree
+
+    def _index_checksum(self) -> bytes:
+        """Of all that is in the index, as its last bytes say (gitformat-index(5)); empty where they do not."""
+        try:
+            with open(open_beneath(self.git_dir, "index"), "rb") as file:
+                file.seek(-_CHECKSUM_BYTES, os.SEEK_END)
+                checksum = file.read()
+        except OSError:
+            return b""
+        return checksum.hex().encode() if any(checksum) else b""
+
     async def last_checkpoint(self) -> tuple[str, str] | None:
         """Tree and commit of the last checkpoint."""
+        known = self.loose_commit_of(CHECKPOINTS_REF)
+        if known in self.facts.commits:
+            return self.facts.commits[known][0], known
         shown = await self("log", "-1", "--format=%T %H", CHECKPOINTS_REF, "--", check=False)
         tree, _, commit = shown.text.partition(" ")
         return (tree, commit) if shown.exit_code == 0 and commit else None
@@ -140,7 +205,7 @@ class Repository:
 
 
 @asynccontextmanager
-async def held(git_dir: Path, tree: Path, run: RunGit) -> AsyncGenerator[Repository]:
+async def held(git_dir: Path, tree: Path, run: RunGit, facts: Facts | None = None) -> AsyncGenerator[Repository]:
     """Hold the repository's lock.
 
     Every git call inherits the lock. So once it is ours no git is at work here, and a lock file of git's own
@@ -149,4 +214,4 @@ async def held(git_dir: Path, tree: Path, run: RunGit) -> AsyncGenerator[Reposit
     async with locked(git_dir / "longshift.lock") as descriptor:
         for name in _LOCKS:
             (git_dir / name).unlink(missing_ok=True)
-        yield Repository(git_dir, tree, run, descriptor)
+        yield Repository(git_dir, tree, run, descriptor, facts or Facts())

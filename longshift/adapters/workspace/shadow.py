@@ -19,15 +19,16 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from longshift.adapters.workspace.beneath import folder_beneath, read_beneath, removed
 from longshift.adapters.workspace.candidates import sorted_out
-from longshift.adapters.workspace.git import RunGit, run_git
+from longshift.adapters.workspace.facts import Facts
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, RunGit, run_git
 from longshift.adapters.workspace.ignore import flattened
-from longshift.adapters.workspace.index import EMPTY_TREE, LONG_TIMEOUT_SECONDS, Index
+from longshift.adapters.workspace.index import EMPTY_TREE, Index
 from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
 from longshift.adapters.workspace.sources import PART_SUFFIX
 from longshift.contracts.errors import WorkspaceFailed
@@ -62,6 +63,7 @@ class Shadow:
     """Globs (gitignore syntax) of files that are covered even where an ignore rule was added for them."""
     run: RunGit = run_git
     huge_bytes: int = HUGE_BYTES
+    facts: Facts = field(default_factory=Facts)
 
     async def create(self) -> None:
         """Make the repository and take up what the user's own repository tracks; call it before anybody works here."""
@@ -82,6 +84,7 @@ class Shadow:
             commit = (await git("commit-tree", snapshot.tree, "-m", "base")).text
             both = f"update {BASE_REF} {commit}\nupdate {CHECKPOINTS_REF} {commit}\n"
             await git("update-ref", "--stdin", stdin=both.encode())
+            git.facts.learn_commit(commit, snapshot.tree)
             return snapshot
 
     async def snapshot(self, *, with_protected: bool = False, known: Snapshot | None = None) -> Snapshot:
@@ -108,6 +111,8 @@ class Shadow:
             parent = ("-p", last[1]) if last is not None else ()
             commit = (await git("commit-tree", tree, *parent, "-F", "-", stdin=message.encode())).text
             await git("update-ref", CHECKPOINTS_REF, commit)
+            if last is not None:
+                git.facts.learn_commit(commit, tree, last[1])
             if git.is_due_for_packing():
                 await git("repack", "-d", "-l", "-q", timeout_seconds=LONG_TIMEOUT_SECONDS)
             return Checkpoint(tree, commit, left_out)
@@ -119,7 +124,9 @@ class Shadow:
         """
         async with self.held() as git:
             to_tree = to_tree or (await self._snapshot(git)).tree
-            return await _changed(git, since_tree, to_tree, *((f"--diff-filter={kinds}",) if kinds else ()))
+            if kinds:
+                return await _changed(git, since_tree, to_tree, f"--diff-filter={kinds}")
+            return [os.fsdecode(name) for name in (await git.differences(since_tree, to_tree)).split(b"\0")[1::2]]
 
     async def diff(
         self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = (), binary: bool = True
@@ -135,12 +142,16 @@ class Shadow:
             to_tree = to_tree or (await self._snapshot(git)).tree
             rest = ("--no-ext-diff", "--no-textconv", "--no-color", since_tree, to_tree, *paths)
             form = ("--binary", "--full-index") if binary else ()
-            patch = ("diff-tree", "-r", "-p", *form, "-M", *rest)
-            numbers = ("diff-tree", "-r", "--numstat", "--no-renames", *rest)
-            return (
-                (await git(*patch, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout,
-                (await git(*numbers, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout.decode(errors="replace"),
-            )
+            if _may_have_renames(await git.differences(since_tree, to_tree)):
+                patch = ("diff-tree", "-r", "-p", *form, "-M", *rest)
+                numbers = ("diff-tree", "-r", "--numstat", "--no-renames", *rest)
+                return (
+                    (await git(*patch, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout,
+                    (await git(*numbers, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout.decode(errors="replace"),
+                )
+            both = ("diff-tree", "-r", "--numstat", "-p", *form, "--no-renames", *rest)
+            numstat, _, patched = (await git(*both, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout.partition(b"\n\n")
+            return patched, f"{numstat.decode(errors='replace')}\n" if numstat else ""
 
     async def sizes(self, tree: str) -> dict[str, int]:
         """The files of a tree and their sizes in bytes."""
@@ -177,7 +188,7 @@ class Shadow:
 
     def held(self) -> AbstractAsyncContextManager[Repository]:
         """The repository, while its lock is held."""
-        return held(self.git_dir, self.tree, self.run)
+        return held(self.git_dir, self.tree, self.run, self.facts)
 
     @property
     def _restoring(self) -> Path:
@@ -229,7 +240,7 @@ class Shadow:
             left_out = await index.update(tolerant=tolerant) if known is None else known.left_out
             more = await index.update_protected(tolerant=tolerant) if with_protected else []
             if left_out is not None and more is not None:
-                return Snapshot((await git("write-tree")).text, tuple(sorted({*left_out, *more})))
+                return Snapshot(await git.index_written(), tuple(sorted({*left_out, *more})))
         raise WorkspaceFailed(f"{self.tree}: the files change faster than they can be read")
 
     async def _user_tracked(self, git: Repository) -> list[str]:
@@ -247,6 +258,12 @@ async def _changed(git: Repository, since_tree: str, to_tree: str, *options: str
     if since_tree == to_tree:
         return []
     return (await git("diff-tree", "-r", "-z", "--name-only", "--no-renames", *options, since_tree, to_tree)).names
+
+
+def _may_have_renames(differences: bytes) -> bool:
+    """Whether files came and others went."""
+    heads = [head.split() for head in differences.split(b"\0")[:-1:2]]
+    return any(head[0] == b":000000" for head in heads) and any(head[1] == b"000000" for head in heads)
 
 
 def _copy_index(git_dir: Path, into: Path) -> None:

@@ -16,6 +16,7 @@ from longshift.adapters.process.runner import ProcessRunner
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.secrets import SecretBook
+from longshift.adapters.workspace.begun import BegunRepositories
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.change_bundle import bundle_changes
 from longshift.adapters.workspace.checkpoint_archive import Archived, CheckpointArchive
@@ -96,6 +97,7 @@ class Workspaces:
         self._secrets = secrets or SecretBook()
         self._clean = clean
         self._empty = EmptyShadow(run)
+        self._begun = BegunRepositories()
         self._making_of_sub_agent = making_of_sub_agent
 
     async def prepare(
@@ -369,6 +371,7 @@ class Workspaces:
             runner=self._runner,
             run=self._git.outside,
             inside=self._git.inside(folder.path),
+            facts=self._git.facts(folder.path),
             empty=self._empty,
             archive=self._archive,
             huge_bytes=self._huge_bytes,
@@ -379,6 +382,7 @@ class Workspaces:
             ),
             on_progress=on_progress,
             secrets=self._secrets,
+            begun=self._begun,
             clean=self._clean,
         )
         if task.sub_agent is None:
@@ -461,7 +465,8 @@ class Workspaces:
         return WorkspaceFolder(self._data_dir / "workspaces" / task_id)
 
     def _shadow(self, folder: WorkspaceFolder, protected: tuple[str, ...]) -> Shadow:
-        return Shadow(folder.shadow, folder.tree, protected, self._git.inside(folder.path), self._huge_bytes)
+        run, facts = self._git.inside(folder.path), self._git.facts(folder.path)
+        return Shadow(folder.shadow, folder.tree, protected, run, self._huge_bytes, facts)
 
     def _stale(self, name: str, called: int, holding: int) -> StaleGeneration:
         return StaleGeneration(f"workspace {name} is held by slot {holding}; this call was made under slot {called}")

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Collection, Sequence
 
-from longshift.adapters.workspace.beneath import open_beneath, read_beneath
+from longshift.adapters.workspace.beneath import open_beneath
 from longshift.adapters.workspace.bundles import LENIENT, head_bytes, read_pack
 from longshift.adapters.workspace.folder import disk_full_named
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
 from longshift.contracts.errors import WorkspaceFailed
 
@@ -30,7 +30,6 @@ class UnfitBundle(WorkspaceFailed):
 
 _COMMIT = re.compile(rb"[0-9a-f]{40}")
 _INCOMING = "incoming.pack"
-_OUTGOING = "outgoing.bundle"
 
 
 async def committed(git: Repository, tree: str, parents: Sequence[str], message: str, *, seconds: int = 0) -> str:
@@ -69,18 +68,16 @@ async def seal_bundle(git: Repository, base: str, tree: str, message: str, *, se
 
 
 async def bundled(git: Repository, commit: str, base: str, *, ref: str = INTEGRATED_REF) -> bytes:
-    """A bundle that leads from `base` to `commit`; `ref` is moved there.
+    """A bundle that leads from the commit `base` to `commit`, under `ref`, which is moved nowhere.
 
-    Raises: WorkspaceFailed, also where there is nothing between the two; DiskFull.
+    Its head is written here (gitformat-bundle(5)): git needs neither the ref nor a process around the one that packs.
+
+    Raises: WorkspaceFailed, DiskFull.
     """
-    await git("update-ref", ref, commit)
-    path = git.git_dir / _OUTGOING
-    try:
-        command = ("bundle", "create", "--quiet", os.fspath(path), ref, f"^{base}")
-        await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)
-        return await asyncio.to_thread(read_beneath, git.git_dir, _OUTGOING)
-    finally:
-        path.unlink(missing_ok=True)
+    command = ("pack-objects", "--quiet", "--revs", "--thin", "--delta-base-offset", "--stdout")
+    wanted = f"{commit}\n^{base}\n".encode()
+    pack = (await git(*command, stdin=wanted, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout
+    return f"# v2 git bundle\n-{base} \n{commit} {ref}\n\n".encode() + pack
 
 
 async def fetched(git: Repository, bundle: bytes, ref: str = WORK_REF) -> str:

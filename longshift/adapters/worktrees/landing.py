@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longshift.adapters.workspace.beneath import folder_beneath
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
 from longshift.adapters.worktrees.merging import changed_files

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from longshift.adapters.store import Store
+from longshift.adapters.workspace.begun import Begun
 from longshift.adapters.workspace.beneath import removed
 from longshift.adapters.workspace.checkpoint_recovery import Recovered
 from longshift.adapters.workspace.folder import Ready, WorkspaceFolder
-from longshift.adapters.workspace.git import RunGit
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, RunGit
+from longshift.adapters.workspace.kept_repository import KeptRepository
 from longshift.adapters.workspace.making import Making
 from longshift.adapters.workspace.quota import Quota, in_thread
-from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, Repository, held
+from longshift.adapters.workspace.repository import BASE_REF, CHECKPOINTS_REF, INDEX_TREE, Repository, held
 from longshift.adapters.workspace.rules import find_rules
 from longshift.adapters.workspace.sources import PART_SUFFIX
 from longshift.adapters.worktrees import history
@@ -78,10 +79,7 @@ class WorktreeMaking(Making):
         self.on_progress("writing the files that the work begins with")
         shadow = self._shadow(self.task.protected)
         async with shadow.held() as git:
-            base, tree = await self._base(git)
-            begins_with = await self._begins_with(git, tree)
-            both = f"update {BASE_REF} {base}\nupdate {CHECKPOINTS_REF} {base}\n"
-            await git("update-ref", "--stdin", stdin=both.encode())
+            tree, begins_with = await self._moved(git)
         await shadow.restore(begins_with, now=now)
         counted: dict[str, int] = {}
         if tree != ready.workspace.base_tree:
@@ -99,6 +97,15 @@ class WorktreeMaking(Making):
             }
         )
         return ready.model_copy(update={"workspace": workspace, "protected": self.task.protected})
+
+    async def _moved(self, git: Repository) -> tuple[str, str]:
+        """Set the refs to where the work begins; gives the tree that it is counted from, and the first files'."""
+        base, tree = await self._base(git)
+        begins_with = await self._begins_with(git, tree)
+        both = f"update {BASE_REF} {base}\nupdate {CHECKPOINTS_REF} {base}\n"
+        await git("update-ref", "--stdin", stdin=both.encode())
+        git.facts.learn_commit(base, tree)
+        return tree, begins_with
 
     async def _base(self, git: Repository) -> tuple[str, str]:
         """The commit that the work is counted from, and its tree: the lead's files, or an integrated state on top."""
@@ -143,6 +150,27 @@ class SetUpMaking(WorktreeMaking):
         now = await self._files_recovered(recovered)
         ready, is_own = self._ready_as(recovered), not recovered.place.session
         return ready if is_own else await self._begun(ready, list(recovered.newer), now)
+
+    def _known(self, record: CheckpointRecord) -> KeptRepository | None:
+        begun = self.begun.found(self._beginning)
+        return begun.repository if begun is not None and begun.checkpoint == record.commit else None
+
+    async def _moved(self, git: Repository) -> tuple[str, str]:
+        recovered, begun = git.loose_commit_of(CHECKPOINTS_REF), self.begun.found(self._beginning)
+        if begun is not None and recovered == git.loose_commit_of(BASE_REF) == begun.base:
+            git.facts.learn_commit(begun.base, begun.tree)
+            return begun.tree, begun.tree
+        tree, begins_with = await super()._moved(git)
+        if begins_with == tree:
+            repository = await asyncio.to_thread(KeptRepository.read, git.git_dir, ("index", INDEX_TREE))
+            if repository is not None:
+                self.begun.keep(self._beginning, Begun(repository, recovered, await git.commit_of(BASE_REF), tree))
+        return tree, begins_with
+
+    @property
+    def _beginning(self) -> tuple[str, ...]:
+        of = self.sub_agent
+        return of.swarm, of.base_tree, str(of.integration), of.conflict
 
     async def _from_source(self, complaints: list[str]) -> Ready:
         raise _missing(self.task, complaints)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from longshift.adapters.store import read_plan, read_task
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees import history
@@ -92,9 +92,10 @@ class Mender:
         onto = await self.integrating.state(git, request.onto)
         ours = await history.tree_of(git, onto)
         work = await self.integrating.work(git, merge, onto)
+        base_tree = await history.tree_of(git, work.base) if work.commit else ""
         merged = Merged(ours)
         if work.commit:
-            merged = await merge_trees(git, work.base_tree, ours, work.tree)
+            merged = await merge_trees(git, base_tree, ours, work.tree)
         merged, beside = await _with_versions_beside(git, merged, ours, work)
         key = ""
         if merged.tree != ours:
@@ -115,8 +116,8 @@ class Mender:
             files=files,
             words=merged.words,
             beside=tuple(readable(name) for name in beside),
-            patch=await _patch(git, work.base_tree, work.tree, shown) if work.commit else "",
-            others_patch=await _patch(git, work.base_tree, ours, shown) if work.commit and shown else "",
+            patch=await _patch(git, base_tree, work.tree, shown) if work.commit else "",
+            others_patch=await _patch(git, base_tree, ours, shown) if work.commit and shown else "",
             evidence=request.evidence,
         )
 

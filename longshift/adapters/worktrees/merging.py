@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 from longshift.adapters.store import Store, read_task
 from longshift.adapters.workspace.bundles import known_checks
 from longshift.adapters.workspace.change_bundle import changes_of
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.names import readable
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
@@ -27,10 +27,12 @@ from longshift.contracts.errors import WorkspaceFailed
 from longshift.contracts.swarm import ItemReport
 from longshift.contracts.swarm_activities import Merge, MergeDigest
 from longshift.contracts.task import TaskSpec
-from longshift.policy.merge_message import merge_message
+from longshift.policy.merge_message import merge_message, short_name
 
 STATES = "refs/integrated"
 FILES_SHOWN = 20
+_SHOW_CHANGES = (*["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--always"], "--format=%T %P")
+"""Of a commit with one parent: its tree, the parent, and what it changes."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class Work:
     tree: str = ""
     base: str = ""
     """The commit that it was begun on."""
-    base_tree: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,20 @@ class Integrating:
     states: dict[int, str] = field(default_factory=dict[int, str])
     """The commits of integrated states that this value has seen or made in the repository."""
 
-    async def merged(self, onto: int, merges: tuple[Merge, ...], number: int) -> MergeDigest:
+    async def merged(
+        self, onto: int, merges: tuple[Merge, ...], number: int, *, writes_files: bool = True
+    ) -> MergeDigest:
         """Merge in order, up to the first work that does not fit; the files become those of the state it comes to.
+
+        Not without `writes_files`: the history is all that the next merge needs.
 
         Called again with the same arguments it does the same again, or finds that it is done.
 
         Raises: WorkspaceFailed, DiskFull, StoreUnavailable.
         """
         digest = await self._recorded(onto, merges, number)
+        if not writes_files:
+            return digest
         async with self.shadow.held() as git:
             tree = await history.tree_of(git, await self.state(git, digest.number))
         await self.shadow.restore(tree)
@@ -109,8 +116,7 @@ class Integrating:
         if tip != start:
             bundle = await history.bundled(git, tip, await self.state(git, 0))
             await self.store.create(ids.integration_key(self.swarm, number), bundle, in_memory=False)
-            await git("update-ref", f"{STATES}/{number}", tip)
-            self.states[number] = tip
+            await self._keep(git, number, tip)
         return stopped.model_copy(update={"number": onto if tip == start else number, "merged": tuple(merged)})
 
     async def state(self, git: Repository, number: int) -> str:
@@ -119,21 +125,28 @@ class Integrating:
         Raises: WorkspaceFailed, StoreMissing, StoreUnavailable.
         """
         if number not in self.states:
-            self.states[number] = await self._found(git, number)
+            await self._look_up(git, number)
+        if number not in self.states:
+            body = await self.store.get(ids.integration_key(self.swarm, number))
+            await self._keep(git, number, await history.fetched(git, body, history.INTEGRATED_REF))
         return self.states[number]
 
-    async def _found(self, git: Repository, number: int) -> str:
-        if number == 0:
-            return await history.base_commit(git, self.base_tree)
-        ref = f"{STATES}/{number}"
-        found = await git("rev-parse", "--verify", "--quiet", ref, check=False)
-        if found.exit_code == 0:
-            return found.text
-        await self.state(git, 0)
-        body = await self.store.get(ids.integration_key(self.swarm, number))
-        commit = await history.fetched(git, body, history.INTEGRATED_REF)
-        await git("update-ref", ref, commit)
-        return commit
+    async def _look_up(self, git: Repository, number: int) -> None:
+        """Find a state and the base in the repository; a base that is not there is made."""
+        names = {self._ref(each): each for each in (0, number)}
+        rows = (await git("for-each-ref", "--format=%(refname) %(objectname)", *names)).text.splitlines()
+        self.states.update({names[name]: commit for name, commit in (row.split() for row in rows)})
+        if 0 not in self.states:
+            await self._keep(git, 0, await history.base_commit(git, self.base_tree))
+        self.bases.add(self.states[0])
+
+    async def _keep(self, git: Repository, number: int, commit: str) -> None:
+        await git("update-ref", self._ref(number), commit)
+        self.states[number] = commit
+
+    def _ref(self, number: int) -> str:
+        """The lead's own repository has the states of all its swarms."""
+        return f"{STATES}/{short_name(self.swarm)}/{number}"
 
     async def take_over(self, other: "Integrating", number: int) -> None:
         """Fetch a state with all that it builds on, the base included, from another repository of this host.
@@ -146,7 +159,7 @@ class Integrating:
             bundle = (await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).stdout
         async with self.shadow.held() as git:
             commit = await history.fetched(git, bundle, history.INTEGRATED_REF)
-            await git("update-ref", f"{STATES}/{number}", commit)
+            await self._keep(git, number, commit)
 
     async def has_base(self) -> bool:
         """Whether the repository has the files that the swarm began with."""
@@ -169,13 +182,15 @@ class Integrating:
         if not self.lenient:
             self.lenient[:] = await known_checks(git)
         commit = await history.received(git, body, lenient=self.lenient, known=self.bases)
-        named = await git("rev-parse", f"{commit}^{{tree}}", f"{commit}^1^{{tree}}", f"{commit}^@", check=False)
-        tree, base_tree, *parents = named.text.split() if named.exit_code == 0 else ("", "")
+        shown = await git(*_SHOW_CHANGES, commit, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+        if shown.timed_out or shown.is_cut:
+            raise shown.failure()
+        head, _, changes = shown.stdout.partition(b"\0")
+        tree, *parents = head.decode("ascii", "replace").split() if shown.exit_code == 0 else [""]
         if len(parents) != 1 or not await self._is_before(git, parents[0], onto):
             raise UnfitBundle("its work was not begun on a state of this swarm")
-        work = Work(commit, tree, parents[0], base_tree)
-        await self._refuse_unfit(git, work, whose)
-        return work
+        await self._refuse_unfit(changes, whose)
+        return Work(commit, tree, parents[0])
 
     async def _is_before(self, git: Repository, commit: str, onto: str) -> bool:
         if commit not in self.bases:
@@ -197,15 +212,13 @@ class Integrating:
         """
         return await read_task(self.store, ids.item_task_id(self.swarm, item))
 
-    async def _refuse_unfit(self, git: Repository, work: Work, whose: str) -> None:
-        """Look at all that the work changes."""
+    async def _refuse_unfit(self, listed: bytes, whose: str) -> None:
+        """Look at all that the work changes, as `git diff-tree -r -z --raw` lists it."""
         sub_agent = (await self.task(whose)).sub_agent
         if sub_agent is None or sub_agent.write_scope is None:
             raise UnfitBundle(f"the task of {whose} does not say where it may write")
-        command = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", work.base_tree, work.tree)
-        listed = await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)
         try:
-            changes = changes_of(listed.stdout)
+            changes = changes_of(listed)
         except WorkspaceFailed as error:
             raise UnfitBundle(str(error)) from error
         for change in changes:

@@ -59,7 +59,8 @@ async def sealed(
     if not counts.names:
         return Sealed(counts.tree_hash, counts, b"")
     async with shadow.held() as git:
-        bundle = await history.seal_bundle(git, BASE_REF, counts.tree_hash, message, seconds=seconds)
+        base = await git.commit_of(BASE_REF)
+        bundle = await history.seal_bundle(git, base, counts.tree_hash, message, seconds=seconds)
     return Sealed(counts.tree_hash, counts, bundle)
 
 

@@ -6,8 +6,7 @@ Whose work it is, and what becomes of a conflict, is decided by the callers. The
 import re
 from dataclasses import dataclass
 
-from longshift.adapters.workspace.git import GitResult
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitResult
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees.history import committed
 from longshift.contracts.errors import WorkspaceFailed
@@ -69,12 +68,15 @@ async def merge_commits(
         WorkspaceFailed: git cannot do it; also one before 2.38.
         DiskFull: there is no space.
     """
-    sides = sides or Sides()
-    updates = f"update refs/heads/{sides.ours} {ours}\nupdate refs/heads/{sides.theirs} {theirs}\n"
-    await git("update-ref", "--stdin", stdin=updates.encode())
     options = ("-c", f"merge.renames={str(renames).lower()}", "-c", "merge.conflictStyle=diff3")
-    command = (*options, "merge-tree", "--write-tree", "-z", "--messages", sides.ours, sides.theirs)
-    result = await git(*command, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+    command = (*options, "merge-tree", "--write-tree", "-z", "--messages")
+    result = await git(*command, ours, theirs, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+    if result.exit_code == 1:
+        # Once more, so that the marks of the conflict have the names of the sides.
+        sides = sides or Sides()
+        updates = f"update refs/heads/{sides.ours} {ours}\nupdate refs/heads/{sides.theirs} {theirs}\n"
+        await git("update-ref", "--stdin", stdin=updates.encode())
+        result = await git(*command, sides.ours, sides.theirs, check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
     if result.exit_code == USAGE_EXIT_CODE:
         raise WorkspaceFailed(too_old((await git("version")).text) or result.stderr.strip()[-500:])
     if result.exit_code not in {0, 1} or result.is_cut:

@@ -8,8 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from longshift.adapters.workspace.git import GitResult
-from longshift.adapters.workspace.index import LONG_TIMEOUT_SECONDS
+from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS, GitResult
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.worktrees import history
 from longshift.contracts.errors import WorkspaceFailed

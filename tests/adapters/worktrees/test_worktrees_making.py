@@ -1,13 +1,17 @@
 """Each item works in a worktree of its own, with the lead's files as they were when it delegated."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace.beneath import removed
+from longshift.adapters.workspace.git import GitCall, GitResult, run_git
+from longshift.adapters.workspace.repository import BASE_REF
 from longshift.adapters.worktrees import history
 from longshift.contracts import ids
 from longshift.contracts.conflict import Conflict
@@ -225,3 +229,47 @@ async def test_a_resolver_begins_with_the_merge_that_is_to_be_mended(
     assert integrated == resolver.base_tree
     assert (await host.says(resolver, "cat app.py")).startswith("<<<<<<<")
     assert ["app.py"] == await host.workspaces.shadow(resolver).changed_files(resolver.base_tree)
+
+
+async def test_the_items_of_a_host_share_what_their_repositories_begin_with(
+    hosts: Hosts, sandbox: Sandbox, source: Path
+) -> None:
+    commands: Counter[str] = Counter()
+
+    async def counting(call: GitCall) -> GitResult:
+        commands[call.arguments[0]] += 1
+        return await run_git(call)
+
+    host = hosts("a", sandbox) if sandbox.name != "none" else replace(hosts("a", sandbox), run=counting)
+    spec = task(workspace={"git": str(source)})
+    _, sub_agent = await host.delegating(spec, notes="by the lead")
+    await host.item(spec, sub_agent, "one")
+    commands.clear()
+    second = await host.item(spec, sub_agent, "two")
+    assert not commands.keys() & {"init", "index-pack", "commit-tree", "update-ref"}
+    (host.tree_of("two") / "notes").write_text("by two")
+    await host.workspaces.checkpoint(second, 1, "two/lead")
+    third = await host.item(spec, sub_agent, "three")
+    assert "by the lead" == (host.tree_of("three") / "notes").read_text()
+    for item in (second, third):
+        async with host.workspaces.shadow(item).held() as git:
+            assert await history.base_commit(git, sub_agent.base_tree) == await git.commit_of(BASE_REF)
+            assert "" == (await git("fsck", "--strict", "--no-dangling")).text
+    assert [] == await host.workspaces.shadow(third).changed_files(sub_agent.base_tree)
+
+
+async def test_items_that_begin_with_a_later_state_do_not_get_the_first_ones(
+    hosts: Hosts, sandbox: Sandbox, source: Path
+) -> None:
+    host = hosts("a", sandbox)
+    spec = task(workspace={"git": str(source)})
+    _, sub_agent = await host.delegating(spec)
+    first = await host.item(spec, sub_agent, "one")
+    async with host.workspaces.shadow(first).held() as git:
+        base, empty = await git.commit_of(BASE_REF), (await git("mktree", stdin=b"")).text
+        state = await history.committed(git, empty, (base,), "all is removed")
+        await host.store.create(ids.integration_key(SWARM, 1), await history.bundled(git, state, base))
+    later = sub_agent.model_copy(update={"integration": 1})
+    for name in ("two", "three"):
+        assert empty == (await host.item(spec, later, name)).base_tree
+    assert first.base_tree == (await host.item(spec, sub_agent, "four")).base_tree

@@ -1,6 +1,7 @@
 """Sealed work becomes one history; what does not fit, or may not be merged, is said and changes nothing."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,26 @@ async def test_a_git_that_is_too_old_says_so(tmp_path: Path) -> None:
         empty = (await git("mktree", stdin=b"")).text
         with pytest.raises(WorkspaceFailed, match=r"install git 2\.38 or later"):
             await merge_trees(git, lab.base_tree, lab.base_tree, empty)
+
+
+async def test_a_swarm_does_not_take_a_state_of_an_earlier_one_of_its_session_for_its_own(lab: Lab) -> None:
+    await lab.merge(await lab.seal("a", {"a.py": "a\n"}))
+    first, second = lab.integrating("lead"), replace(lab.integrating("lead"), swarm="mend.swarm2", states={})
+    async with lab.shadow("integration").held() as git:
+        base = await history.base_commit(git, lab.base_tree)
+        empty = (await git("mktree", stdin=b"")).text
+        commit = await history.committed(git, empty, (base,), "all is removed")
+        await lab.store.create(ids.integration_key(second.swarm, 1), await history.bundled(git, commit, base))
+    async with lab.shadow("lead").held() as git:
+        assert commit != await first.state(git, 1)
+        assert commit == await second.state(git, 1)
+
+
+async def test_files_are_written_only_where_they_are_wanted(lab: Lab) -> None:
+    a, b = await lab.seal("a", {"a.py": "a\n"}), await lab.seal("b", {"b.py": "bb\n"})
+    digest = await lab.integrating().merged(0, (a,), 1, writes_files=False)
+    assert (("a",), "") == (digest.merged, digest.tree)
+    assert LINES == read(lab.tree("integration"))["a.py"]
+    digest = await lab.integrating().merged(1, (b,), 2)
+    assert digest.tree
+    assert ("a\n", "bb\n") == tuple(read(lab.tree("integration"))[name] for name in ("a.py", "b.py"))
