@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from longshift.adapters.workspace.chunks import copied_chunk
 from longshift.adapters.workspace.git import GitCall, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.quota import Quota, in_thread
@@ -206,15 +207,31 @@ def _copy_entry(entry: os.DirEntry[str], into: Path, copying: _Copying, *, repos
         _copy_attributes(path, into)
     elif stat.S_ISREG(status.st_mode):
         copying.quota.take(status.st_size, members=1)
-        shutil.copyfile(entry.path, into, follow_symlinks=follows)
-        _copy_attributes(path, into)
+        _copy_file(entry.path, into, follows=follows)
     elif repository is None:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
         raise BadInput(f"workspace.directory: {entry.path} is {kind}; remove it or give another directory")
 
 
+def _copy_file(origin: str, into: Path, *, follows: bool) -> None:
+    """Copy a file with its times, and with permissions as for folders."""
+    reading = os.open(origin, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW))
+    try:
+        writing = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            while copied_chunk(reading, writing):
+                pass
+            status = os.fstat(reading)
+            os.fchmod(writing, stat.S_IMODE(status.st_mode) & 0o777 | 0o600)
+            os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
 def _copy_attributes(origin: Path, into: Path) -> None:
-    """Times and permissions, but always enough of them for the owner to work with the copy, and no set-uid bit."""
+    """A folder's times and permissions, but always enough of them for its owner to work with it, and no set-uid bit."""
     status = origin.stat()
-    into.chmod(stat.S_IMODE(status.st_mode) & 0o777 | (0o700 if stat.S_ISDIR(status.st_mode) else 0o600))
+    into.chmod(stat.S_IMODE(status.st_mode) & 0o777 | 0o700)
     os.utime(into, ns=(status.st_atime_ns, status.st_mtime_ns))

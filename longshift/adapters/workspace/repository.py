@@ -165,10 +165,14 @@ class Repository:
         if checksum and _INDEX_TREE_LINE.fullmatch(known) and known.startswith(checksum):
             return known.decode().split()[1]
         tree = (await self("write-tree")).text
+        self.index_is(tree)
+        return tree
+
+    def index_is(self, tree: str) -> None:
+        """The index was written as a tree, or read from it."""
         checksum = self._index_checksum()
         if checksum:
             write_beneath(self.git_dir, INDEX_TREE, checksum + f" {tree}\n".encode())
-        return tree
 
     def _index_checksum(self) -> bytes:
         """Of all that is in the index, as its last bytes say (gitformat-index(5)); empty where they do not."""

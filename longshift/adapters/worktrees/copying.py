@@ -15,16 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshift.adapters.workspace.beneath import folder_beneath
+from longshift.adapters.workspace.chunks import NOT_SHARED, copied_chunk
 from longshift.adapters.workspace.quota import Quota
 
-CHUNK_BYTES = 8 * 1024 * 1024
 REPORT_BYTES = 64 * 1024 * 1024
 _FICLONE = 0x40049409
 """ioctl(2): share the other file's content. `fcntl.FICLONE` is known from Python 3.14 on."""
 _READ_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NO_CLONE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 _OF_OTHER_TREES = frozenset({"worktrees"})
 """In a repository's folder: what belongs to other work trees of it."""
@@ -153,12 +152,12 @@ class Copying:
             try:
                 fcntl.ioctl(writing, _FICLONE, reading)
             except OSError as error:
-                if error.errno not in _NO_CLONE:
+                if error.errno not in NOT_SHARED:
                     raise
                 self.can_clone = False
             else:
                 return
-        while copied := _copied_chunk(reading, writing):
+        while copied := copied_chunk(reading, writing):
             self.quota.take(copied)
             if self.quota.total_bytes - self._reported_bytes >= REPORT_BYTES:
                 self._reported_bytes = self.quota.total_bytes
@@ -176,20 +175,6 @@ class Copying:
                     os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
                 finally:
                     os.close(folder)
-
-
-def _copied_chunk(reading: int, writing: int) -> int:
-    """Copy the next part of a file, to where both descriptors stand; its size in bytes, 0 at the end."""
-    try:
-        return os.copy_file_range(reading, writing, CHUNK_BYTES)
-    except OSError as error:
-        if error.errno not in _NO_CLONE:
-            raise
-    body = os.read(reading, CHUNK_BYTES)
-    rest = memoryview(body)
-    while rest:
-        rest = rest[os.write(writing, rest) :]
-    return len(body)
 
 
 def _entries(folder: int) -> list[os.DirEntry[str]]:

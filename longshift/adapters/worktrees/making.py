@@ -100,12 +100,26 @@ class WorktreeMaking(Making):
 
     async def _moved(self, git: Repository) -> tuple[str, str]:
         """Set the refs to where the work begins; gives the tree that it is counted from, and the first files'."""
+        recovered, begun = git.loose_commit_of(CHECKPOINTS_REF), self.begun.found(self._beginning)
+        if begun is not None and recovered == git.loose_commit_of(BASE_REF) == begun.base:
+            git.facts.learn_commit(begun.base, begun.tree)
+            return begun.tree, begun.tree
         base, tree = await self._base(git)
         begins_with = await self._begins_with(git, tree)
         both = f"update {BASE_REF} {base}\nupdate {CHECKPOINTS_REF} {base}\n"
         await git("update-ref", "--stdin", stdin=both.encode())
         git.facts.learn_commit(base, tree)
+        if begins_with == tree:
+            repository = await asyncio.to_thread(KeptRepository.read, git.git_dir, ("index", INDEX_TREE))
+            if repository is not None:
+                self.begun.keep(self._beginning, Begun(repository, recovered, base, tree))
         return tree, begins_with
+
+    @property
+    def _beginning(self) -> tuple[str, ...]:
+        """What settles where the work of an item begins."""
+        of = self.sub_agent
+        return of.swarm, of.base_tree, str(of.integration), of.conflict
 
     async def _base(self, git: Repository) -> tuple[str, str]:
         """The commit that the work is counted from, and its tree: the lead's files, or an integrated state on top."""
@@ -154,23 +168,6 @@ class SetUpMaking(WorktreeMaking):
     def _known(self, record: CheckpointRecord) -> KeptRepository | None:
         begun = self.begun.found(self._beginning)
         return begun.repository if begun is not None and begun.checkpoint == record.commit else None
-
-    async def _moved(self, git: Repository) -> tuple[str, str]:
-        recovered, begun = git.loose_commit_of(CHECKPOINTS_REF), self.begun.found(self._beginning)
-        if begun is not None and recovered == git.loose_commit_of(BASE_REF) == begun.base:
-            git.facts.learn_commit(begun.base, begun.tree)
-            return begun.tree, begun.tree
-        tree, begins_with = await super()._moved(git)
-        if begins_with == tree:
-            repository = await asyncio.to_thread(KeptRepository.read, git.git_dir, ("index", INDEX_TREE))
-            if repository is not None:
-                self.begun.keep(self._beginning, Begun(repository, recovered, await git.commit_of(BASE_REF), tree))
-        return tree, begins_with
-
-    @property
-    def _beginning(self) -> tuple[str, ...]:
-        of = self.sub_agent
-        return of.swarm, of.base_tree, str(of.integration), of.conflict
 
     async def _from_source(self, complaints: list[str]) -> Ready:
         raise _missing(self.task, complaints)
@@ -227,8 +224,19 @@ class CopyMaking(WorktreeMaking):
 
     async def _repository_made(self, origin: Origin) -> None:
         """A shadow repository with all objects and rules of the origin's, whose index knows the files that are here."""
+        begun = self.begun.found(self._beginning)
+        self.folder.shadow.mkdir(exist_ok=True)
+        if begun is None:
+            await self._repository_copied(origin)
+        async with held(self.folder.shadow, self.folder.tree, self.inside) as git:
+            if begun is not None:
+                await asyncio.to_thread(begun.repository.write, git.git_dir)
+            await git("read-tree", "--reset", self.sub_agent.base_tree)
+            await git("update-index", "-q", "--refresh", check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
+            git.index_is(self.sub_agent.base_tree)
+
+    async def _repository_copied(self, origin: Origin) -> None:
         shadow = self.folder.shadow
-        shadow.mkdir(exist_ok=True)
         async with held(origin.folder.shadow, origin.folder.tree, self.inside_of(origin.folder)) as theirs:
             rules = theirs.rules()
             copying = Copying(theirs.git_dir, shadow, Quota("copy", sys.maxsize))
@@ -236,8 +244,6 @@ class CopyMaking(WorktreeMaking):
         async with held(shadow, self.folder.tree, self.inside) as git:
             await git.create()
             git.write_rules(*rules)
-            await git("read-tree", "--reset", self.sub_agent.base_tree)
-            await git("update-index", "-q", "--refresh", check=False, timeout_seconds=LONG_TIMEOUT_SECONDS)
 
 
 def _missing(task: TaskSpec, complaints: list[str]) -> WorkspaceFailed:

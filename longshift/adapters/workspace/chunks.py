@@ -1,0 +1,22 @@
+"""Copying the content of one open file to another, inside the system where it can do that."""
+
+import errno
+import os
+
+CHUNK_BYTES = 8 * 1024 * 1024
+NOT_SHARED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
+"""What a file system says that cannot copy, or share, a file's content by itself."""
+
+
+def copied_chunk(reading: int, writing: int) -> int:
+    """Copy the next part of a file, to where both descriptors stand; its size in bytes, 0 at the end."""
+    try:
+        return os.copy_file_range(reading, writing, CHUNK_BYTES)
+    except OSError as error:
+        if error.errno not in NOT_SHARED:
+            raise
+    body = os.read(reading, CHUNK_BYTES)
+    rest = memoryview(body)
+    while rest:
+        rest = rest[os.write(writing, rest) :]
+    return len(body)
