@@ -222,6 +222,10 @@ class Settings(
 
     def secrets_given(self) -> dict[str, SecretStr]:
         """Every secret of this configuration, by the name that messages call it."""
+        return dict(self._secrets_given)
+
+    @cached_property
+    def _secrets_given(self) -> dict[str, SecretStr]:
         own = {"model_api_key": self.model_api_key} if self.model_api_key else {}
         named = {f"secrets.{name}": secret for name, secret in self.secret_book.secrets.items()}
         faces = {**self.intake_secrets(), **self.people_secrets(), **self.codec_secrets(), **self.delivery_secrets()}
@@ -233,7 +237,7 @@ class Settings(
 
     def secret_values(self) -> frozenset[str]:
         """Every secret value that this process knows by now, for redaction."""
-        return seen(self.secrets_given().items())
+        return seen(self._secrets_given.items())
 
     def agent_limits(self, budget: Budget) -> AgentLimits:
         """What an agent keeps to: the task's budget and this configuration."""

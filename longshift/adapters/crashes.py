@@ -9,16 +9,20 @@ Following a command that runs under its supervisor is no risk: it rests meanwhil
 """
 
 import asyncio
+import itertools
 import json
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from longshift.adapters.process.process_identity import ProcessIdentity
 from longshift.adapters.process.process_table import process_stat
@@ -61,6 +65,7 @@ class CrashJournal:
     """Crashes at which something is refused."""
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _counts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def open(self) -> dict[str, list[str]]:
         """Count what dead processes were in the middle of; what is suspected now, with its evidence."""
@@ -93,7 +98,7 @@ class CrashJournal:
             self._write()
             raise Poisoned(f"{what} crashed its worker {len(evidence)} times: {'; '.join(evidence)}")
         alone = self._alone if len(evidence) >= SUSPECT_AFTER else None
-        doing = _Doing(self._file(), json.dumps({"key": key, "what": what}).encode(), alone)
+        doing = _Doing(self._file(), orjson.dumps({"key": key, "what": what}), alone)
         await doing.begin()
         token = _doing.set(doing)
         try:
@@ -105,9 +110,14 @@ class CrashJournal:
             self._write()
 
     def _file(self) -> Path:
+        return self.folder / f"{self._own}~{next(self._numbers)}.mark"
+
+    @cached_property
+    def _own(self) -> str:
+        """How the names of this journal's marks begin: the process, and what tells its journals apart."""
         pid = os.getpid()
         stat = process_stat(pid)
-        return self.folder / f"{pid}~{stat[1] if stat else 0}~{uuid.uuid4().hex}.mark"
+        return f"{pid}~{stat[1] if stat else 0}~{uuid.uuid4().hex}"
 
     @property
     def _counts_file(self) -> Path:

@@ -80,6 +80,8 @@ class _Observed:
 
     def describe(self, attributes: Attributes) -> None:
         """Set attributes, without secrets."""
+        if not self._span.is_recording():
+            return
         for name, value in attributes.items():
             self._span.set_attribute(name, self._redact(value) if isinstance(value, str) else value)
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -12,6 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 _root_of: ContextVar[str | None] = ContextVar("longshift_root_of", default=None)
 
 
+@lru_cache(maxsize=1_000)
 def session_span_context(task_id: str) -> SpanContext:
     """The ids of a session's trace and of its root span."""
     digest = hashlib.sha256(task_id.encode()).digest()
