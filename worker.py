@@ -43,6 +43,7 @@ from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.adapters.worktrees.making import making_of_sub_agent
+from longshift.child_watching import watch_children_by_descriptor
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.activities import ToolActivities
@@ -371,6 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
         look_up_secrets(settings)
+        watch_children_by_descriptor()
         with contextlib.closing(Telemetry.from_settings(settings)) as telemetry:
             asyncio.run(_serve(settings, telemetry, roles))
 
