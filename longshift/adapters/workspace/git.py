@@ -159,7 +159,9 @@ async def _started(call: GitCall) -> asyncio.subprocess.Process:
 
 async def _spawned(call: GitCall) -> asyncio.subprocess.Process:
     with ExitStack() as opened:
-        stdin = asyncio.subprocess.PIPE if call.stdin_file is None else opened.enter_context(call.stdin_file.open("rb"))
+        stdin = asyncio.subprocess.PIPE if call.stdin else asyncio.subprocess.DEVNULL
+        if call.stdin_file is not None:
+            stdin = opened.enter_context(call.stdin_file.open("rb"))
         try:
             return await asyncio.create_subprocess_exec(
                 "git",
