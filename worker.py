@@ -7,6 +7,7 @@ One process takes all roles, or those that it is told (`longshift.roles`). Start
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,6 +44,7 @@ from longshift.adapters.store.swarm_reports import SwarmReports
 from longshift.adapters.tools import Toolbox, find_ripgrep
 from longshift.adapters.workspace import CheckpointArchive, Checks, Workspaces
 from longshift.adapters.worktrees.making import making_of_sub_agent
+from longshift.child_watching import watch_children_by_descriptor
 from longshift.connect import connect
 from longshift.contracts import ids
 from longshift.contracts.activities import ToolActivities
@@ -73,6 +75,8 @@ RETURNING_AT_ONCE = 1_000
 """Sessions that may ask a host for their own slot at a time; whether there is room, the host's pool says."""
 DRAIN_MARGIN_SECONDS = 5.0
 DELIVERIES_AT_ONCE = 4
+YOUNG_OBJECTS = 5_000
+"""New objects after which Python looks for cycles among them: with its own 700 it spends five times as long on that."""
 
 
 class Shared(TypedDict):
@@ -371,6 +375,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level, secrets=settings.secret_values)
         look_up_secrets(settings)
+        watch_children_by_descriptor()
+        gc.set_threshold(YOUNG_OBJECTS)
         with contextlib.closing(Telemetry.from_settings(settings)) as telemetry:
             asyncio.run(_serve(settings, telemetry, roles))
 

@@ -5,13 +5,12 @@ failures. Never encrypted are ids, names of workflows, activities, signals and q
 failures and the reasons of terminations: docs/encryption.md has the list. How keys seal is `adapters.codec`.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import structlog
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
@@ -104,8 +103,20 @@ def key_id_of(payload: Payload) -> str:
 
 def data_converter(ring: KeyRing) -> DataConverter:
     """What every client, and so every worker, is made with. Without keys it says of an encrypted payload what it is."""
+    codec = SealedPayloads(ring)
     if not ring.ids:
-        return dataclasses.replace(pydantic_data_converter, payload_codec=SealedPayloads(ring))
-    return dataclasses.replace(
-        pydantic_data_converter, payload_codec=SealedPayloads(ring), failure_converter_class=SealedFailures
+        return DataConverter(payload_converter_class=_shared_payload_converter(), payload_codec=codec)
+    return DataConverter(
+        payload_converter_class=_shared_payload_converter(), payload_codec=codec, failure_converter_class=SealedFailures
     )
+
+
+def _shared_payload_converter() -> type[PayloadConverter]:
+    """A class with one instance, which learns once how each type is read; the SDK makes two for each activation."""
+    shared = PydanticPayloadConverter()
+
+    class Shared(PayloadConverter):
+        def __new__(cls) -> PayloadConverter:
+            return shared
+
+    return Shared

@@ -116,3 +116,8 @@ async def test_that_a_key_is_missing_stays_readable(is_cause: bool) -> None:
     failure = Failure()
     await data_converter(KeyRing([NEW])).encode_failure(error, failure)
     assert b"the key 'k' is not here" in failure.SerializeToString()
+
+
+def test_all_converters_share_what_they_know_of_types() -> None:
+    converter = data_converter(KeyRing())
+    assert converter.payload_converter_class() is converter.payload_converter_class()
