@@ -18,7 +18,7 @@ def test_a_callback_that_blocks_the_loop_is_noted() -> None:
     blocked_seconds: list[float] = []
 
     async def block() -> None:
-        time.sleep(0.1)  # noqa: ASYNC251 - the very thing that is to be noticed
+        time.sleep(0.5)  # noqa: ASYNC251 - the very thing that is to be noticed
         await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=lambda: WatchedLoop(blocked_seconds, limit_seconds=0.05)) as runner:
