@@ -88,9 +88,10 @@ class Swarm(SwarmInbox):
     async def _next_change(self) -> None:
         """Begin what may begin, tell what is to be told, and wait until something has changed."""
         self._begin_what_may()
+        # Before anything is awaited: what changes while the lead is told may be the last change of all.
+        before, trouble = self._changes, self._integration.trouble
         await self._tell_lead()
         await self._continue_if_grown()
-        before, trouble = self._changes, self._integration.trouble
         self._set_alarms()
         await workflow.wait_condition(
             lambda: self._changes != before or self._has_crashed() or self._integration.trouble != trouble

@@ -4,13 +4,13 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from activities.boundary import ErrorBoundary
 from activities.gate import Gates
@@ -182,11 +182,15 @@ class SubAgentSlots(SlotActivities):
 
 @asynccontextmanager
 async def swarm_worker(
-    client: Client, swarm: SwarmScript, script: Script | None = None, worktrees: WorktreeActivities | None = None
+    client: Client,
+    swarm: SwarmScript,
+    script: Script | None = None,
+    worktrees: WorktreeActivities | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> AsyncGenerator[None]:
     """Workers for a swarm. With a `script` its items are real, and their agents play it; else `swarm` plays them.
 
-    With `worktrees` these are real as well.
+    With `worktrees` these are real as well; `interceptors` are for workflows.
     """
     doubles, gates, boundary = SwarmDoubles(swarm), Gates(), ErrorBoundary()
     places = worktrees or doubles
@@ -203,7 +207,7 @@ async def swarm_worker(
             task_queue=ids.CONTROL_QUEUE,
             workflows=[Swarm, Agent, Item] if script else [Swarm, StubItem],
             activities=everything,
-            interceptors=[boundary],
+            interceptors=[boundary, *interceptors],
             workflow_runner=workflow_runner(),
             max_heartbeat_throttle_interval=SOON,
             max_cached_workflows=500,

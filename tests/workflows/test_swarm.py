@@ -25,6 +25,7 @@ from tests.workflows.scripted_swarm import (
     swarm_worker,
     table_of,
 )
+from tests.workflows.slow_signals import SlowSignals
 from tests.workflows.stub_item import ItemPlay
 from workflows.swarm import Swarm
 
@@ -66,6 +67,13 @@ async def test_a_swarm_that_continues_as_new_begins_nothing_twice(client: Client
     assert (40, 40, 1) == (count(report, S.MERGED), len(swarm.played), len(swarm.opened))
     assert len(lengths) > 2
     assert max(lengths) < 400, lengths
+
+
+async def test_what_is_merged_while_the_lead_is_told_ends_the_swarm(client: Client, task_id: str) -> None:
+    swarm = SwarmScript()
+    async with swarm_worker(client, swarm, interceptors=[SlowSignals()]):
+        report = await asyncio.wait_for((await start_swarm(client, start_of(task_id, *rows(1)))).result(), 30)
+    assert 1 == count(report, S.MERGED)
 
 
 async def test_dependents_start_after_what_they_need_is_merged(client: Client, task_id: str) -> None:
