@@ -134,7 +134,7 @@ class Swarm(SwarmInbox):
         if self._told_changes == self._changes:
             return
         now = workflow.time()
-        due = self._told_at + delegating.tell_after_seconds(now - self._state.width.since)
+        due = self._told_at + delegating.tell_after_seconds(now - self._state.began_at)
         if now < due and not at_once:
             return self._alarm(due)
         self._told_changes, self._told_at = self._changes, workflow.time()

@@ -56,13 +56,12 @@ class WidthState(Wire):
 
     ceiling: int = 1
     """The least of the plan's, the runner's and the items."""
-    allowed: int = 1
-    """What the provider bears, as far as is known."""
-    since: float = 0.0
-    """When the ramp began, in seconds since 1970."""
-    halved_at: float = 0.0
-    calm_ends: int = 0
-    """Ends without a 429 since `allowed` was changed."""
+    ramp_from: int = 1
+    """What may be at work as the ramp begins."""
+    ramp_at: float = 0.0
+    """When it begins, in seconds since 1970; after a 429 only once that has become quiet."""
+    throttled_at: float = 0.0
+    """When there was the last 429 that counted."""
 
 
 class SwarmState(Wire):
@@ -79,6 +78,8 @@ class SwarmState(Wire):
     """Whoever has a share in it is at work, or has not told its end yet."""
     costs: dict[str, Spend] = {}
     """By model profile."""
+    began_at: float = 0.0
+    """Seconds since 1970."""
     width: WidthState = WidthState()
     notes: tuple[ItemNote, ...] = ()
     """What was said, for items that are not begun yet; the last 20."""

@@ -23,6 +23,7 @@ def carried(start: SwarmStart, now: float) -> SwarmState:
         start=start.model_copy(update={"plan": plan}),
         items={row.id: ItemRun() for row in plan.rows},
         account=Account(limits=start.allowance),
+        began_at=now,
         width=width.opened(start.width, len(plan.rows), now),
         paused=start.paused,
         fleet_held=start.fleet_held,

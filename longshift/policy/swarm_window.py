@@ -154,7 +154,7 @@ def after_end(state: SwarmState, end: ItemEnd, now: float) -> SwarmState:
 def booked(state: SwarmState, name: str, end: ItemEnd, now: float) -> SwarmState:
     """What an attempt at an item, or at a merge, has cost, and what it says about the provider."""
     before = len(at_work(state))
-    wide = width.throttled(state.width, before, now) if end.throttled else width.calm(state.width)
+    wide = width.throttled(state.width, before, now) if end.throttled else state.width
     costs = dict(state.costs)
     for profile, cost in end.costs.items():
         costs[profile] = costs.get(profile, Spend()) + cost

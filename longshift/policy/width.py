@@ -1,7 +1,9 @@
-"""How many items of a swarm may be at work at once: a ramp at its start, then what the provider bears.
+"""How many items of a swarm may be at work at once: a ramp at its start, and another one after each 429.
 
-Additive increase, multiplicative decrease: a 429 halves the width, every windowful of ends without one adds one. How
-many slots hosts have is another matter: items that find none wait in their queue.
+Additive increase, multiplicative decrease. How many *calls* may be in flight is learned by the account's limiter, which
+halves them at once. The window follows it gently: an item that waits for its turn with the provider costs little, one
+that is not at work leaves a call unused. How many slots hosts have is another matter: items that find none wait in
+their queue.
 """
 
 from longshift.contracts.swarm_state import WidthState
@@ -10,46 +12,37 @@ RAMP_START = 5
 RAMP_SECONDS = 0.7
 """One more each."""
 CALM_SECONDS = 5.0
-"""A storm is one event: within this time of a halving, further 429s are the same one."""
+"""A storm is one event: within this time of a 429 further ones are the same, and nothing grows."""
+KEPT_EIGHTHS = 7
+"""Of what is at work, after a 429: as far below what was refused as the limiter's quick growth goes."""
 
 
 def opened(width: int, items: int, now: float) -> WidthState:
     """The width at the start: `width` is the least of what plan and runner allow."""
-    ceiling = max(1, min(width, items))
-    return WidthState(ceiling=ceiling, allowed=ceiling, since=now)
+    return WidthState(ceiling=max(1, min(width, items)), ramp_from=RAMP_START, ramp_at=now)
 
 
 def at(width: WidthState, now: float) -> int:
     """Items that may be at work now; at least 1."""
-    return max(1, min(width.allowed, _ramped(width, now)))
+    return max(1, min(width.ceiling, _ramped(width, now)))
 
 
 def grows_at(width: WidthState, now: float) -> float | None:
     """When the ramp allows one more; None: it is over, as far as the width goes."""
     ramped = _ramped(width, now)
-    if ramped >= width.allowed:
+    if ramped >= width.ceiling:
         return None
-    return width.since + (ramped - RAMP_START + 1) * RAMP_SECONDS
+    return width.ramp_at + (ramped - width.ramp_from + 1) * RAMP_SECONDS
 
 
 def throttled(width: WidthState, at_work: int, now: float) -> WidthState:
     """The provider said that there are too many requests, with so many items at work."""
-    if now - width.halved_at < CALM_SECONDS:
+    if now - width.throttled_at < CALM_SECONDS:
         return width
-    allowed = max(1, min(at(width, now), max(1, at_work)) // 2)
-    return width.model_copy(update={"allowed": allowed, "halved_at": now, "calm_ends": 0})
-
-
-def calm(width: WidthState) -> WidthState:
-    """An attempt ended that met no 429."""
-    ends = width.calm_ends + 1
-    if width.allowed >= width.ceiling:
-        return width
-    if ends < width.allowed:
-        return width.model_copy(update={"calm_ends": ends})
-    return width.model_copy(update={"allowed": width.allowed + 1, "calm_ends": 0})
+    kept = max(1, min(at(width, now), max(1, at_work)) * KEPT_EIGHTHS // 8)
+    return width.model_copy(update={"ramp_from": kept, "ramp_at": now + CALM_SECONDS, "throttled_at": now})
 
 
 def _ramped(width: WidthState, now: float) -> int:
-    steps = int((now - width.since) / RAMP_SECONDS + 1e-6)
-    return RAMP_START + max(0, steps)
+    steps = int((now - width.ramp_at) / RAMP_SECONDS + 1e-6)
+    return width.ramp_from + max(0, steps)

@@ -137,7 +137,7 @@ def test_while_the_account_has_no_quota_nothing_starts_and_nothing_fails() -> No
     state, _ = begun(state_of(*rows(3), width=1))
     news = ItemNews(item="i0", waiting=True, attention=Attention(kind="quota", text="the quota is used up"))
     state = swarm_window.heard(state, news, 5.0).model_copy(
-        update={"width": state.width.model_copy(update={"allowed": 3})}
+        update={"width": state.width.model_copy(update={"ceiling": 3})}
     )
     assert ([], S.WAITING) == (begun(state)[1], state.items["i0"].status)
     shown = swarm_view.summary(state, 5.0)

@@ -35,12 +35,12 @@ FOLDER = Path(__file__).parent / "histories"
 REPOSITORY = Path(__file__).parents[2]
 
 
-async def keep(client: Client, workflow_id: str, name: str) -> None:
-    """Write the history of a workflow's last run."""
+async def keep(client: Client, workflow_id: str, name: str, *, run_id: str | None = None) -> None:
+    """Write the history of a workflow's run; without `run_id`, of its last one."""
     path = FOLDER / f"{name}.json"
     if path.exists():
         raise SystemExit(f"{path} is kept already; histories are never rewritten")
-    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
     path.write_text(history.to_json().replace(str(REPOSITORY), "/repository"))
 
 

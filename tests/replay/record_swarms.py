@@ -46,11 +46,23 @@ async def plain(client: Client, version: str, task_id: str) -> None:
 
 
 async def continued(client: Client, version: str, task_id: str) -> None:
-    """A swarm that continues as new while its items work."""
+    """A swarm that continues as new as its items work: its first and last run, an item that outlives the first one."""
     script = Script([digest_of("write_file"), digest_of("bash"), digest_of("finish")])
     async with swarm_worker(client, SwarmScript(), script):
-        await (await start_swarm(client, start_of(task_id, *rows(12), history_events=60))).result()
-    await keep(client, ids.swarm_workflow_id(f"{task_id}.swarm1"), f"{version}~swarm-continued")
+        handle = await start_swarm(client, start_of(task_id, *rows(12), history_events=30))
+        await handle.result()
+    await keep(client, handle.id, f"{version}~swarm-parting", run_id=handle.first_execution_run_id)
+    await keep(client, handle.id, f"{version}~swarm-continued")
+    items = [ids.item_workflow_id(ids.item_task_id(f"{task_id}.swarm1", row.id)) for row in rows(12)]
+    outlived = [item for item in items if await has_told_its_end(client, item)]
+    await keep(client, outlived[0], f"{version}~item-swarm-continued")
+
+
+async def has_told_its_end(client: Client, item: str) -> bool:
+    """Whether an item has told it by a signal."""
+    history = await client.get_workflow_handle(item).fetch_history()
+    signals = [event.signal_external_workflow_execution_initiated_event_attributes for event in history.events]
+    return any(signal.signal_name == "item_ended" for signal in signals)
 
 
 async def retried(client: Client, version: str, task_id: str) -> None:
