@@ -12,6 +12,8 @@ from typing import cast
 
 import httpx
 
+Idle = deque[tuple[float, httpx.AsyncBaseTransport]]
+"""Since when (monotonic seconds), and the lane; the longest idle first."""
 IDLE_LANES = 100
 """For each origin: more are closed."""
 IDLE_SECONDS = 60.0
@@ -32,8 +34,8 @@ class Lanes(httpx.AsyncBaseTransport):
         self._make = make
         self._idle_lanes = idle_lanes
         self._idle_seconds = idle_seconds
-        self._idle: defaultdict[str, deque[tuple[float, httpx.AsyncBaseTransport]]] = defaultdict(deque)
-        """By origin: since when (monotonic seconds), and the lane; the longest idle first."""
+        self._idle: defaultdict[str, Idle] = defaultdict(deque)
+        """By origin."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request in an idle lane, or in a new one; a lane that fails is closed."""
@@ -47,11 +49,14 @@ class Lanes(httpx.AsyncBaseTransport):
 
         async def give_back() -> None:
             idle.append((time.monotonic(), lane))
-            while len(idle) > self._idle_lanes or idle[0][0] < time.monotonic() - self._idle_seconds:
-                await idle.popleft()[1].aclose()
+            await self._close_old(idle)
 
-        response.stream = _Lent(cast("httpx.AsyncByteStream", response.stream), give_back)
+        response.stream = _Lent(cast("httpx.AsyncByteStream", response.stream), give_back, lane.aclose)
         return response
+
+    async def _close_old(self, idle: Idle) -> None:
+        while idle and (len(idle) > self._idle_lanes or idle[0][0] < time.monotonic() - self._idle_seconds):
+            await idle.popleft()[1].aclose()
 
     async def aclose(self) -> None:
         """Close all idle lanes."""
@@ -61,15 +66,22 @@ class Lanes(httpx.AsyncBaseTransport):
 
 
 class _Lent(httpx.AsyncByteStream):
-    """The body of a response; its lane is given back when it is closed."""
+    """The body of a response; its lane is given back when it is closed, or dropped where that fails."""
 
-    def __init__(self, body: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, body: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]], drop: Callable[[], Awaitable[None]]
+    ) -> None:
         self._body = body
         self._give_back = give_back
+        self._drop = drop
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._body)
 
     async def aclose(self) -> None:
-        await self._body.aclose()
+        try:
+            await self._body.aclose()
+        except BaseException:
+            await self._drop()
+            raise
         await self._give_back()
