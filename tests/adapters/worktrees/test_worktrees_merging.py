@@ -264,6 +264,8 @@ async def test_a_git_that_is_too_old_says_so(tmp_path: Path) -> None:
     async def old(call: GitCall) -> GitResult:
         if "merge-tree" in call.arguments:
             return GitResult(call.arguments, 129, stderr="usage: git merge-tree <base-tree> <branch1> <branch2>")
+        if "version" in call.arguments:
+            return GitResult(call.arguments, 0, stdout=b"git version 2.34.1\n")
         return await run_git(call)
 
     lab = Lab(tmp_path, GitPlaces(sandbox_named("none", tmp_path), old))
