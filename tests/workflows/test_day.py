@@ -117,5 +117,7 @@ async def test_sessions_that_hold_for_the_fleet_go_on_with_the_next_day(client: 
             status = await ended(Running(handle=handle, script=script, client=client))
             assert SessionState.DONE is status.state
         days = (await client.get_workflow_handle_for(Fleet.run, FLEET_WORKFLOW_ID).query(Fleet.status)).notices
-    assert [100, 100] == [notice.percent for notice in days]
-    assert days[0].at // 86_400 < days[1].at // 86_400
+    # One call is what a day allows. Where time jumps, a call may be lost and made again: a day later.
+    assert len(days) == len(script.asked) >= 2
+    assert {100} == {notice.percent for notice in days}
+    assert len(days) == len({notice.at // 86_400 for notice in days})
