@@ -59,9 +59,7 @@ class WidthState(Wire):
     ramp_from: int = 1
     """What may be at work as the ramp begins."""
     ramp_at: float = 0.0
-    """When it begins, in seconds since 1970; after a 429 only once that has become quiet."""
-    throttled_at: float = 0.0
-    """When there was the last 429 that counted."""
+    """When it begins, in seconds since 1970; after a 429 only once it is quiet."""
 
 
 class SwarmState(Wire):

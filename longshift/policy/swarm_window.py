@@ -154,7 +154,7 @@ def after_end(state: SwarmState, end: ItemEnd, now: float) -> SwarmState:
 def booked(state: SwarmState, name: str, end: ItemEnd, now: float) -> SwarmState:
     """What an attempt at an item, or at a merge, has cost, and what it says about the provider."""
     before = len(at_work(state))
-    wide = width.throttled(state.width, before, now) if end.throttled else state.width
+    wide = width.throttled(state.width, end.throttled, before, now) if end.throttled else state.width
     costs = dict(state.costs)
     for profile, cost in end.costs.items():
         costs[profile] = costs.get(profile, Spend()) + cost
@@ -166,7 +166,8 @@ def booked(state: SwarmState, name: str, end: ItemEnd, now: float) -> SwarmState
 def heard(state: SwarmState, news: ItemNews, now: float) -> SwarmState:
     """An item is held up, or goes on."""
     if news.throttled:
-        state = state.model_copy(update={"width": width.throttled(state.width, len(at_work(state)), now)})
+        wide = width.throttled(state.width, news.throttled, len(at_work(state)), now)
+        state = state.model_copy(update={"width": wide})
     run = state.items.get(news.item)
     if run is None or run.status not in AT_WORK:
         return state

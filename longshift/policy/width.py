@@ -1,9 +1,9 @@
 """How many items of a swarm may be at work at once: a ramp at its start, and another one after each 429.
 
-Additive increase, multiplicative decrease. How many *calls* may be in flight is learned by the account's limiter, which
-halves them at once. The window follows it gently: an item that waits for its turn with the provider costs little, one
-that is not at work leaves a call unused. How many slots hosts have is another matter: items that find none wait in
-their queue.
+Additive increase, and a decrease by as many as were refused. How many *calls* may be in flight is learned by the
+account's limiter, which halves them at once and finds out by a 429 now and then how many are borne. The window follows
+that gently: an item that waits for its turn with the provider costs little, one that is not at work leaves a call
+unused. How many slots hosts have is another matter: items that find none wait in their queue.
 """
 
 from longshift.contracts.swarm_state import WidthState
@@ -12,9 +12,7 @@ RAMP_START = 5
 RAMP_SECONDS = 0.7
 """One more each."""
 CALM_SECONDS = 5.0
-"""A storm is one event: within this time of a 429 further ones are the same, and nothing grows."""
-KEPT_EIGHTHS = 7
-"""Of what is at work, after a 429: as far below what was refused as the limiter's quick growth goes."""
+"""For so long after a 429 nothing grows."""
 
 
 def opened(width: int, items: int, now: float) -> WidthState:
@@ -35,12 +33,10 @@ def grows_at(width: WidthState, now: float) -> float | None:
     return width.ramp_at + (ramped - width.ramp_from + 1) * RAMP_SECONDS
 
 
-def throttled(width: WidthState, at_work: int, now: float) -> WidthState:
-    """The provider said that there are too many requests, with so many items at work."""
-    if now - width.throttled_at < CALM_SECONDS:
-        return width
-    kept = max(1, min(at(width, now), max(1, at_work)) * KEPT_EIGHTHS // 8)
-    return width.model_copy(update={"ramp_from": kept, "ramp_at": now + CALM_SECONDS, "throttled_at": now})
+def throttled(width: WidthState, refused: int, at_work: int, now: float) -> WidthState:
+    """The provider has refused so many calls, with so many items at work."""
+    kept = max(1, min(at(width, now), at_work) - refused)
+    return width.model_copy(update={"ramp_from": kept, "ramp_at": now + CALM_SECONDS})
 
 
 def _ramped(width: WidthState, now: float) -> int:
