@@ -162,10 +162,10 @@ class Slot:
         await self._until_over(handle)
         if not handle.done():
             await self._let_go(handle)
-        elif handle.cancelled() or handle.exception() is not None:
-            await self._lose(workflow.time() - self._held_since)
+        elif self._is_given_back(handle):
+            await self._until_closed()
         else:
-            await self._given_back_by_host()
+            await self._lose(workflow.time() - self._held_since)
         if self._idle_seconds() is not None:
             await self._leave_gate()
         await workflow.wait_condition(lambda: self._closed or self._idle_seconds() is None)
@@ -323,7 +323,11 @@ class Slot:
         if self._kind is SlotKind.SESSION:
             attributes.upsert_host(host_id)
 
-    async def _given_back_by_host(self) -> None:
+    def _is_given_back(self, handle: Handle) -> bool:
+        """Whether the host has ended an item's slot with its seal; that of a session it never ends unasked."""
+        return self._kind is SlotKind.SUB_AGENT and not handle.cancelled() and handle.exception() is None
+
+    async def _until_closed(self) -> None:
         """What was last done there needed the slot no longer: whoever asked for that closes, as soon as it is told."""
         self._phase = SlotPhase.NONE
         with suppress(TimeoutError):
