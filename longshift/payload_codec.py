@@ -13,6 +13,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
     DataConverter,
+    DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
     PayloadConverter,
@@ -103,11 +104,10 @@ def key_id_of(payload: Payload) -> str:
 
 def data_converter(ring: KeyRing) -> DataConverter:
     """What every client, and so every worker, is made with. Without keys it says of an encrypted payload what it is."""
-    codec = SealedPayloads(ring)
-    if not ring.ids:
-        return DataConverter(payload_converter_class=_shared_payload_converter(), payload_codec=codec)
     return DataConverter(
-        payload_converter_class=_shared_payload_converter(), payload_codec=codec, failure_converter_class=SealedFailures
+        payload_converter_class=_shared_payload_converter(),
+        payload_codec=SealedPayloads(ring),
+        failure_converter_class=SealedFailures if ring.ids else DefaultFailureConverter,
     )
 
 

@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from longshift.adapters.workspace.chunks import copied_chunk
+from longshift.adapters.workspace.chunks import copied_chunk, copy_attributes
 from longshift.adapters.workspace.git import GitCall, RunGit
 from longshift.adapters.workspace.git_environment import hardened_environment
 from longshift.adapters.workspace.quota import Quota, in_thread
@@ -221,9 +221,7 @@ def _copy_file(origin: str, into: Path, *, follows: bool) -> None:
         try:
             while copied_chunk(reading, writing):
                 pass
-            status = os.fstat(reading)
-            os.fchmod(writing, stat.S_IMODE(status.st_mode) & 0o777 | 0o600)
-            os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+            copy_attributes(os.fstat(reading), writing)
         finally:
             os.close(writing)
     finally:

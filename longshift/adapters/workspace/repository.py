@@ -153,6 +153,13 @@ class Repository:
             self.facts.learn_listing(since_tree, to_tree, known)
         return known
 
+    async def changed_files(self, since_tree: str, to_tree: str) -> list[str]:
+        """The paths that differ between two trees, sorted as git does.
+
+        Raises: WorkspaceFailed.
+        """
+        return [os.fsdecode(name) for name in (await self.differences(since_tree, to_tree)).split(b"\0")[1::2]]
+
     async def index_written(self) -> str:
         """The tree of the index; git is asked only where the index is not the one that it was asked about last.
 

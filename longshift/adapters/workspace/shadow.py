@@ -126,7 +126,7 @@ class Shadow:
             to_tree = to_tree or (await self._snapshot(git)).tree
             if kinds:
                 return await _changed(git, since_tree, to_tree, f"--diff-filter={kinds}")
-            return [os.fsdecode(name) for name in (await git.differences(since_tree, to_tree)).split(b"\0")[1::2]]
+            return await git.changed_files(since_tree, to_tree)
 
     async def diff(
         self, since_tree: str, *, to_tree: str = "", without: Sequence[str] = (), binary: bool = True

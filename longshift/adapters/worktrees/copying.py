@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshift.adapters.workspace.beneath import folder_beneath
-from longshift.adapters.workspace.chunks import NOT_SHARED, copied_chunk
+from longshift.adapters.workspace.chunks import NOT_SHARED, copied_chunk, copy_attributes
 from longshift.adapters.workspace.quota import Quota
 
 REPORT_BYTES = 64 * 1024 * 1024
@@ -140,8 +140,7 @@ class Copying:
             try:
                 if status.st_size:
                     self._copy_content(reading, writing, status.st_size)
-                os.fchmod(writing, stat.S_IMODE(status.st_mode) & 0o777 | 0o600)
-                os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+                copy_attributes(status, writing)
             finally:
                 os.close(writing)
         finally:

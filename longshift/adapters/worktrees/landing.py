@@ -15,7 +15,6 @@ from longshift.adapters.workspace.beneath import folder_beneath
 from longshift.adapters.workspace.git import LONG_TIMEOUT_SECONDS
 from longshift.adapters.workspace.repository import Repository
 from longshift.adapters.workspace.shadow import Shadow
-from longshift.adapters.worktrees.merging import changed_files
 from longshift.adapters.worktrees.three_way import Sides, merge_trees
 from longshift.contracts.errors import WorkspaceFailed
 
@@ -71,7 +70,7 @@ async def _with_what_is_beneath(git: Repository, paths: Collection[str], ours: s
     """The files at or below `paths` that differ between the two trees, sorted."""
     if not paths:
         return []
-    return sorted(name for name in await changed_files(git, ours, theirs) if _is_at(name, paths))
+    return sorted(name for name in await git.changed_files(ours, theirs) if _is_at(name, paths))
 
 
 async def _composed(git: Repository, tree: str, ours: str, paths: Collection[str]) -> str:

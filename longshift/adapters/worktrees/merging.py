@@ -236,9 +236,3 @@ class Integrating:
         message = merge_message(self.swarm, merge, goal, report)
         seconds = int(report.ended_at) if report is not None else 0
         return await history.committed(git, tree, parents, message, seconds=seconds)
-
-
-async def changed_files(git: Repository, since_tree: str, to_tree: str) -> list[str]:
-    """The paths that differ between two trees, sorted."""
-    command = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", since_tree, to_tree)
-    return (await git(*command, timeout_seconds=LONG_TIMEOUT_SECONDS)).names

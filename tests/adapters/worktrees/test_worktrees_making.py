@@ -15,6 +15,8 @@ from longshift.adapters.workspace.repository import BASE_REF
 from longshift.adapters.worktrees import history
 from longshift.contracts import ids
 from longshift.contracts.conflict import Conflict
+from longshift.contracts.sub_agent import SubAgent
+from longshift.contracts.task import TaskSpec
 from longshift.contracts.workspace import Workspace
 from tests.adapters.workspace.hosts import files_of
 from tests.adapters.worktrees.swarms import SWARM, SwarmHost, repository, task
@@ -183,10 +185,16 @@ async def test_an_item_goes_on_elsewhere_from_its_own_checkpoint(hosts: Hosts, s
         assert await history.base_commit(git, sub_agent.base_tree) == (await git("rev-parse", "base")).text
 
 
+async def delegated(host: SwarmHost, source: Path) -> tuple[TaskSpec, SubAgent]:
+    """A task without a setup, and what its lead's items have in common."""
+    spec = task(workspace={"git": str(source)})
+    _, sub_agent = await host.delegating(spec)
+    return spec, sub_agent
+
+
 async def test_an_item_starts_from_an_integrated_state(hosts: Hosts, sandbox: Sandbox, source: Path) -> None:
     a, b = hosts("a", sandbox), hosts("b", sandbox)
-    spec = task(workspace={"git": str(source)})
-    _, sub_agent = await a.delegating(spec)
+    spec, sub_agent = await delegated(a, source)
     first = await a.item(spec, sub_agent, "one")
     await a.says(first, "echo merged > app.py")
     shadow = a.workspaces.shadow(first)
@@ -208,8 +216,7 @@ async def test_a_resolver_begins_with_the_merge_that_is_to_be_mended(
     hosts: Hosts, sandbox: Sandbox, source: Path
 ) -> None:
     host = hosts("a", sandbox)
-    spec = task(workspace={"git": str(source)})
-    _, sub_agent = await host.delegating(spec)
+    spec, sub_agent = await delegated(host, source)
     first = await host.item(spec, sub_agent, "one")
     shadow = host.workspaces.shadow(first)
     await host.says(first, "echo integrated > app.py")
@@ -262,8 +269,7 @@ async def test_items_that_begin_with_a_later_state_do_not_get_the_first_ones(
     hosts: Hosts, sandbox: Sandbox, source: Path
 ) -> None:
     host = hosts("a", sandbox)
-    spec = task(workspace={"git": str(source)})
-    _, sub_agent = await host.delegating(spec)
+    spec, sub_agent = await delegated(host, source)
     first = await host.item(spec, sub_agent, "one")
     async with host.workspaces.shadow(first).held() as git:
         base, empty = await git.commit_of(BASE_REF), (await git("mktree", stdin=b"")).text
