@@ -3,11 +3,11 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from longshift.adapters.limits.sizes import size_text
+from longshift.adapters.process.child_end import end_child
 
 MEASURE_SECONDS = 30.0
 """What takes longer to measure has too many files to be measured."""
@@ -131,9 +131,6 @@ async def folder_bytes(folder: Path, timeout_seconds: float = MEASURE_SECONDS) -
     except TimeoutError:
         return None
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await end_child(process)
     first = said.split(b"\t")[0].strip()
     return int(first) if first.isdigit() else 0

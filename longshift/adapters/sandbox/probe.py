@@ -4,7 +4,6 @@ What the attacks are is in `attacks`; what a failure of bubblewrap means, and wh
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import secrets
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.sandbox import attacks
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.sandbox.remedies import remedy
@@ -113,9 +113,9 @@ async def _attacked(sandbox: Sandbox, place: Path, argv: tuple[str, ...]) -> tup
         async with asyncio.timeout(TIMEOUT_SECONDS):
             said, complaint = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise HostError(f"sandbox: {sandbox.name} did not try the attacks within {TIMEOUT_SECONDS:g} s") from None
+    finally:
+        await end_child(process)
     return process.returncode, said, complaint
 
 
@@ -143,9 +143,7 @@ async def _planted(place: Path, secret: str) -> AsyncGenerator[Planted]:
                 pid_namespace=os.readlink("/proc/self/ns/pid"),
             )
     finally:
-        with contextlib.suppress(ProcessLookupError):  # an attack may have reached it
-            victim.kill()
-        await victim.wait()
+        await end_child(victim)  # an attack may have reached it
 
 
 def _listening(address: str) -> socket.socket:

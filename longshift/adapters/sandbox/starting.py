@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 from longshift.contracts.errors import HostError
 
@@ -50,7 +51,7 @@ async def why_not_entered(sandbox: Sandbox, command: SandboxCommand, *, program:
         async with asyncio.timeout(CHECK_SECONDS):
             _, complaint = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return f"{starter} did not start a command within {CHECK_SECONDS:g} seconds"
+    finally:
+        await end_child(process)
     return "" if process.returncode == 0 else complaint.decode(errors="replace").strip() or "it says nothing"

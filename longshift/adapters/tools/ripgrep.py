@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from longshift.adapters.limits.direct import started_directly
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand
 from longshift.adapters.sandbox.starting import started
 from longshift.adapters.tools.outcome import ToolRefused
@@ -65,11 +66,11 @@ class Ripgrep:
             ToolRefused: The glob is malformed.
             TimeoutError: It takes too long.
         """
+        found = await self._files(place, glob)
+        if glob is None or not found:
+            return found
         # A glob overrides ignore files in rg, so what is ignored is asked for separately.
-        unfiltered, *filtered = await asyncio.gather(
-            *(self._files(place, pattern) for pattern in ([None] if glob is None else [None, glob]))
-        )
-        return unfiltered.intersection(*filtered)
+        return found & await self._files(place, None)
 
     async def _files(self, place: SearchedPlace, glob: str | None) -> set[str]:
         found: set[str] = set()
@@ -128,9 +129,7 @@ class Ripgrep:
         try:
             yield process, process.stdout, complaint
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            await end_child(process)
             await complaint
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from longshift.adapters.process.child_end import end_child
 from longshift.contracts.errors import DiskFull, LongshiftError, WorkspaceFailed
 
 NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
@@ -133,9 +134,7 @@ async def run_git(call: GitCall) -> GitResult:
     except TimeoutError:
         timed_out = True
     finally:
-        if process.returncode is None:
-            end()
-            await process.wait()
+        await end_child(process, os.killpg)
     return GitResult(
         arguments=call.arguments,
         exit_code=process.returncode if process.returncode is not None else -1,
@@ -154,8 +153,7 @@ async def _started(call: GitCall) -> asyncio.subprocess.Process:
         # Cancelled in the middle of this, asyncio would end git alone, and wait for all that git has started.
         with suppress(WorkspaceFailed):
             process = await starting
-            _group_killer(process.pid)()
-            await process.wait()
+            await end_child(process, os.killpg)
         raise
 
 

@@ -22,6 +22,7 @@ from longshift.adapters.engine.command import DYNAMIC_CONFIG, EnginePorts, serve
 from longshift.adapters.engine.leftovers import servers_of
 from longshift.adapters.engine.ports import choose_ports
 from longshift.adapters.engine.server_process import start_server
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.process.process_identity import ProcessIdentity
 from longshift.contracts.errors import EngineError
 from longshift.contracts.search import SEARCH_ATTRIBUTES
@@ -163,8 +164,7 @@ async def test_server_ends_with_its_parent_even_when_that_is_killed(tmp_path: Pa
     assert address is not None
     assert server == address.pid
 
-    owner.kill()
-    await owner.wait()
+    await end_child(owner)
 
     await ProcessIdentity(address.pid, address.starttime).wait_for_exit(10, 0.05)
     assert not address.is_alive()

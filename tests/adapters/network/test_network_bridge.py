@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from longshift.adapters.network.egress import Egress
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.process.command_spec import CommandSpec
 from longshift.adapters.process.run_state import Finished
 from longshift.adapters.process.runner import ProcessRunner
@@ -136,8 +137,7 @@ async def test_git_clones_over_http(place: Place, tmp_path: Path) -> None:
         place.egress = Egress(tmp_path / "data", place.runner, {"test": profile})
         state, text = await place.run("bash", "-c", f"git clone -q http://127.0.0.2:{port}/repo.git && cat repo/file")
     finally:
-        web.kill()
-        await web.wait()
+        await end_child(web)
     assert (0, "content\n") == (state.exit_code, text)
 
 

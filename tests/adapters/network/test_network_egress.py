@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from longshift.adapters.network.egress import Egress
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.process.run_state import Finished, Running
 from longshift.adapters.process.runner import ProcessRunner
 from longshift.contracts.errors import BadInput
@@ -157,8 +158,7 @@ async def test_a_download_goes_on_when_the_worker_that_opened_the_way_is_killed(
         process = await asyncio.create_subprocess_exec(sys.executable, str(worker), stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
         assert b"started\n" == await process.stdout.readline()
-        process.kill()
-        await process.wait()
+        await end_child(process)
         state = await runner.wait("t-1/lead/download", 30)
     assert isinstance(state, Finished)
     assert (0, "x" * 20) == (state.exit_code, runner.output("t-1/lead/download").text)

@@ -1,5 +1,6 @@
 """`glob` and `grep`: ripgrep's answers, without what is ignored and within limits."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -95,6 +96,7 @@ async def test_glob_refuses_what_makes_no_sense(project: Workshop, pattern: str,
     outcome = await project.call("glob", pattern=pattern, path=path)
     assert ToolStatus.ERROR == outcome.status
     assert reason in outcome.text
+    assert {asyncio.current_task()} == asyncio.all_tasks(), "no search goes on for an answer that was given"
 
 
 async def test_grep_finds_lines_that_are_not_ignored(project: Workshop) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox
 from longshift.adapters.workspace import Checks
@@ -162,8 +163,7 @@ async def test_a_folder_that_is_swapped_for_a_link_leads_nowhere(
             await a.workspaces.checkpoint(workspace, step)
         with suppress(WorkspaceFailed):
             await a.workspaces.restore(workspace, workspace.base_tree)
-    flipper.kill()
-    await flipper.wait()
+    await end_child(flipper)
     assert outside.is_unchanged
     assert CANARY.encode() not in recorded(a.folder)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from longshift.adapters.process.child_end import end_child
 from longshift.adapters.sandbox.none import NoSandbox
 from longshift.adapters.sandbox.port import Sandbox, SandboxCommand, WrappedCommand
 from longshift.adapters.workspace import git_inside
@@ -302,8 +303,7 @@ async def test_nothing_runs_on_when_the_worker_is_killed(sandbox: Sandbox, folde
     word = f"36234.{os.getpid()}"
     worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, str(folder), word, sandbox.name)
     assert await settled(word, there=True)
-    worker.kill()
-    await worker.wait()
+    await end_child(worker)
     assert await settled(word, there=False)
 
 
