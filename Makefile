@@ -20,7 +20,7 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(shell pwd -P))
 .PHONY: $(READY)
 endif
 
-.PHONY: setup fmt check test test-slow test-sweep test-all demo bench bench-context bench-queue bench-stuck bench-sandbox bench-swarm lock clean help
+.PHONY: setup fmt check test test-slow test-release test-all demo bench bench-context bench-queue bench-stuck bench-sandbox bench-swarm lock clean help
 
 setup: $(READY) ## make .venv with what requirements.lock names
 	@:
@@ -40,11 +40,11 @@ check: setup ## formatting, lint, types
 test: setup ## the fast tests, everything but those marked slow
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-slow: setup ## the tests that kill processes or run for long
-	@$(PYTEST) -m "slow and not sweep" $(ARGS)
+test-slow: setup ## the tests that kill processes or run for some time
+	@$(PYTEST) -m "slow and not release" $(ARGS)
 
-test-sweep: setup ## death at every place of a hand-off and a clearing; for a release
-	@$(PYTEST) -m sweep $(ARGS)
+test-release: setup ## the tests that take minutes, such as death at every place; before a release
+	@$(PYTEST) -m release $(ARGS)
 
 test-all: setup ## all tests
 	@$(PYTEST) $(ARGS)

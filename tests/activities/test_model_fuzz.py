@@ -216,7 +216,7 @@ def problems(messages: Sequence[bytes]) -> list[str]:
     return [*violations(parsed), *([problem.message] if problem else [])]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.lists(BODIES, min_size=1, max_size=4))
 async def test_any_answers_are_stored_as_a_sound_conversation_or_not_at_all(bodies: list[bytes]) -> None:
     session, step = await played(bodies)
@@ -229,7 +229,7 @@ async def test_any_answers_are_stored_as_a_sound_conversation_or_not_at_all(bodi
         assert [] == problems([orjson.dumps(message) for message in body["messages"]])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(BODIES, max_size=2), BODIES)
 async def test_any_answer_to_a_hand_off_request_opens_a_sound_epoch_or_none(bodies: list[bytes], note: bytes) -> None:
     session, step = await played(bodies)

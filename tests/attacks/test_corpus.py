@@ -67,6 +67,7 @@ def test_a_secret_is_found_in_all_clothes(command: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(MOST_SECONDS + 30)
+@pytest.mark.release
 def test_without_a_sandbox_most_of_them_succeed(folder: Path) -> None:
     count = played(folder, "none")
     assert count["tried"] == len(scripts())
@@ -82,6 +83,7 @@ def test_bubblewrap_stops_every_one(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(MOST_SECONDS + 30)
+@pytest.mark.release
 def test_containers_stop_every_one(folder: Path) -> None:
     skip_without_engine()
     assert {"tried": len(scripts()), "stopped": len(scripts()), "reached": {}} == played(folder, "container")

@@ -105,6 +105,8 @@ async def test_what_cannot_be_decided_is_refused_with_what_can(client: Client, s
 
 
 @pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.release
 async def test_without_a_worker_the_engine_keeps_the_answer(client: Client, said: Said) -> None:
     async with asking(client, one=AskKind.RISK) as found:
         running = found["one"]

@@ -90,6 +90,7 @@ async def test_a_page_of_another_origin_gets_nothing_in_a_real_browser(server: R
     assert (True, False) == ("may not ask" in answer or answer.startswith("refused"), CANARY in answer)
 
 
+@pytest.mark.slow
 async def test_the_engines_command_line_shows_it_with_a_token(shown: Shown) -> None:
     async def history(*options: str) -> str:
         process = await asyncio.create_subprocess_exec(

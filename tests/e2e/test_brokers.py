@@ -142,7 +142,13 @@ async def sessions(running: Rig) -> list[str]:
     return [each.id async for each in running.client.list_workflows("WorkflowType = 'Session'")]
 
 
-@pytest.fixture(params=list(BROKERS))
+IN_EVERY_RUN = "valkey"
+"""Each broker has tests of its own for what a killed consumer leaves behind."""
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=() if name == IN_EVERY_RUN else pytest.mark.release) for name in BROKERS]
+)
 def driver(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     monkeypatch.delenv(COUNT_VARIABLE, raising=False)  # it is no setting of the processes
     monkeypatch.setenv("LONGSHIFT_HOST_SLOTS", str(HOST_SLOTS))

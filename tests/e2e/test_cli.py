@@ -98,6 +98,7 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.release
 async def test_a_day_with_the_command_line(environment: Mapping[str, str], tmp_path: Path) -> None:
     daemon = await up(environment)
     try:

@@ -175,16 +175,14 @@ AROUND_A_CLEARING: tuple[Strike, ...] = (
     as_the_base_is_written,
     before_the_cleared_epoch_is_asked_for_its_first_step,
 )
-TELLING = frozenset(
-    {while_the_note_streams, when_the_base_is_written_and_not_reported, when_the_base_cannot_be_written}
-)
-"""Where most can go wrong; the other places are swept by `make test-sweep`."""
+TELLING = frozenset({when_the_base_is_written_and_not_reported, when_the_base_cannot_be_written})
+"""Where most can go wrong; the other places are swept by `make test-release`."""
 
 
 def swept(strikes: tuple[Strike, ...]) -> list[Any]:
     """Each place by its name; only the telling ones belong to every run."""
     return [
-        pytest.param(strike, id=strike.__name__, marks=() if strike in TELLING else pytest.mark.sweep)
+        pytest.param(strike, id=strike.__name__, marks=() if strike in TELLING else pytest.mark.release)
         for strike in strikes
     ]
 

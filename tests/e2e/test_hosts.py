@@ -116,6 +116,7 @@ async def test_a_host_that_is_killed_loses_its_session_to_the_other_with_the_sam
         assert 0 < result["active_seconds"] < 60
 
 
+@pytest.mark.release
 async def test_a_host_that_sleeps_and_wakes_later_cannot_write(data_dir: Path, tmp_path: Path) -> None:
     outside = tmp_path / OUTSIDE
     async with rig(data_dir, script(outside, 60), roles=CONTROL) as running:

@@ -26,6 +26,7 @@ from tests.sandboxing import requires_bubblewrap
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
+    pytest.mark.release,
     pytest.mark.timeout(600),
     requires_bubblewrap(),
 ]

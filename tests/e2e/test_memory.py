@@ -17,7 +17,7 @@ from tests.e2e.test_cli import longshift, stop, up
 from tests.ports import free_port
 from tests.sandboxing import sandbox_variables
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.release, pytest.mark.timeout(240)]
 
 TASK = """\
 ---

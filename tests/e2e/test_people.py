@@ -54,6 +54,7 @@ async def test_a_stuck_agent_climbs_the_ladder_in_view_and_is_advised_in_slack(
     assert -1 not in places
 
 
+@pytest.mark.release
 async def test_a_question_outlives_everything_and_is_decided_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ SCALE = 1.0 if IS_WHOLE else 0.35
 LEAST_COMPACTIONS = STEPS // 130 if IS_WHOLE else 8
 PROFILE = "" if IS_WHOLE else "window_tokens = 32000\nmax_output_tokens = 2000\noutput_limit_tokens = 4000\n"
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(180 + STEPS // 2)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.release, pytest.mark.timeout(180 + STEPS // 2)]
 
 
 @pytest.fixture

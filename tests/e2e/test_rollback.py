@@ -19,7 +19,7 @@ from tests.e2e.rig import Rig, rig
 from workflows.agent import Agent
 from workflows.session import Session
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.release, pytest.mark.timeout(300)]
 
 AGENT = ids.agent_id("undone")
 JOB = "while true; do date >> job; sleep 0.05; done"

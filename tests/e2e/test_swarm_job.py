@@ -23,7 +23,7 @@ ITEMS = int(os.environ.get("LONGSHIFT_SWARM_ITEMS", "30"))
 SUITE = ("tests", "--ignore", "tests/contrast")
 """All of the package's own tests, but for those that need one more package."""
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600 + 10 * ITEMS)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.release, pytest.mark.timeout(600 + 10 * ITEMS)]
 
 
 async def test_a_package_is_annotated_by_sub_agents_and_passes_its_own_tests(tmp_path: Path, package: Package) -> None:

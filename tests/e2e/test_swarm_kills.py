@@ -33,7 +33,7 @@ REQUESTS = 3 * ITEMS
 SEED = os.environ.get("LONGSHIFT_KILL_SEED", "42")
 """Another one kills at other points."""
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(1_500)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.release, pytest.mark.timeout(1_500)]
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ async def question(slack: FakeSlack, number: int) -> Posted:
     return with_key(slack, "question")[number]
 
 
+@pytest.mark.release
 async def test_a_plan_is_changed_and_approved_on_the_command_line(tmp_path: Path, package: Package) -> None:
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job)

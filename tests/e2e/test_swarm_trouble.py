@@ -73,6 +73,7 @@ def tree_of(running: Rig, result: dict[str, dict[str, str]]) -> Path:
     return place / "workspaces" / TASK / "tree"
 
 
+@pytest.mark.release
 async def test_a_storm_of_429_slows_a_swarm_and_fails_no_item(tmp_path: Path, package: Package) -> None:
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     rates = {FaultKind.RATE_LIMITED: 0.2, FaultKind.ENGINE_OVERLOADED: 0.1, FaultKind.OVERLOADED: 0.1}
@@ -84,6 +85,7 @@ async def test_a_storm_of_429_slows_a_swarm_and_fails_no_item(tmp_path: Path, pa
         assert {1} == {len(told) for told in reports(running.data_dir, SWARM).values()}
 
 
+@pytest.mark.release
 async def test_an_exhausted_quota_suspends_a_swarm_until_there_is_more(tmp_path: Path, package: Package) -> None:
     """How an hour of it passes is a workflow's test; here a person says that there is more."""
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
@@ -133,6 +135,7 @@ async def test_a_loop_and_an_item_over_its_budget_end_alone(tmp_path: Path, pack
 
 
 @pytest.mark.parametrize("whose", ["the lead's", "another"])
+@pytest.mark.release
 async def test_a_lost_host_loses_nothing_that_is_sealed(tmp_path: Path, package: Package, whose: str) -> None:
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     model = JobModel(job, delay_seconds=1.0)
@@ -163,6 +166,7 @@ async def ends_as_promised_on_the_other(running: Rig, package: Package, job: Job
     assert job.files() == await asyncio.to_thread(changed, package.source, tree_of(running, result))
 
 
+@pytest.mark.release
 async def test_a_cancelled_session_leaves_no_sub_agent_behind(tmp_path: Path, package: Package) -> None:
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     async with rig(tmp_path / "data", JobModel(job, delay_seconds=1.0), variables=variables(package)) as running:
@@ -186,6 +190,7 @@ async def at_work(running: Rig) -> list[str]:
     return [name for name in found if f"/{TASK}" in name]
 
 
+@pytest.mark.release
 async def test_a_paused_session_holds_its_sub_agents(tmp_path: Path, package: Package) -> None:
     job = await asyncio.to_thread(Job.planned, package, ITEMS, ())
     async with rig(tmp_path / "data", JobModel(job, delay_seconds=0.5), variables=variables(package)) as running:

@@ -115,6 +115,7 @@ class TestWithAnEngine:
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 async def test_while_the_engine_is_away_files_stay_where_they_are(tmp_path: Path, inbox: Path) -> None:
     engine = await EngineServer.started(tmp_path / "engine")
     try:

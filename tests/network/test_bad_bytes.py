@@ -108,6 +108,7 @@ async def test_what_no_client_sends_fails_nowhere_and_tells_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.release
 async def test_the_same_at_every_place_of_the_api(faces: Faces, caplog: pytest.LogCaptureFixture) -> None:
     places = PLACES["api"][LEAST:]
     with caplog.at_level(logging.ERROR):
@@ -175,6 +176,7 @@ async def test_requests_that_are_nearly_right_fail_nowhere(
 
 
 @pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("face", PLACES)
 async def test_a_thousand_of_them_fail_nowhere(faces: Faces, face: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):

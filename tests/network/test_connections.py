@@ -126,6 +126,7 @@ async def test_a_damaged_file_of_tokens_is_told_to_the_log_alone(api: Running) -
 
 @pytest.mark.engine
 @pytest.mark.slow
+@pytest.mark.release
 async def test_why_the_api_is_not_ready_is_told_to_the_log_alone(tmp_path: Path) -> None:
     async with dev_server() as other, running(other.client, tmp_path, ends_sessions=False) as api:
         await other.shutdown()

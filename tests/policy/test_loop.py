@@ -453,7 +453,7 @@ def moved(state: AgentState, action: actions.Action, data: st.DataObject) -> Age
         {"version": VERSION_WITH_SWARMS, "autonomy": Autonomy.MANUAL, "is_sub_agent": True, "verifier": Verifier()},
     ],
 )
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_run_of_outcomes_keeps_the_machine_sound(kind: dict[str, object], data: st.DataObject) -> None:
     """Steps never go back; each is sealed once, in order, with its answer's calls, before anything reads it."""

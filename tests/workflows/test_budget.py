@@ -104,6 +104,8 @@ async def test_the_end_hands_off_and_expires(client: Client, task_id: str) -> No
     assert (SessionState.EXPIRED, [True]) == (final.state, [handoff.final for handoff in play.handoffs])
 
 
+@pytest.mark.slow
+@pytest.mark.release
 async def test_a_call_that_was_lost_is_charged_and_shown_apart(client: Client, task_id: str) -> None:
     lost = Usage(input_tokens=400)
     down = digest_of(

@@ -227,6 +227,7 @@ async def test_what_people_have_to_mend_is_said_and_tried_again_slowly(
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+@pytest.mark.release
 async def test_an_hour_without_slack_loses_nothing_and_doubles_nothing(
     fast_clock: Client, slack: FakeSlack, settings: Settings, task_id: str
 ) -> None:

@@ -99,6 +99,8 @@ async def test_a_rejecting_verifier_sends_the_agent_back_and_its_cost_is_the_age
     assert [False, True] == [each.accepted for each in report.completion.verdicts]
 
 
+@pytest.mark.slow
+@pytest.mark.release
 async def test_a_verifier_that_is_down_is_waited_for(client: Client, task_id: str) -> None:
     down = VerdictDigest(outcome=ModelOutcome.UNAVAILABLE, detail="down", retry_after_seconds=1)
     script = Script([digest_of("finish")], verdicts=[down, verdict(accepted=True)])

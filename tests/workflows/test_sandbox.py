@@ -42,6 +42,7 @@ def task_id() -> str:
     return f"p-{uuid.uuid4().hex[:8]}"
 
 
+@pytest.mark.slow
 async def test_a_session_that_asks_is_steered_extended_rolled_back_and_continues_as_new(
     client: Client, task_id: str
 ) -> None:

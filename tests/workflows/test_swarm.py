@@ -248,6 +248,7 @@ async def test_what_is_said_before_an_attempt_starts_is_told_before_the_swarm_co
     assert (1, ["note one", "note two", "note three"]) == (early, swarm.heard["i0"])
 
 
+@pytest.mark.slow
 async def test_a_storm_of_429s_narrows_the_window_and_fails_nobody(client: Client, task_id: str) -> None:
     swarm = SwarmScript(play=lambda request: ItemPlay(seconds=0.2, throttled=3 if request.item == "i0" else 0))
     async with swarm_worker(client, swarm):

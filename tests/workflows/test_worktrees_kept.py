@@ -80,6 +80,7 @@ async def test_worktrees_of_nobody_are_removed_with_their_commands(rig: Rig, sou
 
 
 @pytest.mark.slow
+@pytest.mark.release
 async def test_a_worktree_whose_item_ends_elsewhere_is_removed(rig: Rig, source: Path) -> None:
     spec = task(workspace={"git": str(source)})
     _, sub_agent = await rig.host.delegating(spec)

@@ -197,6 +197,7 @@ async def test_a_process_that_is_killed_fails_its_call_and_not_the_next(inside: 
         assert await became(lambda: not boxes())
 
 
+@pytest.mark.slow
 async def test_a_process_that_hangs_is_killed_after_the_time_out(inside: SandboxedGit, folder: Path) -> None:
     assert "on" == (await inside(shell(folder, "echo on"))).text
     for pid in whole_family(boxes()):

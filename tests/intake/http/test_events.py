@@ -121,6 +121,7 @@ async def test_an_unknown_session_and_a_wrong_form_are_answers_not_streams(api: 
     assert [404, 406] == [unknown.status_code, as_text.status_code]
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_has_heartbeats_until_its_token_is_revoked(api: Running) -> None:
     async with httpx.AsyncClient(timeout=30, base_url=api.url, headers=api.token(name="listener")) as http:
         await http.post("/v1/sessions", json={**TASK, "id": "silent"})

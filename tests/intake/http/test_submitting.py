@@ -164,6 +164,7 @@ async def test_a_full_queue_says_when_to_come_again(client: Client, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.release
 async def test_an_engine_that_is_away_is_said_so_and_nothing_is_taken(tmp_path: Path) -> None:
     async with dev_server() as engine:
         other = engine.client
