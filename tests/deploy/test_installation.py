@@ -92,6 +92,7 @@ def given_to_the_builder(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.release
 def test_the_image_s_steps_give_a_worker_that_another_user_can_run(folder: Path) -> None:
     source = given_to_the_builder(folder / "source")
     build, python = environment(folder / "build"), environment(folder / "longshift")

@@ -87,6 +87,7 @@ async def found(running: Rig) -> dict[str, set[str]]:
     return {"events": kinds, "files": files}
 
 
+@pytest.mark.release
 async def test_without_a_key_the_planted_word_is_all_over_the_engine(data_dir: Path) -> None:
     async with rig(data_dir, script()) as running:
         await played(running)

@@ -48,6 +48,7 @@ async def until_waiting(running: Rig, task_id: str) -> SessionStatus:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.release
 async def test_an_output_of_50_mb_and_an_answer_of_1_mb_pass(data_dir: Path) -> None:
     flood = "head -c 50000000 /dev/zero | tr '\\0' x | fold -w 99; echo the-end"
     script = Script(
@@ -70,6 +71,7 @@ async def test_an_output_of_50_mb_and_an_answer_of_1_mb_pass(data_dir: Path) -> 
     assert len(str(transcript[3])) > 1_000_000
 
 
+@pytest.mark.release
 async def test_a_stormy_provider_costs_time_and_nothing_else(data_dir: Path) -> None:
     """A third of all requests fail in one of the transient ways; the transcript is that of a calm day.
 

@@ -172,6 +172,7 @@ async def test_a_host_that_is_told_to_stop_hands_its_session_over_and_nothing_is
         assert "No change of yours is missing" in await told(running)
 
 
+@pytest.mark.release
 async def test_a_host_that_only_restarts_gets_its_session_back(data_dir: Path, tmp_path: Path) -> None:
     outside = tmp_path / OUTSIDE
     async with rig(data_dir, script(outside, 25), roles=CONTROL) as running:

@@ -269,6 +269,7 @@ async def test_a_quick_call_that_fails_outside_is_left_to_the_remote_one(client:
 
 
 @pytest.mark.slow
+@pytest.mark.release
 async def test_a_burst_of_messages_is_delivered_once_across_continue_as_new(client: Client, task_id: str) -> None:
     script = Script([digest_of("read_file")])
     task = a_task(task_id, budget={"steps": 30, "on_limit": "stop"}, stuck={"enabled": False})
